@@ -66,3 +66,54 @@ impl Cause {
         }
     }
 }
+
+impl Metric {
+    /// A metric that either holds or does not.
+    pub fn of(holds: bool, reason: impl Into<String>) -> Self {
+        Metric { score: if holds { 1.0 } else { 0.0 }, success: holds, reason: reason.into() }
+    }
+}
+
+/// Why there is no reward. None of these is the model's fault, and none is ever a score of 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fault {
+    /// Whose it is.
+    pub kind: FaultKind,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// Whose fault it is that there is no reward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultKind {
+    /// The suite's or the rules'.
+    Configuration,
+    /// The machine's or the network's.
+    Infrastructure,
+    /// The row's that was to be scored.
+    Input,
+}
+
+impl Fault {
+    /// A fault of the suite or the rules.
+    pub fn configuration(message: impl Into<String>) -> Self {
+        Fault { kind: FaultKind::Configuration, message: message.into() }
+    }
+
+    /// A fault of the machine or the network.
+    pub fn infrastructure(message: impl Into<String>) -> Self {
+        Fault { kind: FaultKind::Infrastructure, message: message.into() }
+    }
+
+    /// A fault of an input row.
+    pub fn input(message: impl Into<String>) -> Self {
+        Fault { kind: FaultKind::Input, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}

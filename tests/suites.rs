@@ -1,2 +1,5 @@
-//! Every case of `suites/` as a cargo test.
-fn main() {}
+//! Every case of `suites/` and every example of `rules/` as a cargo test.
+
+fn main() -> std::process::ExitCode {
+    rewardspec::main()
+}

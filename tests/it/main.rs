@@ -1,1 +1,10 @@
-//! Integration tests.
+//! Integration tests, one binary, one module a behaviour. No mocks: the real command, real
+//! interpreters, real files.
+
+mod bad_input; // whatever stands in a file, the answer is a located error
+mod check; // goldens: a suite in, diagnostics out
+mod cli; // commands, exit statuses, streams
+mod docs; // the blocks of README.md are checked and run
+mod support;
+mod tidy; // layering, headers, changelog: conventions are executable
+mod trials; // what `cargo test` and nextest see

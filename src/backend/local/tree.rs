@@ -1,0 +1,87 @@
+//! A process tree, seen through `/proc`: who is in it, what it uses, and its end.
+//!
+//! The root is a child subreaper: processes whose parents are gone come back to it, whatever
+//! session or group they made for themselves.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+
+/// What the live processes of a tree use.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Usage {
+    /// Resident memory; pages that processes share count for each.
+    pub(super) memory_bytes: u64,
+    /// CPU time, that of their reaped children included.
+    pub(super) cpu: Duration,
+}
+
+/// Every descendant of this process.
+fn descendants() -> Vec<Pid> {
+    let mut found = Vec::new();
+    let mut next = children(rustix::process::getpid());
+    while let Some(pid) = next.pop() {
+        next.extend(children(pid));
+        found.push(pid);
+    }
+    found
+}
+
+fn children(pid: Pid) -> Vec<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let mut found = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        found.extend(list.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw));
+    }
+    found
+}
+
+/// What the descendants of this process use now.
+pub(super) fn usage() -> Usage {
+    let page_bytes = rustix::param::page_size() as u64;
+    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+    let mut usage = Usage::default();
+    for pid in descendants() {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+        // The command, which may hold anything, ends with the last parenthesis.
+        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        let fields: Vec<u64> = rest.split(' ').map(|field| field.parse().unwrap_or(0)).collect();
+        // Counted from the state: utime, stime, cutime, cstime are 11..=14, rss is 21 (proc(5)).
+        let ticks: u64 = fields.get(11..15).map_or(0, |ticks| ticks.iter().sum());
+        usage.cpu += Duration::from_millis(ticks * 1000 / ticks_per_second);
+        usage.memory_bytes += fields.get(21).copied().unwrap_or(0) * page_bytes;
+    }
+    usage
+}
+
+/// Ends every descendant, and those that they make while they are ended. Gives up after `within`.
+pub(super) fn end_all(within: Duration) {
+    let deadline = Instant::now() + within;
+    loop {
+        let living = descendants();
+        // Stopped first, so that none makes another while its parent is ended.
+        for pid in &living {
+            let _ = kill_process(*pid, Signal::STOP);
+        }
+        for pid in &living {
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+        let mut all_gone = false;
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(_) => {
+                    all_gone = true;
+                    break;
+                }
+            }
+        }
+        if all_gone || Instant::now() >= deadline {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,75 @@
+//! What the supervisor and the launcher say to each other over the control socket.
+//!
+//! Supervisor: one line of JSON ([`Order`]), then the bytes it announces; later perhaps
+//! [`KILL`]. Launcher: one line ([`Answer`]) once the program runs or cannot, one once it is over,
+//! then the bytes that announces. A closed socket means that the other side is gone.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The byte that asks the launcher to end the program now.
+pub(super) const KILL: u8 = b'K';
+
+/// What to run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// Absolute path and arguments.
+    pub(super) command: Vec<String>,
+    /// The program's private directory.
+    pub(super) directory: PathBuf,
+    /// The whole environment.
+    pub(super) environment: Vec<(String, String)>,
+    /// Bytes of standard input that follow.
+    pub(super) stdin_bytes: usize,
+    /// Bytes for descriptor 3 that follow; `None` leaves descriptors 3 and 4 closed.
+    pub(super) private_bytes: Option<usize>,
+    pub(super) wall_ms: u64,
+    pub(super) cpu_ms: u64,
+    pub(super) memory_bytes: u64,
+    pub(super) open_files: u64,
+    /// What to remove if the supervisor goes away.
+    pub(super) remove: PathBuf,
+}
+
+/// What the launcher answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    /// The program was executed; its clock runs.
+    Started,
+    /// It could not be.
+    Failed(String),
+    /// It is over, and so is everything it left.
+    Ended(Ended),
+}
+
+/// How it ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ended {
+    pub(super) exit_code: Option<i32>,
+    pub(super) signal: Option<i32>,
+    /// Who ended it, if it did not end by itself.
+    pub(super) by: Option<EndedBy>,
+    pub(super) wall_us: u64,
+    /// Of the whole tree.
+    pub(super) cpu_us: u64,
+    /// The highest sampled sum of the tree, or the largest process, whichever is more.
+    pub(super) peak_bytes: u64,
+    /// Bytes from descriptor 4 that follow.
+    pub(super) private_bytes: usize,
+}
+
+/// Who ended a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EndedBy {
+    /// The wall clock.
+    Wall,
+    /// CPU accounting.
+    Cpu,
+    /// Memory accounting.
+    Memory,
+    /// The supervisor asked.
+    Supervisor,
+}

@@ -1,0 +1,140 @@
+//! `explain`: a compiled case for people, and with `--run` what comes of its reply.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::run::{exit_of_one, one_case};
+use super::{BackendArguments, Exit, compile, open, put_line, runtime};
+use crate::evaluator::{Evaluator, Expectation, Matcher, Nonce, Wanted};
+use crate::report::{escape, explain_outcome};
+use crate::run::E2B_KEY;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ExplainArguments {
+    /// The case: `suite::case`
+    case: String,
+    /// Suite files or directories [default: the project's suites/]
+    paths: Vec<PathBuf>,
+    /// Run the program too
+    #[arg(long)]
+    run: bool,
+    #[command(flatten)]
+    backend: BackendArguments,
+}
+
+pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
+    let mut project = open(&arguments.paths);
+    let paths = named_suite(&project, &arguments.case, &arguments.paths);
+    let suites = match compile(&mut project, &paths) {
+        Ok(suites) => suites,
+        Err(exit) => return exit,
+    };
+    let evaluator = match one_case(&project, &suites, Some(&arguments.case)) {
+        Ok(evaluator) => evaluator,
+        Err(exit) => return exit,
+    };
+    let text = describe(&evaluator, &project.sources.place(evaluator.written_at));
+    if put_line(text.trim_end()).is_err() || !arguments.run {
+        return Exit::Passed;
+    }
+    let Ok(runtime) = runtime() else { return Exit::Infrastructure };
+    let runner = {
+        let _entered = runtime.enter();
+        arguments.backend.runner(&project)
+    };
+    let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
+    for notice in runner.notices([evaluator.backends.as_slice()], key_is_set) {
+        eprintln!("note: {notice}");
+    }
+    let outcome = runtime.block_on(async {
+        let outcome = runner.evaluate(&evaluator, None).await;
+        runner.close().await;
+        outcome
+    });
+    let _ = put_line(&format!("\n== what came of it\n{}\n\nrepeat with: rewardspec explain '{}' --run", explain_outcome(&outcome), evaluator.id));
+    exit_of_one(&outcome)
+}
+
+/// The suite before `::`, when the project has it: other suites need not compile.
+fn named_suite(project: &crate::project::Project, case: &str, paths: &[PathBuf]) -> Vec<PathBuf> {
+    if !paths.is_empty() {
+        return paths.to_vec();
+    }
+    let Some((suite, _)) = case.split_once("::") else { return Vec::new() };
+    let files = project.suite_files().unwrap_or_default();
+    files.into_iter().filter(|file| crate::project::stem(file) == suite).collect()
+}
+
+fn describe(evaluator: &Evaluator, place: &str) -> String {
+    let mut text = format!("{}\nwritten at {place}", evaluator.id);
+    if let Some((file, line)) = &evaluator.row {
+        let _ = write!(text, ", row {file}:{line}");
+    }
+    let _ = writeln!(text, "\nlanguage: {}, timeout: {:?}", evaluator.language.name, evaluator.limits.wall);
+    for message in &evaluator.messages {
+        let _ = writeln!(text, "\n== {}\n{}", message.role, escape(message.content.trim_end()));
+    }
+    match &evaluator.reply {
+        None => text.push_str("\n== reply\nnone is written\n"),
+        Some(reply) => {
+            let _ = writeln!(text, "\n== reply\n{}", escape(reply.text().trim_end()));
+            match evaluator.attempt(reply, Nonce(String::new())) {
+                Ok(attempt) => {
+                    if let Some(extraction) = &attempt.extraction {
+                        let _ = writeln!(text, "\n== extraction (rule `{}`)\n{}", extraction.rule, escape(&extraction.reason));
+                    }
+                    if let Some(program) = &attempt.program {
+                        let _ = writeln!(text, "\n== program\n{}", escape(program.trim_end()));
+                    }
+                }
+                Err(fault) => {
+                    let _ = writeln!(text, "\n== extraction\n{}", escape(&fault.message));
+                }
+            }
+        }
+    }
+    let _ = writeln!(text, "\n== expected");
+    for expectation in &evaluator.expectations {
+        let _ = writeln!(text, "{}: {}", expectation.metric(), escape(&expected(expectation)));
+    }
+    let _ = writeln!(text, "\n== score\n{}", score(evaluator));
+    text
+}
+
+fn expected(expectation: &Expectation) -> String {
+    match expectation {
+        Expectation::Output(matcher) | Expectation::ExitCode(matcher) | Expectation::Error(matcher) => matches(matcher),
+        Expectation::Runs => "it runs without error".to_owned(),
+        Expectation::StdinCases(cases) => {
+            let lines: Vec<String> =
+                cases.iter().enumerate().map(|(index, case)| format!("\n  {}. {:?} gives {}", index + 1, case.stdin, matches(&case.output))).collect();
+            format!("{} inputs{}", cases.len(), lines.concat())
+        }
+        Expectation::Tests(tests) => {
+            let entry = tests.entry_point.as_ref().map_or(String::new(), |entry| format!(", entry point `{entry}`"));
+            format!("judged beside the program{entry}\n{}", tests.texts.join("\n").trim_end())
+        }
+    }
+}
+
+fn matches(matcher: &Matcher) -> String {
+    let not = if matcher.negated { "not " } else { "" };
+    let found = matcher.expected.found_by.as_ref().map_or(String::new(), |rule| format!(", found in the prompt by the rule `{rule}`"));
+    format!("{not}`{}` by `{}`{found}", matcher.expected.text.trim_end(), matcher.prepared.name())
+}
+
+fn score(evaluator: &Evaluator) -> String {
+    let rule = &evaluator.score;
+    let total: f64 = rule.weights.iter().map(|(_, weight)| weight).sum();
+    let weights: Vec<String> = rule.weights.iter().map(|(name, weight)| format!("{name} × {:.3}", weight / total)).collect();
+    let gates: Vec<String> = rule.gates.iter().map(|(name, floor)| format!("0 if {name} is below {floor}")).collect();
+    let wanted = match rule.wanted {
+        Wanted::AtLeast(least) => format!("wanted: at least {least}"),
+        Wanted::AtMost(most, None) => format!("wanted: at most {most}"),
+        Wanted::AtMost(most, Some(cause)) => format!("wanted: at most {most}, with the cause `{}`", cause.word()),
+    };
+    let mut lines = vec![weights.join(" + ")];
+    lines.extend(gates);
+    lines.push(wanted);
+    lines.join("\n")
+}

@@ -1,0 +1,205 @@
+//! The command line: arguments, dispatch, and the exit statuses.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is where things are printed")]
+
+mod explain;
+mod inspect;
+mod rules;
+mod run;
+mod score;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::backend::Backend;
+use crate::backend::local::{Local, LocalOptions};
+use crate::diagnostic::Diagnostics;
+use crate::evaluator::BackendChoice;
+use crate::project::Project;
+use crate::run::Runner;
+
+/// How the command ends. The first that applies, from the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Interrupted; what is done is written.
+    Interrupted = 130,
+    /// A mistake in a suite, a rule, a row or an argument.
+    Configuration = 2,
+    /// A backend could not be reached, a sandbox could not start.
+    Infrastructure = 3,
+    /// A case is not as wanted.
+    Below = 1,
+    /// Everything is as wanted.
+    Passed = 0,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+#[derive(Debug, Parser)]
+#[command(name = "rewardspec", version, about = "Score code that language models write: YAML suites in, rewards out")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Evaluate suites: live progress, then a table, causes of zeros, the slowest cases
+    Run(run::RunArguments),
+    /// Score one reply from standard input, at once, with the explanation
+    Try(run::TryArguments),
+    /// Validate suites and rules without running anything
+    Check(inspect::CheckArguments),
+    /// Print what would run
+    List(inspect::ListArguments),
+    /// Show a compiled case: prompt, extraction, program, comparison, score
+    Explain(explain::ExplainArguments),
+    /// Score JSONL rows from standard input to standard output
+    Score(score::ScoreArguments),
+    /// Run every case and rule example as a test, as `cargo test` does
+    Test(TestArguments),
+    /// List, show and try rules
+    Rules(rules::RulesArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct TestArguments {
+    /// Arguments of the test harness, such as a filter, --list, --exact, --ignored
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        Command::Run(arguments) => run::run(&arguments).into(),
+        Command::Try(arguments) => run::attempt(&arguments).into(),
+        Command::Check(arguments) => inspect::check(&arguments).into(),
+        Command::List(arguments) => inspect::list(&arguments).into(),
+        Command::Explain(arguments) => explain::explain(&arguments).into(),
+        Command::Score(arguments) => score::score(&arguments).into(),
+        Command::Rules(arguments) => rules::rules(&arguments).into(),
+        Command::Test(arguments) => {
+            let words = std::iter::once("rewardspec test".to_owned()).chain(arguments.arguments);
+            crate::trials::run(&libtest_mimic::Arguments::from_iter(words), Path::new("."))
+        }
+    }
+}
+
+/// Options that say where programs run.
+#[derive(Debug, Clone, clap::Args)]
+struct BackendArguments {
+    /// Programs that run at once [default: one for each core]
+    #[arg(long, short = 'j', value_name = "N")]
+    jobs: Option<usize>,
+    /// The only backend to use, whatever a case prefers
+    #[arg(long, value_name = "NAME")]
+    backend: Option<BackendArgument>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum BackendArgument {
+    /// E2B if its key is set, else this machine
+    Auto,
+    /// This machine
+    Local,
+    /// E2B's cloud
+    E2b,
+}
+
+impl BackendArguments {
+    fn runner(&self, project: &Project) -> Runner {
+        let jobs = self.jobs.or(project.config().jobs);
+        let forced = match self.backend {
+            None | Some(BackendArgument::Auto) => None,
+            Some(BackendArgument::Local) => Some(BackendChoice::Local),
+            Some(BackendArgument::E2b) => Some(BackendChoice::E2b),
+        };
+        Runner::new(Backend::Local(Local::new(LocalOptions { jobs, ..LocalOptions::default() })), forced)
+    }
+}
+
+/// The runtime that waits for programs.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// The project of the first path, or of the working directory.
+fn open(paths: &[PathBuf]) -> Project {
+    match paths.first() {
+        Some(path) if path.is_dir() => Project::open(path),
+        Some(path) => Project::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))),
+        None => Project::open(Path::new(".")),
+    }
+}
+
+/// Says what is wrong, all of it.
+fn report(diagnostics: &Diagnostics, project: &Project) -> Exit {
+    eprintln!("{}", diagnostics.render(&project.sources, colour(&std::io::stderr())));
+    let count = diagnostics.list.len();
+    eprintln!("\n{count} configuration {}", if count == 1 { "error" } else { "errors" });
+    Exit::Configuration
+}
+
+/// A mistake that is in no file.
+fn refuse(message: &str, help: Option<&str>) -> Exit {
+    eprintln!("error: {message}");
+    if let Some(help) = help {
+        eprintln!("  = help: {help}");
+    }
+    Exit::Configuration
+}
+
+/// Whether a stream wants colours: a terminal, and no `NO_COLOR` (<https://no-color.org>).
+fn colour(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// The suite files that arguments name, or all of the project.
+fn suite_files(project: &Project, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostics> {
+    if paths.is_empty() {
+        return project.suite_files();
+    }
+    let places: Vec<PathBuf> = paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
+    project.suite_files_at(&places)
+}
+
+/// Compiles the suites that arguments name; everything wrong with all of them is said at once.
+fn compile(project: &mut Project, paths: &[PathBuf]) -> Result<Vec<crate::compile::SuitePlan>, Exit> {
+    let mut diagnostics = std::mem::take(&mut project.diagnostics);
+    let mut suites = Vec::new();
+    match suite_files(project, paths) {
+        Ok(files) => {
+            for file in files {
+                match project.suite(&file) {
+                    Ok(suite) => suites.push(suite),
+                    Err(found) => diagnostics.extend(found),
+                }
+            }
+        }
+        Err(found) => diagnostics.extend(found),
+    }
+    if !diagnostics.is_empty() {
+        return Err(report(&diagnostics, project));
+    }
+    if suites.is_empty() {
+        let help = "write one under suites/, or name a file: rewardspec run my-suite.yaml";
+        return Err(refuse(&format!("no suites in {}", project.root().display()), Some(help)));
+    }
+    Ok(suites)
+}
+
+/// Writes a line to standard output; a reader that went away ends the command quietly.
+fn put_line(line: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")
+}

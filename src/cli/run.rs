@@ -1,0 +1,307 @@
+//! `run` and `try`: evaluate suites, or one reply.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{BackendArguments, Exit, colour, compile, open, refuse, runtime};
+use crate::backend::interpreter::present_on_path;
+use crate::compile::SuitePlan;
+use crate::diagnostic::did_you_mean;
+use crate::evaluator::{Evaluator, Reply};
+use crate::project::Project;
+use crate::report::{FORMATS, Reporter, Sink, Summary, explain_outcome};
+use crate::reward::FaultKind;
+use crate::run::{E2B_KEY, Outcome, Planned, Runner, Selection, run_all};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArguments {
+    /// Suite files or directories [default: the project's suites/]
+    paths: Vec<PathBuf>,
+    /// FORMAT or FORMAT=PATH, several times if wanted: human, jsonl
+    #[arg(long, value_name = "FORMAT[=PATH]", default_value = "human")]
+    format: Vec<String>,
+    /// Only cases whose id contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Only cases with this tag, several times if wanted
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only cases in this language, several times if wanted
+    #[arg(long, value_name = "NAME")]
+    language: Vec<String>,
+    /// At most so many cases
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Stop at the first case that is not as wanted
+    #[arg(long)]
+    fail_fast: bool,
+    #[command(flatten)]
+    backend: BackendArguments,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct TryArguments {
+    /// The suite file
+    suite: PathBuf,
+    /// The case, where the suite has more than one
+    case: Option<String>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    backend: BackendArguments,
+}
+
+pub(super) fn run(arguments: &RunArguments) -> Exit {
+    let mut project = open(&arguments.paths);
+    let suites = match compile(&mut project, &arguments.paths) {
+        Ok(suites) => suites,
+        Err(exit) => return exit,
+    };
+    let selection = match selection(arguments, &mut project) {
+        Ok(selection) => selection,
+        Err(exit) => return exit,
+    };
+    let mut reporters = match reporters(&arguments.format) {
+        Ok(reporters) => reporters,
+        Err(exit) => return exit,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return trouble(&error),
+    };
+    let runner = Arc::new({
+        let _entered = runtime.enter();
+        arguments.backend.runner(&project)
+    });
+    let evaluation = Evaluation { project: &project, suites: &suites, selection: &selection, runner: &runner, fail_fast: arguments.fail_fast };
+    match runtime.block_on(evaluation.run(&mut reporters)) {
+        Ok(summary) => exit_of(&summary),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Passed,
+        Err(error) => trouble(&error),
+    }
+}
+
+fn trouble(error: &io::Error) -> Exit {
+    eprintln!("error: {error}");
+    Exit::Infrastructure
+}
+
+fn exit_of(summary: &Summary) -> Exit {
+    if summary.interrupted {
+        Exit::Interrupted
+    } else if summary.configuration > 0 {
+        Exit::Configuration
+    } else if summary.infrastructure > 0 {
+        Exit::Infrastructure
+    } else if summary.failed > 0 {
+        Exit::Below
+    } else {
+        Exit::Passed
+    }
+}
+
+fn selection(arguments: &RunArguments, project: &mut Project) -> Result<Selection, Exit> {
+    let rules = project.rules();
+    let mut languages = Vec::new();
+    for name in &arguments.language {
+        match rules.language(name) {
+            Ok(language) => languages.push(language.name.clone()),
+            Err(unknown) => return Err(refuse(&unknown.message, unknown.help.as_deref())),
+        }
+    }
+    Ok(Selection { filter: arguments.filter.clone(), tags: arguments.tag.clone(), languages, limit: arguments.limit })
+}
+
+/// One of the formats may own standard output; then `human` goes to standard error.
+fn reporters(formats: &[String]) -> Result<Vec<Box<dyn Reporter>>, Exit> {
+    let machine_owns_stdout = formats.iter().any(|format| format != "human" && !format.contains('='));
+    let mut stdout_owner: Option<&str> = None;
+    let mut reporters = Vec::new();
+    for format in formats {
+        let (name, path) = match format.split_once('=') {
+            Some((name, path)) => (name, Some(path)),
+            None => (format.as_str(), None),
+        };
+        let Some(known) = FORMATS.iter().find(|format| format.name == name) else {
+            let help = did_you_mean(name, FORMATS.iter().map(|format| format.name));
+            return Err(refuse(&format!("unknown format `{name}`"), help.as_deref()));
+        };
+        let sink = match path {
+            Some(path) => match File::create(path) {
+                Ok(file) => Sink { writer: Box::new(file), colour: false, is_terminal: false },
+                Err(error) => return Err(refuse(&format!("cannot write `{path}`: {error}"), None)),
+            },
+            None if name == "human" && machine_owns_stdout => {
+                Sink { writer: Box::new(io::stderr()), colour: colour(&io::stderr()), is_terminal: io::stderr().is_terminal() }
+            }
+            None => {
+                if let Some(owner) = stdout_owner.replace(name) {
+                    return Err(refuse(&format!("`{owner}` and `{name}` both want standard output"), Some("give one a file: jsonl=results.jsonl")));
+                }
+                Sink { writer: Box::new(io::stdout()), colour: colour(&io::stdout()), is_terminal: io::stdout().is_terminal() }
+            }
+        };
+        reporters.push((known.open)(sink));
+    }
+    Ok(reporters)
+}
+
+struct Evaluation<'a> {
+    project: &'a Project,
+    suites: &'a [SuitePlan],
+    selection: &'a Selection,
+    runner: &'a Arc<Runner>,
+    fail_fast: bool,
+}
+
+impl Evaluation<'_> {
+    async fn run(&self, reporters: &mut [Box<dyn Reporter>]) -> io::Result<Summary> {
+        let started = Instant::now();
+        let summary = std::cell::RefCell::new(Summary::default());
+        let notices = self.notices();
+        for reporter in reporters.iter_mut() {
+            reporter.started(&notices)?;
+        }
+        let planned = self.selection.plan(self.suites, self.project).filter(|planned| match planned {
+            Planned::Fault(_) => true,
+            Planned::Case(evaluator) => match not_run(evaluator) {
+                Some(reason) => {
+                    summary.borrow_mut().skip(&reason);
+                    false
+                }
+                None => true,
+            },
+        });
+        let mut failed = Ok(());
+        let work = run_all(self.runner, planned, |outcome| {
+            summary.borrow_mut().count(&outcome);
+            failed = reporters.iter_mut().try_for_each(|reporter| reporter.finished(&outcome));
+            if failed.is_err() || self.fail_fast && !outcome.passed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let interrupted = tokio::select! {
+            () = work => false,
+            _ = tokio::signal::ctrl_c() => true,
+        };
+        failed?;
+        self.runner.close().await;
+        let mut summary = summary.into_inner();
+        summary.seconds = started.elapsed().as_secs_f64();
+        summary.interrupted = interrupted;
+        for reporter in reporters.iter_mut() {
+            reporter.summary(&summary)?;
+        }
+        Ok(summary)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
+        let cases = self.suites.iter().flat_map(|suite| &suite.cases);
+        let backends: Vec<_> = cases.map(crate::compile::CasePlan::backends).collect();
+        self.runner.notices(backends.iter().map(Vec::as_slice), key_is_set).into_iter().collect()
+    }
+}
+
+/// Why a case is listed and not run.
+fn not_run(evaluator: &Evaluator) -> Option<String> {
+    if let Some(reason) = &evaluator.skip {
+        return Some(format!("skip: {reason}"));
+    }
+    let interpreter = &evaluator.language.interpreter;
+    (!present_on_path(interpreter)).then(|| {
+        let install = interpreter.install.as_ref().map_or(String::new(), |install| format!("; install it: {install}"));
+        format!("`{}`, which runs {}, is not on PATH{install}", interpreter.command, evaluator.language.name)
+    })
+}
+
+pub(super) fn attempt(arguments: &TryArguments) -> Exit {
+    let mut project = open(std::slice::from_ref(&arguments.suite));
+    let suites = match compile(&mut project, std::slice::from_ref(&arguments.suite)) {
+        Ok(suites) => suites,
+        Err(exit) => return exit,
+    };
+    let evaluator = match one_case(&project, &suites, arguments.case.as_deref()) {
+        Ok(evaluator) => evaluator,
+        Err(exit) => return exit,
+    };
+    let mut bytes = Vec::new();
+    if let Err(error) = io::stdin().read_to_end(&mut bytes) {
+        return refuse(&format!("cannot read the reply from standard input: {error}"), None);
+    }
+    let reply = Reply::Text(String::from_utf8_lossy(&bytes).into_owned());
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return trouble(&error),
+    };
+    let runner = {
+        let _entered = runtime.enter();
+        arguments.backend.runner(&project)
+    };
+    let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
+    for notice in runner.notices([evaluator.backends.as_slice()], key_is_set) {
+        eprintln!("note: {notice}");
+    }
+    let outcome = runtime.block_on(async {
+        let outcome = runner.evaluate(&evaluator, Some(&reply)).await;
+        runner.close().await;
+        outcome
+    });
+    let text = if arguments.json {
+        let object = crate::report::wire::outcome(outcome.id.to_string().into(), None, &outcome);
+        serde_json::to_string(&object).unwrap_or_default()
+    } else {
+        format!("{}\n{}", outcome.id, explain_outcome(&outcome))
+    };
+    if writeln!(io::stdout(), "{text}").is_err() {
+        return Exit::Passed;
+    }
+    exit_of_one(&outcome)
+}
+
+pub(super) fn exit_of_one(outcome: &Outcome) -> Exit {
+    match &outcome.result {
+        Ok(reward) if reward.passed => Exit::Passed,
+        Ok(_) => Exit::Below,
+        Err(fault) => match fault.kind {
+            FaultKind::Infrastructure => Exit::Infrastructure,
+            FaultKind::Configuration | FaultKind::Input => Exit::Configuration,
+        },
+    }
+}
+
+/// The one case that is meant: by its name or id, or the only one.
+pub(super) fn one_case(project: &Project, suites: &[SuitePlan], name: Option<&str>) -> Result<Arc<Evaluator>, Exit> {
+    let selection = Selection::default();
+    let mut names = Vec::new();
+    let mut first = None;
+    for planned in selection.plan(suites, project) {
+        let evaluator = match planned {
+            Planned::Case(evaluator) => evaluator,
+            Planned::Fault(outcome) => match &outcome.result {
+                Err(fault) => return Err(refuse(&fault.message, None)),
+                Ok(_) => continue,
+            },
+        };
+        match name {
+            Some(name) if evaluator.id.case == name || evaluator.id.to_string() == name => return Ok(evaluator),
+            Some(_) => {}
+            None if first.is_some() => {
+                return Err(refuse("the suite has more than one case", Some("name one: `rewardspec list` shows them")));
+            }
+            None => first = Some(Arc::clone(&evaluator)),
+        }
+        names.push(evaluator.id.case.clone());
+    }
+    match (name, first) {
+        (None, Some(evaluator)) => Ok(evaluator),
+        (Some(name), _) => {
+            let help = crate::diagnostic::nearest(name, names.iter().map(String::as_str)).map(|nearest| format!("did you mean `{nearest}`?"));
+            Err(refuse(&format!("no case is named `{name}`"), help.as_deref().or(Some("`rewardspec list` shows them"))))
+        }
+        (None, None) => Err(refuse("the suite has no cases", None)),
+    }
+}

@@ -1,0 +1,276 @@
+//! `score`: JSONL rows in, results out, in order inside a window, as soon as they are known.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{BackendArguments, Exit, open, refuse, runtime};
+use crate::compile::{Row, SuitePlan};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::evaluator::{BackendChoice, Evaluator, Reply};
+use crate::project::{Project, stem};
+use crate::report::wire;
+use crate::reward::{Fault, FaultKind};
+use crate::run::{E2B_KEY, Runner};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ScoreArguments {
+    /// Write results as they are done, not in the order of rows
+    #[arg(long)]
+    unordered: bool,
+    /// End with a non-zero status when a row could not be scored
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    backend: BackendArguments,
+}
+
+/// Rows between the oldest unfinished one and the newest that is read.
+const WINDOW_ROWS: usize = 4096;
+/// Lines read ahead of the window.
+const LINES_AHEAD: usize = 64;
+
+/// Keys of a row that are not a case's.
+const ROW_KEYS: &[&str] = &["id", "suite", "case", "row", "reply", "replies", "code", "extractor"];
+
+pub(super) fn score(arguments: &ScoreArguments) -> Exit {
+    let project = open(&[]);
+    if !project.diagnostics.is_empty() {
+        return super::report(&project.diagnostics, &project);
+    }
+    let Ok(runtime) = runtime() else { return refuse("cannot start the runtime", None) };
+    let runner = Arc::new({
+        let _entered = runtime.enter();
+        arguments.backend.runner(&project)
+    });
+    let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
+    let auto: &[BackendChoice] = &[BackendChoice::E2b, BackendChoice::Local];
+    for notice in runner.notices([auto], key_is_set) {
+        eprintln!("note: {notice}");
+    }
+    let mut scorer = Scorer { project, runner, suites: HashMap::new(), faults: Faults::default() };
+    let result = runtime.block_on(async {
+        let written = scorer.stream(arguments.unordered).await;
+        scorer.runner.close().await;
+        written
+    });
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Passed,
+        Err(error) => refuse(&error.to_string(), None),
+        Ok(()) if arguments.strict && scorer.faults.of_rows => Exit::Configuration,
+        Ok(()) if arguments.strict && scorer.faults.of_machine => Exit::Infrastructure,
+        Ok(()) => Exit::Passed,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    of_rows: bool,
+    of_machine: bool,
+}
+
+struct Scorer {
+    project: Project,
+    runner: Arc<Runner>,
+    suites: HashMap<String, Arc<SuitePlan>>,
+    faults: Faults,
+}
+
+/// The lines of one row's result.
+type Results = Vec<Map<String, Value>>;
+
+impl Scorer {
+    async fn stream(&mut self, unordered: bool) -> io::Result<()> {
+        let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_AHEAD);
+        std::thread::spawn(move || {
+            for line in io::stdin().lock().split(b'\n') {
+                if sender.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut ordered: VecDeque<JoinHandle<Results>> = VecDeque::new();
+        let mut any: JoinSet<Results> = JoinSet::new();
+        let mut number = 0;
+        let mut open = true;
+        while open || !ordered.is_empty() || !any.is_empty() {
+            let is_full = ordered.len() + any.len() >= WINDOW_ROWS;
+            tokio::select! {
+                line = lines.recv(), if open && !is_full => match line {
+                    None => open = false,
+                    Some(line) => {
+                        number += 1;
+                        let line = line?;
+                        if line.trim_ascii().is_empty() {
+                            continue;
+                        }
+                        let work = self.row(&line, number);
+                        if unordered {
+                            any.spawn(work);
+                        } else {
+                            ordered.push_back(tokio::spawn(work));
+                        }
+                    }
+                },
+                Some(results) = async { Some(ordered.front_mut()?.await) } => {
+                    ordered.pop_front();
+                    self.write(results.unwrap_or_else(|error| panicked(&error)))?;
+                }
+                Some(results) = any.join_next() => self.write(results.unwrap_or_else(|error| panicked(&error)))?,
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, results: Results) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        for result in results {
+            match result.get("error").and_then(|error| error.get("kind")).and_then(Value::as_str) {
+                Some("infrastructure") => self.faults.of_machine = true,
+                Some(_) => self.faults.of_rows = true,
+                None => {}
+            }
+            serde_json::to_writer(&mut out, &result)?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()
+    }
+
+    /// Compiles a row now and scores it later.
+    fn row(&mut self, line: &[u8], number: usize) -> impl Future<Output = Results> + Send + 'static {
+        let (id, compiled) = self.compile(line, number);
+        let runner = Arc::clone(&self.runner);
+        async move {
+            let (evaluator, replies, is_group) = match compiled {
+                Ok(compiled) => compiled,
+                Err(fault) => return vec![wire::fault(id, number, &fault)],
+            };
+            let samples = replies.into_iter().enumerate().map(|(index, reply)| {
+                let (runner, evaluator) = (Arc::clone(&runner), Arc::clone(&evaluator));
+                (index, tokio::spawn(async move { runner.evaluate(&evaluator, Some(&reply)).await }))
+            });
+            let mut results = Vec::new();
+            for (index, task) in samples.collect::<Vec<_>>() {
+                match task.await {
+                    Ok(outcome) => results.push(wire::outcome(id.clone(), is_group.then_some(index), &outcome)),
+                    Err(error) => results.push(wire::fault(id.clone(), number, &Fault::infrastructure(format!("an evaluation panicked: {error}")))),
+                }
+            }
+            results
+        }
+    }
+
+    fn compile(&mut self, line: &[u8], number: usize) -> (Value, Result<(Arc<Evaluator>, Vec<Reply>, bool), Fault>) {
+        let mut columns = match serde_json::from_slice(line) {
+            Ok(Value::Object(columns)) => columns,
+            Ok(_) => return (Value::Null, Err(Fault::input("the row is no JSON object"))),
+            Err(error) => return (Value::Null, Err(Fault::input(format!("the row is not JSON: {error}")))),
+        };
+        let id = columns.shift_remove("id").unwrap_or(Value::Null);
+        (id, self.compile_row(columns, number))
+    }
+
+    fn compile_row(&mut self, mut columns: Map<String, Value>, number: usize) -> Result<(Arc<Evaluator>, Vec<Reply>, bool), Fault> {
+        let (replies, is_group) = replies(&mut columns)?;
+        let evaluator = match columns.shift_remove("suite") {
+            Some(Value::String(suite)) => self.of_suite(&suite, columns, number)?,
+            Some(_) => return Err(Fault::input("`suite` is no text")),
+            None => {
+                if let Some(extractor) = columns.shift_remove("extractor") {
+                    columns.insert("code".to_owned(), extractor);
+                }
+                self.project.inline(&columns).map_err(|diagnostics| fault(&diagnostics, &self.project))?
+            }
+        };
+        Ok((Arc::new(evaluator), replies, is_group))
+    }
+
+    /// A suite as a function: of one of its cases, or of a row.
+    fn of_suite(&mut self, name: &str, mut columns: Map<String, Value>, number: usize) -> Result<Evaluator, Fault> {
+        let suite = self.suite(name)?;
+        let (case, row) = (columns.shift_remove("case"), columns.shift_remove("row"));
+        if let Some(key) = columns.keys().next() {
+            let help = did_you_mean(key, ROW_KEYS.iter().copied()).unwrap_or_default();
+            return Err(Fault::input(format!("unknown key `{key}` beside `suite`; {help}")));
+        }
+        let sources = &self.project.sources;
+        let evaluator = match (case, row) {
+            (Some(Value::String(wanted)), None) => {
+                let case = suite.cases.iter().find(|case| case.dataset.is_none() && case.id.case == wanted);
+                let known: Vec<&str> = suite.cases.iter().map(|case| case.id.case.as_str()).collect();
+                let help = || did_you_mean(&wanted, known.iter().copied()).unwrap_or_default();
+                let case = case.ok_or_else(|| Fault::input(format!("the suite `{name}` has no case `{wanted}`; {}", help())))?;
+                case.evaluator(None, sources)
+            }
+            (None, Some(Value::Object(columns))) => {
+                let case = suite.cases.iter().find(|case| case.dataset.is_some());
+                let case = case.ok_or_else(|| Fault::input(format!("the suite `{name}` has no `dataset`, so it is no function of a row")))?;
+                case.evaluator(Some(&Row { file: "<row>".to_owned(), line: number, columns }), sources)
+            }
+            (Some(_), Some(_)) => return Err(Fault::input("`case` stands beside `row`: write one of the two")),
+            (Some(_), None) => return Err(Fault::input("`case` is no text")),
+            (None, Some(_)) => return Err(Fault::input("`row` is no object")),
+            (None, None) => return Err(Fault::input("`suite` needs `case` or `row` beside it")),
+        };
+        evaluator.map_err(|diagnostic| fault_of(&diagnostic, &self.project))
+    }
+
+    fn suite(&mut self, name: &str) -> Result<Arc<SuitePlan>, Fault> {
+        if let Some(suite) = self.suites.get(name) {
+            return Ok(Arc::clone(suite));
+        }
+        let files = self.project.suite_files().map_err(|diagnostics| fault(&diagnostics, &self.project))?;
+        let file = files.iter().find(|file| stem(file) == name || file.as_path() == Path::new(name));
+        let Some(file) = file else {
+            let stems: Vec<String> = files.iter().map(|file| stem(file)).collect();
+            let help = did_you_mean(name, stems.iter().map(String::as_str)).unwrap_or_default();
+            return Err(Fault::input(format!("no suite is named `{name}`; {help}")));
+        };
+        let suite = Arc::new(self.project.suite(file).map_err(|diagnostics| fault(&diagnostics, &self.project))?);
+        self.suites.insert(name.to_owned(), Arc::clone(&suite));
+        Ok(suite)
+    }
+}
+
+/// The replies of a row, and whether they are a group.
+fn replies(columns: &mut Map<String, Value>) -> Result<(Vec<Reply>, bool), Fault> {
+    let given = (columns.shift_remove("reply"), columns.shift_remove("replies"), columns.shift_remove("code"));
+    match given {
+        (Some(Value::String(reply)), None, None) => Ok((vec![Reply::Text(reply)], false)),
+        (None, None, Some(Value::String(code))) => Ok((vec![Reply::Code(code)], false)),
+        (None, Some(Value::Array(replies)), None) => {
+            let texts: Option<Vec<Reply>> = replies.iter().map(|reply| reply.as_str().map(|text| Reply::Text(text.to_owned()))).collect();
+            texts.map(|replies| (replies, true)).ok_or_else(|| Fault::input("`replies` is no list of texts"))
+        }
+        (None, None, None) => Err(Fault::input("the row has none of `reply`, `replies` and `code`")),
+        (Some(_), None, None) => Err(Fault::input("`reply` is no text")),
+        (None, Some(_), None) => Err(Fault::input("`replies` is no list")),
+        (None, None, Some(_)) => Err(Fault::input("`code` is no text; an extractor's name stands under `extractor`")),
+        _ => Err(Fault::input("the row has more than one of `reply`, `replies` and `code`")),
+    }
+}
+
+fn fault(diagnostics: &Diagnostics, project: &Project) -> Fault {
+    match diagnostics.list.first() {
+        Some(first) => fault_of(first, project),
+        None => Fault::configuration("the row could not be compiled"),
+    }
+}
+
+fn fault_of(diagnostic: &Diagnostic, project: &Project) -> Fault {
+    let mut message = diagnostic.one_line(&project.sources);
+    if let Some(help) = &diagnostic.help {
+        message.push_str("; ");
+        message.push_str(help);
+    }
+    Fault { kind: FaultKind::Configuration, message }
+}
+
+fn panicked(error: &tokio::task::JoinError) -> Results {
+    vec![wire::fault(Value::Null, 0, &Fault::infrastructure(format!("an evaluation panicked: {error}")))]
+}

@@ -1,0 +1,416 @@
+//! `expect` compiled, and rendered for a row: what is compared with what, by which comparator.
+
+use std::sync::Arc;
+
+use minijinja::value::Value;
+
+use super::cases::{Compiler, Pick, Rendering, Text};
+use crate::diagnostic::Diagnostic;
+use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
+use crate::evaluator::expected::ExpectedExtractor;
+use crate::evaluator::rule_error::RuleError;
+use crate::evaluator::{Expectation, ExpectedText, InputCase, Matcher, Message, TestCode};
+use crate::source::{Span, Spanned};
+use crate::syntax::expect::{Expect, Matcher as Written, Operand, Origin, StdinCase, StdinCases};
+use crate::syntax::suite::Keys;
+use crate::syntax::value::{Content, Typed};
+use crate::template::{json_of, text_of, value_of};
+
+/// One expectation before there is a row.
+#[derive(Debug)]
+pub(super) enum Expected {
+    Output(Match),
+    StdinCases(Inputs),
+    Tests { code: Vec<Text>, entry_point: Option<Text>, prelude: Option<Text> },
+    Runs,
+    ExitCode(Match),
+    Error(Match),
+}
+
+impl Expected {
+    /// The metric it yields.
+    pub(super) fn metric(&self) -> &'static str {
+        match self {
+            Expected::Output(_) => "output_match",
+            Expected::StdinCases(_) => "stdin_cases",
+            Expected::Tests { .. } => "tests",
+            Expected::Runs => "execution_result",
+            Expected::ExitCode(_) => "exit_code",
+            Expected::Error(_) => "error",
+        }
+    }
+}
+
+/// How a text is judged, before there is a row.
+#[derive(Debug)]
+pub(super) enum Match {
+    /// Compared by the case's comparator.
+    Value(Text),
+    /// Compared with what the prompt states.
+    FromPrompt { extractor: Arc<ExpectedExtractor>, span: Span },
+    Not(Box<Match>),
+    Named { comparator: Arc<Comparator>, operand: Wants, span: Span },
+}
+
+/// What a comparator compares with.
+#[derive(Debug)]
+pub(super) enum Wants {
+    Text(Text),
+    List(Vec<serde_json::Value>),
+    Json(serde_json::Value),
+}
+
+/// Inputs, listed or made from a list.
+#[derive(Debug)]
+pub(super) enum Inputs {
+    List(Vec<Input>),
+    Each { each: Text, input: Box<Input> },
+}
+
+/// One input.
+#[derive(Debug)]
+pub(super) struct Input {
+    stdin: Option<Text>,
+    args: Vec<Text>,
+    output: Match,
+}
+
+/// Compiles `expect`; absent, the output that the prompt states.
+pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> Vec<Expected> {
+    let Some(expect) = &keys.expect else {
+        if keys.prompt.is_none() && keys.messages.is_none() {
+            compiler.report(
+                Diagnostic::at(case, "the case expects nothing, and there is no prompt that could state an output")
+                    .help("write the expected output under `expect`, or `expect: {runs: true}` if running is enough"),
+            );
+        }
+        return from_prompt(case, compiler).map(Expected::Output).into_iter().collect();
+    };
+    let Expect { output, stdin_cases, tests, runs, exit_code, error } = &expect.value;
+    let mut compiled = Vec::new();
+    if let Some(output) = output {
+        compiled.extend(matcher(output, compiler).map(Expected::Output));
+    }
+    if let Some(cases) = stdin_cases {
+        compiled.extend(inputs(&cases.value, compiler).map(Expected::StdinCases));
+    }
+    if let Some(tests) = tests {
+        let tests = &tests.value;
+        let code: Vec<Text> = tests.code.iter().filter_map(|code| compiler.text(code)).collect();
+        let entry_point = tests.entry_point.as_ref().and_then(|text| compiler.text(text));
+        let prelude = tests.prelude.as_ref().and_then(|text| compiler.text(text));
+        if code.len() == tests.code.len() {
+            compiled.push(Expected::Tests { code, entry_point, prelude });
+        }
+    }
+    if let Some(runs) = runs {
+        if !runs.value {
+            let help = "to expect a failure, name it: `exit_code` or `error`";
+            compiler.report(Diagnostic::at(runs.span, "`runs` can only be `true`").help(help));
+        }
+        compiled.push(Expected::Runs);
+    }
+    if let Some(code) = exit_code {
+        compiled.extend(matcher(code, compiler).map(Expected::ExitCode));
+    }
+    if let Some(error) = error {
+        compiled.extend(matcher(error, compiler).map(Expected::Error));
+    }
+    compiled
+}
+
+fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
+    match compiler.rules.expected("standard") {
+        Ok(extractor) => Some(Match::FromPrompt { extractor: Arc::clone(extractor), span }),
+        Err(unknown) => {
+            compiler.report(unknown.at(span));
+            None
+        }
+    }
+}
+
+fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Match> {
+    match &written.value {
+        Written::Value(content) => compiler.text(content).map(Match::Value),
+        Written::From(origin) => match origin.value {
+            Origin::Prompt => from_prompt(origin.span, compiler),
+        },
+        Written::Not(inner) => matcher(inner, compiler).map(|inner| Match::Not(Box::new(inner))),
+        Written::Named { comparator, value, params } => {
+            let compiled = compiler.comparator(comparator, params)?;
+            let operand = match &value.value {
+                Operand::Content(Content::Expression(expression)) if expression.span == Span::default() => {
+                    Wants::Text(compiler.expression(&Spanned::new(expression.value.clone(), value.span))?)
+                }
+                Operand::Content(Content::Literal(text)) if text.span == Span::default() => {
+                    Wants::Text(Text::Fixed(Spanned::new(text.value.clone(), value.span)))
+                }
+                Operand::Content(content) => Wants::Text(compiler.text(&Spanned::new(content.clone(), value.span))?),
+                Operand::List(items) => Wants::List(items.iter().map(|Typed(item)| item.clone()).collect()),
+                Operand::Map(Typed(json)) => Wants::Json(json.clone()),
+            };
+            Some(Match::Named { comparator: compiled, operand, span: value.span })
+        }
+    }
+}
+
+fn inputs(written: &StdinCases, compiler: &mut Compiler<'_>) -> Option<Inputs> {
+    match written {
+        StdinCases::List(cases) => {
+            let inputs: Vec<Input> = cases.iter().filter_map(|case| input(case, compiler)).collect();
+            (inputs.len() == cases.len()).then_some(Inputs::List(inputs))
+        }
+        StdinCases::Each { each, case } => {
+            let each = compiler.text(each)?;
+            let input = compiler.with_names(&["item"], |compiler| input(case, compiler))?;
+            Some(Inputs::Each { each, input: Box::new(input) })
+        }
+    }
+}
+
+fn input(case: &StdinCase, compiler: &mut Compiler<'_>) -> Option<Input> {
+    let stdin = match &case.stdin {
+        Some(stdin) => Some(compiler.text(stdin)?),
+        None => None,
+    };
+    let args: Vec<Text> = case.args.iter().filter_map(|arg| compiler.text(arg)).collect();
+    let output = matcher(&case.output, compiler)?;
+    (args.len() == case.args.len()).then_some(Input { stdin, args, output })
+}
+
+/// A comparator with the parameters an author gives it.
+pub(super) fn with_params(
+    comparator: Arc<Comparator>,
+    params: &[(Spanned<String>, Typed)],
+    compiler: &mut Compiler<'_>,
+) -> Option<Arc<Comparator>> {
+    if params.is_empty() {
+        return Some(comparator);
+    }
+    let at = |name: Option<&String>| {
+        params.iter().find(|(key, _)| Some(&key.value) == name).or(params.first()).map_or(Span::default(), |(key, _)| key.span)
+    };
+    let object: serde_json::Map<String, serde_json::Value> =
+        params.iter().map(|(key, Typed(value))| (key.value.clone(), value.clone())).collect();
+    let parsed: Params = match serde_json::from_value(object.into()) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let message = error.to_string();
+            let named = params.iter().map(|(key, _)| &key.value).find(|name| message.contains(&format!("`{name}`")));
+            compiler.report(Diagnostic::at(at(named), message));
+            return None;
+        }
+    };
+    match comparator.with(&parsed) {
+        Ok(comparator) => Some(Arc::new(comparator)),
+        Err(errors) => {
+            for error in errors {
+                compiler.report(Diagnostic::at(at(error.path.first()), error.message).maybe_help(error.help));
+            }
+            None
+        }
+    }
+}
+
+/// Renders the expectations of a row.
+pub(super) fn render(
+    expected: &[Expected],
+    compare: &Pick<Arc<Comparator>>,
+    messages: &[Message],
+    case: Span,
+    rendering: &Rendering<'_>,
+) -> Result<Vec<Expectation>, Diagnostic> {
+    let comparator = match compare {
+        Pick::Fixed(comparator) => Arc::clone(comparator),
+        Pick::PerRow(text) => {
+            let name = rendering.text(text)?;
+            let found = rendering.rules.comparator(&name).cloned();
+            found.map_err(|unknown| rendering.problem(text.span(), unknown.message).maybe_help(unknown.help))?
+        }
+    };
+    let context = Context { comparator, messages, case };
+    expected
+        .iter()
+        .map(|expected| {
+            Ok(match expected {
+                Expected::Output(output) => Expectation::Output(context.matcher(output, rendering)?),
+                Expected::ExitCode(code) => Expectation::ExitCode(context.matcher(code, rendering)?),
+                Expected::Error(error) => Expectation::Error(context.matcher(error, rendering)?),
+                Expected::Runs => Expectation::Runs,
+                Expected::StdinCases(inputs) => Expectation::StdinCases(context.inputs(inputs, rendering)?),
+                Expected::Tests { code, entry_point, prelude } => {
+                    Expectation::Tests(context.tests(code, entry_point.as_ref(), prelude.as_ref(), rendering)?)
+                }
+            })
+        })
+        .collect()
+}
+
+struct Context<'a> {
+    comparator: Arc<Comparator>,
+    messages: &'a [Message],
+    case: Span,
+}
+
+impl Context<'_> {
+    fn matcher(&self, written: &Match, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
+        match written {
+            Match::Value(text) => {
+                let expected = ExpectedText { text: rendering.text(text)?, found_by: None };
+                self.prepared(&self.comparator, expected, None, text.span(), rendering)
+            }
+            Match::FromPrompt { extractor, span } => {
+                let users = self.messages.iter().filter(|message| message.role == "user");
+                let Some(stated) = users.filter_map(|message| extractor.find(&message.content)).next() else {
+                    let help = "write the expected output under `expect`, or state it in the prompt: `Expected output: 15`";
+                    return Err(rendering.problem(*span, "the case expects nothing, and its prompt states no output").maybe_help(Some(help.to_owned())));
+                };
+                let expected = ExpectedText { text: stated.value, found_by: Some(stated.rule) };
+                self.prepared(&self.comparator, expected, None, *span, rendering)
+            }
+            Match::Not(inner) => {
+                let matcher = self.matcher(inner, rendering)?;
+                Ok(Matcher { negated: !matcher.negated, ..matcher })
+            }
+            Match::Named { comparator, operand, span } => match operand {
+                Wants::Text(text @ Text::Expression { .. }) => {
+                    let value = rendering.value(text)?;
+                    match json_of(&value) {
+                        serde_json::Value::Array(items) => self.listed(comparator, &items, *span, rendering),
+                        json @ serde_json::Value::Object(_) => self.json(comparator, &json, *span, rendering),
+                        _ => self.one(comparator, rendering.text(text)?, *span, rendering),
+                    }
+                }
+                Wants::Text(text) => self.one(comparator, rendering.text(text)?, *span, rendering),
+                Wants::List(items) => self.listed(comparator, items, *span, rendering),
+                Wants::Json(json) => self.json(comparator, json, *span, rendering),
+            },
+        }
+    }
+
+    fn one(&self, comparator: &Arc<Comparator>, text: String, span: Span, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
+        self.prepared(comparator, ExpectedText { text, found_by: None }, None, span, rendering)
+    }
+
+    fn json(&self, comparator: &Arc<Comparator>, json: &serde_json::Value, span: Span, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
+        self.one(comparator, json.to_string(), span, rendering)
+    }
+
+    /// A list is alternatives where the comparator takes them, and JSON text everywhere else.
+    fn listed(&self, comparator: &Arc<Comparator>, items: &[serde_json::Value], span: Span, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
+        let json = serde_json::Value::Array(items.to_vec());
+        if !comparator.takes_list() {
+            return self.json(comparator, &json, span, rendering);
+        }
+        let texts: Vec<String> = items
+            .iter()
+            .map(|item| text_of(&value_of(item)).map_err(|noun| rendering.problem(span, format!("{noun} stands where text is meant"))))
+            .collect::<Result<_, _>>()?;
+        let expected = ExpectedText { text: texts.join("` or `"), found_by: None };
+        self.prepared(comparator, expected, Some(texts), span, rendering)
+    }
+
+    fn prepared(
+        &self,
+        comparator: &Arc<Comparator>,
+        expected: ExpectedText,
+        alternatives: Option<Vec<String>>,
+        span: Span,
+        rendering: &Rendering<'_>,
+    ) -> Result<Matcher, Diagnostic> {
+        let wanted = match alternatives {
+            Some(list) => Wanted::List(list),
+            None => Wanted::Text(expected.text.clone()),
+        };
+        let prepared = comparator.prepare(&wanted).map_err(|errors| match errors.first() {
+            Some(error) => rendering.within(span, &expected.text, error),
+            None => rendering.problem(span, "the comparator takes no such value"),
+        })?;
+        Ok(Matcher { prepared, negated: false, expected })
+    }
+
+    fn inputs(&self, inputs: &Inputs, rendering: &Rendering<'_>) -> Result<Vec<InputCase>, Diagnostic> {
+        match inputs {
+            Inputs::List(list) => list.iter().map(|input| self.input(input, rendering)).collect(),
+            Inputs::Each { each, input } => {
+                let value = rendering.value(each)?;
+                let items = value.try_iter().map_err(|_| rendering.problem(each.span(), "`each` is no list"))?;
+                let cases = items
+                    .enumerate()
+                    .map(|(index, item)| self.input(input, &rendering.with("item", indexed(&item, index))))
+                    .collect::<Result<Vec<_>, _>>()?;
+                if cases.is_empty() {
+                    return Err(rendering.problem(each.span(), "`each` is an empty list: nothing would be tested"));
+                }
+                Ok(cases)
+            }
+        }
+    }
+
+    fn input(&self, input: &Input, rendering: &Rendering<'_>) -> Result<InputCase, Diagnostic> {
+        Ok(InputCase {
+            stdin: input.stdin.as_ref().map_or(Ok(String::new()), |stdin| rendering.text(stdin))?,
+            args: input.args.iter().map(|arg| rendering.text(arg)).collect::<Result<_, _>>()?,
+            output: self.matcher(&input.output, rendering)?,
+        })
+    }
+
+    fn tests(
+        &self,
+        code: &[Text],
+        entry_point: Option<&Text>,
+        prelude: Option<&Text>,
+        rendering: &Rendering<'_>,
+    ) -> Result<TestCode, Diagnostic> {
+        let mut texts = Vec::new();
+        for code in code {
+            let value = rendering.value(code)?;
+            match text_of(&value) {
+                Ok(text) => texts.push(text),
+                Err("a list") => {
+                    for item in value.try_iter().into_iter().flatten() {
+                        let text = text_of(&item).map_err(|noun| rendering.problem(code.span(), format!("a test is {noun} where text is meant")))?;
+                        texts.push(text);
+                    }
+                }
+                Err(noun) => return Err(rendering.problem(code.span(), format!("the tests are {noun} where text is meant"))),
+            }
+        }
+        if texts.iter().all(|text| text.trim().is_empty()) {
+            return Err(rendering.problem(self.case, "the tests are empty: nothing would be tested"));
+        }
+        let entry_point = entry_point.map(|text| rendering.text(text)).transpose()?;
+        if let Some(name) = &entry_point
+            && !is_dotted_name(name)
+        {
+            return Err(rendering.problem(self.case, format!("the entry point `{name}` is no name")));
+        }
+        Ok(TestCode { texts, entry_point, prelude: prelude.map(|text| rendering.text(text)).transpose()? })
+    }
+}
+
+/// The entry point is put into code by the runners: nothing but a name may be.
+fn is_dotted_name(name: &str) -> bool {
+    name.split('.').all(|part| {
+        !part.is_empty()
+            && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$')
+            && !part.starts_with(|letter: char| letter.is_ascii_digit())
+    })
+}
+
+/// An item with its index, where it is a map.
+fn indexed(item: &Value, index: usize) -> Value {
+    if item.kind() == minijinja::value::ValueKind::Map {
+        minijinja::context! { index => index, ..item.clone() }
+    } else {
+        item.clone()
+    }
+}
+
+impl Rendering<'_> {
+    /// A comparator's complaint about what it is to compare with, the caret inside it.
+    fn within(&self, span: Span, text: &str, error: &RuleError) -> Diagnostic {
+        let span = error.at.clone().map_or(span, |at| self.place(span, text, at));
+        self.problem(span, error.message.clone()).maybe_help(error.help.clone())
+    }
+}

@@ -1,0 +1,327 @@
+//! Rule packs merged in order: names to rules, and the nearest name where there is none.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::{Files, resolve_path, values};
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::evaluator::code::{CodeExtractor, LanguageTags};
+use crate::evaluator::compare::Comparator;
+use crate::evaluator::expected::ExpectedExtractor;
+use crate::evaluator::rule_error::RuleError;
+use crate::evaluator::{Beside, CommandTemplate, FileNameRule, Language};
+use crate::program::{Interpreter, Limits, SourceFile};
+use crate::source::{Sources, Span, Spanned};
+use crate::syntax::rules::{LanguageRule, Named, RulePack};
+use crate::syntax::value::Content;
+use crate::syntax::{Kind, Node};
+
+/// All rules that a suite can name.
+#[derive(Debug, Clone, Default)]
+pub struct RuleSet {
+    languages: BTreeMap<String, Arc<Language>>,
+    aliases: BTreeMap<String, String>,
+    extractors: BTreeMap<String, Arc<CodeExtractor>>,
+    expected: BTreeMap<String, Arc<ExpectedExtractor>>,
+    comparators: BTreeMap<String, Arc<Comparator>>,
+    presets: BTreeMap<String, Node>,
+    /// Which pack each rule comes from, by kind and name.
+    origins: BTreeMap<(&'static str, String), String>,
+}
+
+/// Merges packs, the later over the earlier.
+pub fn compile_rules(packs: &[RulePack], files: &Files, sources: &Sources) -> (RuleSet, Diagnostics) {
+    let mut rules = RuleSet::default();
+    let mut diagnostics = Diagnostics::default();
+    for pack in packs {
+        for named in &pack.languages {
+            if let Some(language) = compile_language(named, files, sources, &mut diagnostics) {
+                rules.note("language", &named.name.value, &pack.name);
+                rules.languages.insert(named.name.value.clone(), Arc::new(language));
+            }
+        }
+        for named in &pack.code {
+            let compiled = named.rule.compile(&named.name.value);
+            if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
+                rules.note("code", &named.name.value, &pack.name);
+                rules.extractors.insert(named.name.value.clone(), Arc::new(extractor));
+            }
+        }
+        for named in &pack.expected_output {
+            let compiled = ExpectedExtractor::compile(&named.name.value, &named.rule);
+            if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
+                rules.note("expected-output", &named.name.value, &pack.name);
+                rules.expected.insert(named.name.value.clone(), Arc::new(extractor));
+            }
+        }
+        for named in &pack.comparators {
+            let compiled = named.rule.compile(&named.name.value);
+            if let Some(comparator) = keep(compiled, &named.node, sources, &mut diagnostics) {
+                rules.note("compare", &named.name.value, &pack.name);
+                rules.comparators.insert(named.name.value.clone(), Arc::new(comparator));
+            }
+        }
+        for named in &pack.presets {
+            rules.note("preset", &named.name.value, &pack.name);
+            rules.presets.insert(named.name.value.clone(), named.node.clone());
+        }
+    }
+    for (name, language) in &rules.languages {
+        for alias in std::iter::once(name).chain(&language.tags.aliases) {
+            rules.aliases.entry(alias.to_lowercase()).or_insert_with(|| name.clone());
+        }
+    }
+    // A language's own name is never another's alias.
+    for name in rules.languages.keys() {
+        rules.aliases.insert(name.to_lowercase(), name.clone());
+    }
+    (rules, diagnostics)
+}
+
+impl RuleSet {
+    fn note(&mut self, kind: &'static str, name: &str, pack: &str) {
+        self.origins.insert((kind, name.to_owned()), pack.to_owned());
+    }
+
+    /// A language by name or alias, case ignored.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn language(&self, name: &str) -> Result<&Arc<Language>, UnknownName> {
+        self.aliases
+            .get(&name.to_lowercase())
+            .and_then(|name| self.languages.get(name))
+            .ok_or_else(|| UnknownName::new("language", name, self.aliases.keys()))
+    }
+
+    /// A code extractor.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn extractor(&self, name: &str) -> Result<&Arc<CodeExtractor>, UnknownName> {
+        self.extractors.get(name).ok_or_else(|| UnknownName::new("code extractor", name, self.extractors.keys()))
+    }
+
+    /// An expected-output extractor.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn expected(&self, name: &str) -> Result<&Arc<ExpectedExtractor>, UnknownName> {
+        self.expected.get(name).ok_or_else(|| UnknownName::new("expected-output extractor", name, self.expected.keys()))
+    }
+
+    /// A comparator.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn comparator(&self, name: &str) -> Result<&Arc<Comparator>, UnknownName> {
+        self.comparators.get(name).ok_or_else(|| UnknownName::new("comparator", name, self.comparators.keys()))
+    }
+
+    /// A preset's keys.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn preset(&self, name: &str) -> Result<&Node, UnknownName> {
+        self.presets.get(name).ok_or_else(|| UnknownName::new("preset", name, self.presets.keys()))
+    }
+
+    /// How the code of each language is known.
+    pub fn tags(&self) -> Arc<[LanguageTags]> {
+        self.languages.values().map(|language| language.tags.clone()).collect()
+    }
+
+    /// Every rule: its kind, its name, and the pack it comes from.
+    pub fn list(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
+        self.origins.iter().map(|((kind, name), pack)| (*kind, name.as_str(), pack.as_str()))
+    }
+}
+
+/// A name that no rule has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownName {
+    /// What is wrong.
+    pub message: String,
+    /// The nearest known name, or all of them.
+    pub help: Option<String>,
+}
+
+impl UnknownName {
+    fn new<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Self {
+        UnknownName { message: format!("unknown {kind} `{name}`"), help: did_you_mean(name, known.map(String::as_str)) }
+    }
+
+    /// As a diagnostic at the name's place.
+    pub fn at(self, span: Span) -> Diagnostic {
+        Diagnostic::at(span, self.message).maybe_help(self.help)
+    }
+}
+
+fn keep<T>(
+    compiled: Result<T, Vec<RuleError>>,
+    node: &Node,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
+    match compiled {
+        Ok(rule) => Some(rule),
+        Err(errors) => {
+            for error in errors {
+                diagnostics.push(rule_diagnostic(&error, node, sources));
+            }
+            None
+        }
+    }
+}
+
+/// A mistake in a rule, at the place of the value that its path leads to.
+pub(super) fn rule_diagnostic(error: &RuleError, node: &Node, sources: &Sources) -> Diagnostic {
+    let mut at = node;
+    for step in &error.path {
+        let next = match &at.kind {
+            Kind::Map(_) => at.get(step),
+            Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            Kind::Scalar { .. } => None,
+        };
+        match next {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    let span = match (&at.kind, &error.at) {
+        (Kind::Scalar { text, .. }, Some(range)) => super::place::within(sources, at.span, text, range.clone()),
+        _ => at.span,
+    };
+    Diagnostic::at(span, error.message.clone()).maybe_help(error.help.clone())
+}
+
+fn compile_language(
+    named: &Named<LanguageRule>,
+    files: &Files,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Language> {
+    let before = diagnostics.list.len();
+    let rule = &named.rule;
+    let name = &named.name.value;
+    let mut looks_like = Vec::new();
+    for pattern in &rule.looks_like {
+        looks_like.extend(regex(pattern, &[], sources, diagnostics));
+    }
+    let file = match &rule.file.class {
+        None => FileNameRule::Fixed(rule.file.name.clone()),
+        Some(class) => match regex(class, &[], sources, diagnostics) {
+            Some(pattern) => FileNameRule::Class { name: rule.file.name.clone(), pattern },
+            None => return None,
+        },
+    };
+    let exception = rule.exception.as_ref().and_then(|pattern| regex(pattern, &["name"], sources, diagnostics));
+    let build = rule.build.as_ref().and_then(|build| command(build, &[], diagnostics));
+    let run = command(&rule.run, &[], diagnostics);
+    let mut helpers = Vec::new();
+    for (path, content) in &rule.helpers {
+        if let Some(bytes) = content_bytes(content, files, sources, diagnostics) {
+            helpers.push(SourceFile { path: path.clone(), bytes });
+        }
+    }
+    let beside = match &rule.beside {
+        None => None,
+        Some(beside) => {
+            let code = content_bytes(&beside.code, files, sources, diagnostics);
+            let run = command(&beside.run, &[("runner", &beside.file)], diagnostics);
+            code.zip(run).map(|(code, run)| Beside { file: beside.file.clone(), code, run })
+        }
+    };
+    // `version: [ruby, --version]` names the command; only its arguments are needed.
+    let version = match rule.find.version.split_first() {
+        Some((first, rest)) if *first == rule.find.command => rest.to_vec(),
+        _ => rule.find.version.clone(),
+    };
+    let limits = values::limits(Limits::default(), &rule.limits);
+    if diagnostics.list.len() > before {
+        return None;
+    }
+    Some(Language {
+        name: name.clone(),
+        tags: LanguageTags { name: name.clone(), aliases: rule.aliases.clone(), grammar: rule.grammar, looks_like },
+        file,
+        interpreter: Arc::new(Interpreter {
+            language: name.clone(),
+            command: rule.find.command.clone(),
+            locate: rule.find.locate.clone(),
+            version,
+            at_least: rule.find.at_least.clone(),
+            install: rule.find.install.clone(),
+        }),
+        build,
+        run: run?,
+        limits,
+        helpers,
+        exception,
+        beside,
+    })
+}
+
+fn command(words: &[Spanned<String>], names: &[(&str, &str)], diagnostics: &mut Diagnostics) -> Option<CommandTemplate> {
+    match CommandTemplate::new(words.iter().map(|word| word.value.as_str()), names) {
+        Ok(command) => Some(command),
+        Err(error) => {
+            diagnostics.push(Diagnostic::at(words[error.word].span, error.message));
+            None
+        }
+    }
+}
+
+/// A regular expression with the named groups it must have.
+fn regex(pattern: &Spanned<String>, groups: &[&str], sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Regex> {
+    let regex = match values::regex(&pattern.value) {
+        Ok(regex) => regex,
+        Err((message, at)) => {
+            let span = at.map_or(pattern.span, |at| super::place::within(sources, pattern.span, &pattern.value, at));
+            diagnostics.push(Diagnostic::at(span, message));
+            return None;
+        }
+    };
+    for group in groups {
+        if !regex.capture_names().flatten().any(|name| name == *group) {
+            diagnostics.push(Diagnostic::at(pattern.span, format!("the pattern has no group `(?P<{group}>…)`")));
+            return None;
+        }
+    }
+    Some(regex)
+}
+
+fn content_bytes(
+    content: &Spanned<Content>,
+    files: &Files,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<u8>> {
+    match &content.value {
+        Content::Template(text) => Some(text.as_bytes().to_vec()),
+        Content::Literal(text) => Some(text.value.as_bytes().to_vec()),
+        Content::File(path) => match file_bytes(path, files, sources) {
+            Ok(bytes) => Some(bytes.to_vec()),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                None
+            }
+        },
+        Content::Expression(expression) => {
+            diagnostics.push(Diagnostic::at(expression.span, "a rule has no row to evaluate an expression on"));
+            None
+        }
+    }
+}
+
+/// The content of a file named in YAML, or why it could not be read.
+pub(super) fn file_bytes<'f>(path: &Spanned<String>, files: &'f Files, sources: &Sources) -> Result<&'f [u8], Diagnostic> {
+    let resolved = resolve_path(&sources.get(path.span.source).directory, &path.value);
+    match files.get(&resolved) {
+        Some(Ok(bytes)) => Ok(bytes),
+        Some(Err(why)) => Err(Diagnostic::at(path.span, format!("cannot read `{}`: {why}", path.value))),
+        None => Err(Diagnostic::at(path.span, format!("cannot read `{}`: it was not looked for", path.value))),
+    }
+}

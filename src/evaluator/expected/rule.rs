@@ -1,0 +1,96 @@
+//! The written rule: how a prompt states the output it wants, as a person writes it in a rule pack.
+//! What the words do is in `mod.rs` (matching), `block.rs` and `clean.rs`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// One way in which a prompt states an output. An extractor is an ordered list of them; the first that
+/// finds a value decides, and every further value that the same rule finds belongs to the answer too.
+///
+/// A match goes through the keys in this order: `pattern`, `block`, `clean`, `followed_by`, `not`, `unless`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedRule {
+    /// What the rule is called in results and on the command line.
+    pub name: String,
+    /// What the rule is for, in a sentence.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// A regular expression (the syntax of Rust's `regex`: no look-around) with a group `value`.
+    /// White space around the value is not part of it.
+    pub pattern: String,
+    /// Where the value stands when the group `value` is empty: the first of these that is there, after
+    /// the line of the match. Without it an empty group means that empty output is stated.
+    #[serde(default)]
+    pub block: Vec<Block>,
+    /// A line that matches this pattern ends a block of `lines` and is no part of it.
+    #[serde(default)]
+    pub stop: Option<String>,
+    /// What is taken away from the value, in this order.
+    #[serde(default)]
+    pub clean: Vec<Cleaner>,
+    /// A pattern that the text right after the cleaned value must match, at most 80 characters of its line.
+    #[serde(default)]
+    pub followed_by: Option<String>,
+    /// A cleaned value that matches this pattern is a description, not a value: "a list of tuples".
+    #[serde(default)]
+    pub not: Option<String>,
+    /// A match is passed over when the line around it, at most 200 characters to each side, matches this
+    /// pattern: "my code prints".
+    #[serde(default)]
+    pub unless: Option<String>,
+    /// Texts with the value that this rule alone finds in them.
+    #[serde(default)]
+    pub examples: Vec<ExpectedExample>,
+}
+
+/// A text and what is found in it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectedExample {
+    /// The prompt.
+    pub text: String,
+    /// The first stated output; `~` when the text states none.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+/// A place after a label where a value stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// A fenced block that follows, at most two blank lines between; its content, dedented like its fence.
+    Fence,
+    /// Lines that follow a blank line and stand further right than the label, until a blank line; dedented.
+    Indented,
+    /// The very next lines, until a blank line, a fence, or a line that `stop` matches.
+    Lines,
+    /// As `lines`, but one blank line stands between, as after a heading.
+    Paragraph,
+}
+
+/// Something that is taken away from a value.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cleaner {
+    /// Everything from the first match of this pattern on. A literal in quotes or brackets at the start of
+    /// the value is never cut.
+    Cut(String),
+    /// The full stop of the sentence: one dot (`.`, `。`, `．`, `।`) at the end, but not an ellipsis.
+    FullStop,
+    /// Markdown's emphasis marks when they enclose the whole value.
+    Emphasis,
+    /// Backticks: a value that starts with inline code is that code alone.
+    Code,
+    /// Quotation marks of any language, when one pair encloses the whole value.
+    Quotes,
+    /// Everything after a literal in quotes at the start; such a literal is all that was quoted.
+    Quoted,
+    /// Everything but the literal at the start: a number, something quoted or in balanced brackets,
+    /// a constructor's call, `true`, `None`, …. Without such a literal there is no value.
+    Literal,
+    /// As `literal`, for several with blanks or commas between them.
+    Literals,
+    /// `\n` and `\t` written out become what they stand for.
+    Escapes,
+}

@@ -1,0 +1,138 @@
+//! A language, compiled: how its programs are named, built, run, and judged beside their tests.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::code::LanguageTags;
+use crate::program::{Interpreter, Limits, SourceFile, Word};
+
+/// A programming language.
+#[derive(Debug, Clone)]
+pub struct Language {
+    /// Its name in rule packs.
+    pub name: String,
+    /// How its code is known in a reply.
+    pub tags: LanguageTags,
+    /// The file a program is put into.
+    pub file: FileNameRule,
+    /// How its interpreter or compiler is found.
+    pub interpreter: Arc<Interpreter>,
+    /// The build command.
+    pub build: Option<CommandTemplate>,
+    /// The command that runs a program.
+    pub run: CommandTemplate,
+    /// Limits where a suite sets none.
+    pub limits: Limits,
+    /// Files put beside every program.
+    pub helpers: Vec<SourceFile>,
+    /// Finds the exception on standard error: groups `name` and, perhaps, `message`.
+    pub exception: Option<Regex>,
+    /// How tests run in the program's own interpreter.
+    pub beside: Option<Beside>,
+}
+
+/// The runner that judges tests in the program's own interpreter.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// Its file.
+    pub file: String,
+    /// Its text.
+    pub code: Vec<u8>,
+    /// The command.
+    pub run: CommandTemplate,
+}
+
+/// The name of a program's file.
+#[derive(Debug, Clone)]
+pub enum FileNameRule {
+    /// Always this.
+    Fixed(String),
+    /// With the class that the code declares in place of `{{ class }}`.
+    Class {
+        /// The name, such as `{{ class }}.java`.
+        name: String,
+        /// Its first group is the class.
+        pattern: Regex,
+    },
+}
+
+impl FileNameRule {
+    /// The file of this program.
+    ///
+    /// # Errors
+    /// A sentence, when the code declares no class.
+    pub fn name(&self, program: &str) -> Result<String, String> {
+        match self {
+            FileNameRule::Fixed(name) => Ok(name.clone()),
+            FileNameRule::Class { name, pattern } => {
+                let class = pattern.captures(program).and_then(|groups| groups.get(1)).map(|group| group.as_str());
+                let class = class.ok_or_else(|| format!("the code declares nothing that `{pattern}` finds, so its file has no name"))?;
+                Ok(name.replace("{{ class }}", class))
+            }
+        }
+    }
+}
+
+/// A command as a rule states it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandTemplate {
+    words: Vec<WordTemplate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum WordTemplate {
+    Interpreter,
+    /// Text in which `{{ file }}` and `{{ stem }}` stand for the program's file.
+    Text(String),
+}
+
+/// Which word of a command is wrong, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandError {
+    /// Its index.
+    pub word: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl CommandTemplate {
+    /// Reads a command; `names` are the placeholders that it may use beside `interpreter`,
+    /// `file` and `stem`, with their values.
+    ///
+    /// # Errors
+    /// An unknown placeholder.
+    pub fn new<'a>(words: impl Iterator<Item = &'a str>, names: &[(&str, &str)]) -> Result<Self, CommandError> {
+        let words = words.enumerate().map(|(index, word)| read_word(index, word, names)).collect::<Result<_, _>>()?;
+        Ok(CommandTemplate { words })
+    }
+
+    /// The command for a program in this file.
+    pub fn words(&self, file: &str) -> Vec<Word> {
+        let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+        self.words
+            .iter()
+            .map(|word| match word {
+                WordTemplate::Interpreter => Word::Interpreter,
+                WordTemplate::Text(text) => Word::Text(text.replace("{{ file }}", file).replace("{{ stem }}", stem)),
+            })
+            .collect()
+    }
+}
+
+fn read_word(index: usize, word: &str, names: &[(&str, &str)]) -> Result<WordTemplate, CommandError> {
+    if word.trim() == "{{ interpreter }}" {
+        return Ok(WordTemplate::Interpreter);
+    }
+    let mut text = word.to_owned();
+    for (name, value) in names {
+        text = text.replace(&format!("{{{{ {name} }}}}"), value);
+    }
+    let unknown = text.replace("{{ file }}", "").replace("{{ stem }}", "");
+    if unknown.contains("{{") {
+        let mut known: Vec<String> = names.iter().map(|(name, _)| format!("`{{{{ {name} }}}}`")).collect();
+        known.extend(["`{{ interpreter }}` (a word of its own)", "`{{ file }}`", "`{{ stem }}`"].map(str::to_owned));
+        return Err(CommandError { word: index, message: format!("unknown placeholder in `{word}`; known are {}", known.join(", ")) });
+    }
+    Ok(WordTemplate::Text(text))
+}

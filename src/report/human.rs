@@ -1,0 +1,248 @@
+//! A run for people: progress, then a table of suites, what failed and why, where zeros come
+//! from, and the slowest cases.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Reporter, Sink, Summary, wire};
+use crate::execution::Execution;
+use crate::run::Outcome;
+
+/// How many failures are shown at length.
+const FAILURES_SHOWN_MAX: usize = 20;
+/// How many of the slowest cases are shown.
+const SLOWEST_SHOWN_MAX: usize = 3;
+/// Only cases slower than this are worth a line.
+const SLOW_FROM: Duration = Duration::from_millis(1000);
+/// Characters of a program's output that are shown.
+const OUTPUT_SHOWN_MAX: usize = 1500;
+
+/// The reporter `human`.
+pub struct Human {
+    writer: Box<dyn Write>,
+    colour: bool,
+    progress: Option<ProgressBar>,
+    suites: BTreeMap<String, Counts>,
+    failures: Vec<Outcome>,
+    failures_more: usize,
+    causes: BTreeMap<&'static str, usize>,
+    slowest: Vec<(Duration, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    cases: usize,
+    passed: usize,
+    errors: usize,
+    score_sum: f64,
+}
+
+impl Human {
+    /// A reporter that writes there.
+    pub fn new(sink: Sink) -> Self {
+        let progress = sink.is_terminal.then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(ProgressStyle::with_template("{spinner} {pos} done  {msg}").expect("the template is right"));
+            bar
+        });
+        Human {
+            writer: sink.writer,
+            colour: sink.colour,
+            progress,
+            suites: BTreeMap::new(),
+            failures: Vec::new(),
+            failures_more: 0,
+            causes: BTreeMap::new(),
+            slowest: Vec::new(),
+        }
+    }
+
+    fn paint(&self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn verdict(&self, outcome: &Outcome) -> String {
+        match &outcome.result {
+            Ok(reward) if reward.passed => self.paint("32", "pass "),
+            Ok(_) => self.paint("31", "FAIL "),
+            Err(_) => self.paint("33", "ERROR"),
+        }
+    }
+
+    fn table(&self) -> String {
+        let width = self.suites.keys().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
+        let mut text = format!("{:<width$}  {:>6}  {:>6}  {:>6}  {:>10}\n", "suite", "cases", "passed", "errors", "mean score");
+        for (name, counts) in &self.suites {
+            let scored = counts.cases - counts.errors;
+            #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
+            let mean = if scored == 0 { "-".to_owned() } else { format!("{:.3}", counts.score_sum / scored as f64) };
+            let _ = writeln!(text, "{name:<width$}  {:>6}  {:>6}  {:>6}  {mean:>10}", counts.cases, counts.passed, counts.errors);
+        }
+        text
+    }
+}
+
+impl Reporter for Human {
+    fn started(&mut self, notices: &[String]) -> io::Result<()> {
+        for notice in notices {
+            writeln!(self.writer, "note: {notice}")?;
+        }
+        Ok(())
+    }
+
+    fn finished(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let counts = self.suites.entry(outcome.id.suite.clone()).or_default();
+        counts.cases += 1;
+        match &outcome.result {
+            Ok(reward) => {
+                counts.score_sum += reward.score;
+                counts.passed += usize::from(reward.passed);
+                if let Some(cause) = reward.cause {
+                    *self.causes.entry(cause.word()).or_default() += 1;
+                }
+            }
+            Err(_) => counts.errors += 1,
+        }
+        self.slowest.push((outcome.elapsed, outcome.id.to_string()));
+        self.slowest.sort_by_key(|(elapsed, _)| std::cmp::Reverse(*elapsed));
+        self.slowest.truncate(SLOWEST_SHOWN_MAX);
+        if !outcome.passed() {
+            if self.failures.len() < FAILURES_SHOWN_MAX { self.failures.push(outcome.clone()) } else { self.failures_more += 1 }
+        }
+        if let Some(bar) = &self.progress {
+            bar.inc(1);
+            bar.set_message(outcome.id.to_string());
+            return Ok(());
+        }
+        let line = format!("{} {}", self.verdict(outcome), escape_line(&outcome.id.to_string()));
+        writeln!(self.writer, "{line}")?;
+        self.writer.flush()
+    }
+
+    fn summary(&mut self, summary: &Summary) -> io::Result<()> {
+        if let Some(bar) = self.progress.take() {
+            bar.finish_and_clear();
+        }
+        for outcome in &self.failures {
+            let verdict = self.verdict(outcome);
+            writeln!(self.writer, "\n{verdict} {}\n{}", escape_line(&outcome.id.to_string()), indent(&explain_outcome(outcome)))?;
+        }
+        if self.failures_more > 0 {
+            writeln!(self.writer, "\n… and {} more; `--format jsonl` has them all", self.failures_more)?;
+        }
+        writeln!(self.writer, "\n{}", self.table().trim_end())?;
+        if !self.causes.is_empty() {
+            let causes: Vec<String> = self.causes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+            writeln!(self.writer, "\nzeros by cause: {}", causes.join(", "))?;
+        }
+        let slow: Vec<String> = self
+            .slowest
+            .iter()
+            .filter(|(elapsed, _)| *elapsed >= SLOW_FROM)
+            .map(|(elapsed, id)| format!("{id} {:.1} s", elapsed.as_secs_f64()))
+            .collect();
+        if !slow.is_empty() {
+            writeln!(self.writer, "slowest: {}", slow.join(", "))?;
+        }
+        for (reason, count) in &summary.skipped {
+            writeln!(self.writer, "not run: {count} ({reason})")?;
+        }
+        let mut parts = vec![format!("{} passed", summary.passed), format!("{} failed", summary.failed)];
+        if summary.configuration > 0 {
+            parts.push(format!("{} with configuration errors", summary.configuration));
+        }
+        if summary.infrastructure > 0 {
+            parts.push(format!("{} with infrastructure errors", summary.infrastructure));
+        }
+        if summary.interrupted {
+            parts.push("interrupted".to_owned());
+        }
+        writeln!(self.writer, "{} cases in {:.1} s: {}", summary.cases, summary.seconds, parts.join(", "))?;
+        self.writer.flush()
+    }
+}
+
+/// Everything about an outcome that a person needs to act on it.
+pub fn explain_outcome(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    match &outcome.result {
+        Err(fault) => {
+            let _ = writeln!(text, "{}", escape(&fault.message));
+        }
+        Ok(reward) => {
+            let _ = writeln!(text, "{}", escape(&reward.reason));
+            let width = reward.metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            for (name, metric) in &reward.metrics {
+                let mark = if metric.success { "+" } else { "-" };
+                let reason = escape(&metric.reason);
+                let reason = reason.replace('\n', &format!("\n{:1$}", "", width + 4));
+                let _ = writeln!(text, "{mark} {name:<width$}  {reason}");
+            }
+        }
+    }
+    if let Some(execution) = wire::shown(&outcome.executions) {
+        put_stream(&mut text, "stdout", &execution.stdout.text);
+        put_stream(&mut text, "stderr", &execution.stderr.text);
+        let _ = writeln!(text, "{}", how(execution));
+    }
+    text.trim_end().to_owned()
+}
+
+fn how(execution: &Execution) -> String {
+    format!(
+        "ran on {} (isolation: {}), {:.0} ms, {} MiB",
+        execution.backend,
+        execution.isolation.word(),
+        execution.wall.as_secs_f64() * 1000.0,
+        execution.peak_memory >> 20
+    )
+}
+
+fn put_stream(text: &mut String, name: &str, stream: &str) {
+    if stream.trim().is_empty() {
+        return;
+    }
+    let shown: String = stream.chars().take(OUTPUT_SHOWN_MAX).collect();
+    let more = if shown.len() < stream.len() { format!("\n… ({} bytes in all)", stream.len()) } else { String::new() };
+    let _ = writeln!(text, "{name}:\n{}", indent(&escape(&format!("{}{more}", shown.trim_end()))));
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Text that a program or a model made, harmless to a terminal: control characters are shown,
+/// not obeyed.
+pub(crate) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\n' | '\t' => safe.push(letter),
+            '\r' => safe.push_str("\\r"),
+            _ if letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+                safe.extend(letter.escape_unicode());
+            }
+            _ => safe.push(letter),
+        }
+    }
+    safe
+}
+
+fn escape_line(text: &str) -> String {
+    escape(text).replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn a_program_cannot_drive_the_terminal() {
+        assert_eq!(escape("\x1b[2Jgone\r\u{202e}x"), "\\u{1b}[2Jgone\\r\\u{202e}x");
+        assert_eq!(escape("a\n\tb é"), "a\n\tb é");
+    }
+}

@@ -1,0 +1,41 @@
+//! One JSON object a case, written as soon as the case is done.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::{Reporter, Sink, Summary, wire};
+use crate::run::Outcome;
+
+/// The reporter `jsonl`.
+pub struct Jsonl {
+    writer: Box<dyn Write>,
+}
+
+impl Jsonl {
+    /// A reporter that writes there.
+    pub fn new(sink: Sink) -> Self {
+        Jsonl { writer: sink.writer }
+    }
+}
+
+impl Reporter for Jsonl {
+    fn started(&mut self, _: &[String]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finished(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let mut object = wire::outcome(Value::from(outcome.id.to_string()), None, outcome);
+        object.insert("suite".to_owned(), outcome.id.suite.as_str().into());
+        object.insert("case".to_owned(), outcome.id.case.as_str().into());
+        object.insert("language".to_owned(), outcome.language.as_str().into());
+        object.insert("model".to_owned(), Value::Null);
+        serde_json::to_writer(&mut self.writer, &object)?;
+        self.writer.write_all(b"\n")?;
+        self.writer.flush()
+    }
+
+    fn summary(&mut self, _: &Summary) -> io::Result<()> {
+        self.writer.flush()
+    }
+}

@@ -1,0 +1,109 @@
+//! Outcomes for people and machines.
+
+mod human;
+mod jsonl;
+pub mod wire;
+
+use std::io::{self, Write};
+
+pub(crate) use human::escape;
+pub use human::{Human, explain_outcome};
+pub use jsonl::Jsonl;
+
+use crate::reward::FaultKind;
+use crate::run::Outcome;
+
+/// Shows a run somewhere.
+pub trait Reporter {
+    /// A run begins.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn started(&mut self, notices: &[String]) -> io::Result<()>;
+
+    /// A case is done.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn finished(&mut self, outcome: &Outcome) -> io::Result<()>;
+
+    /// The run is over.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn summary(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+/// A format by name; help, `--format` and the documentation come from this list.
+pub struct Format {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Opens a reporter of it.
+    pub open: fn(Sink) -> Box<dyn Reporter>,
+}
+
+/// Where a reporter writes.
+pub struct Sink {
+    /// The writer.
+    pub writer: Box<dyn Write>,
+    /// Whether colours are wanted.
+    pub colour: bool,
+    /// Whether a person watches: progress is drawn.
+    pub is_terminal: bool,
+}
+
+/// Every format.
+pub const FORMATS: &[Format] = &[
+    Format { name: "human", about: "progress, a table, what failed and why", open: |sink| Box::new(Human::new(sink)) },
+    Format { name: "jsonl", about: "one JSON object a case, as each is done", open: |sink| Box::new(Jsonl::new(sink)) },
+];
+
+/// The counts of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// Cases done, skipped ones not counted.
+    pub cases: usize,
+    /// As wanted.
+    pub passed: usize,
+    /// Not as wanted.
+    pub failed: usize,
+    /// Without a reward: configuration.
+    pub configuration: usize,
+    /// Without a reward: infrastructure.
+    pub infrastructure: usize,
+    /// Not run, with the reason and how many.
+    pub skipped: Vec<(String, usize)>,
+    /// Sum of the scores, for the mean.
+    pub score_sum: f64,
+    /// Wall time of the run.
+    pub seconds: f64,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+impl Summary {
+    /// Counts an outcome.
+    pub fn count(&mut self, outcome: &Outcome) {
+        self.cases += 1;
+        match &outcome.result {
+            Ok(reward) => {
+                self.score_sum += reward.score;
+                if reward.passed { self.passed += 1 } else { self.failed += 1 }
+            }
+            Err(fault) => match fault.kind {
+                FaultKind::Infrastructure => self.infrastructure += 1,
+                FaultKind::Configuration | FaultKind::Input => self.configuration += 1,
+            },
+        }
+    }
+
+    /// Counts a case that is not run.
+    pub fn skip(&mut self, reason: &str) {
+        match self.skipped.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.skipped.push((reason.to_owned(), 1)),
+        }
+    }
+}

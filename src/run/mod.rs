@@ -1,0 +1,210 @@
+//! Drives evaluators: asks a backend to run their jobs until there is a reward or a fault.
+
+mod plan;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use plan::{Planned, Selection};
+
+use crate::backend::Backend;
+use crate::evaluator::code::Extraction;
+use crate::evaluator::{BackendChoice, CaseId, Evaluator, Nonce, Reply, Step};
+use crate::execution::{Execution, InfrastructureError, JobResult};
+use crate::program::Job;
+use crate::reward::{Fault, Reward};
+
+/// What came of one reply: everything that reporters show.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The case.
+    pub id: CaseId,
+    /// The language of its program.
+    pub language: String,
+    /// What was found in the reply.
+    pub extraction: Option<Extraction>,
+    /// The program that ran.
+    pub program: Option<String>,
+    /// Every execution, builds first.
+    pub executions: Vec<Execution>,
+    /// The reward, or why there is none.
+    pub result: Result<Reward, Fault>,
+    /// From the reply to the reward, waiting included.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// An outcome of something that never came to run.
+    pub fn fault(id: CaseId, language: impl Into<String>, fault: Fault) -> Self {
+        Outcome {
+            id,
+            language: language.into(),
+            extraction: None,
+            program: None,
+            executions: Vec::new(),
+            result: Err(fault),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    /// Whether it is as wanted.
+    pub fn passed(&self) -> bool {
+        self.result.as_ref().is_ok_and(|reward| reward.passed)
+    }
+}
+
+/// Runs evaluators on the backends there are.
+#[derive(Debug)]
+pub struct Runner {
+    local: Backend,
+    /// The only backend to use, whatever a case prefers.
+    forced: Option<BackendChoice>,
+}
+
+/// The variable whose presence says that E2B can be used.
+pub const E2B_KEY: &str = "E2B_API_KEY";
+
+impl Runner {
+    /// A runner on this machine's local backend.
+    pub fn new(local: Backend, forced: Option<BackendChoice>) -> Self {
+        Runner { local, forced }
+    }
+
+    /// Programs that run at once.
+    pub fn slots(&self) -> usize {
+        self.local.slots()
+    }
+
+    /// Scores a reply; absent, the reply that the case carries.
+    pub async fn evaluate(&self, evaluator: &Evaluator, reply: Option<&Reply>) -> Outcome {
+        let started = Instant::now();
+        let mut outcome = Outcome::fault(evaluator.id.clone(), evaluator.language.name.clone(), Fault::input("nothing was tried"));
+        outcome.result = self.attempt(evaluator, reply, &mut outcome.extraction, &mut outcome.program, &mut outcome.executions).await;
+        outcome.elapsed = started.elapsed();
+        outcome
+    }
+
+    async fn attempt(
+        &self,
+        evaluator: &Evaluator,
+        reply: Option<&Reply>,
+        extraction: &mut Option<Extraction>,
+        program: &mut Option<String>,
+        executions: &mut Vec<Execution>,
+    ) -> Result<Reward, Fault> {
+        let Some(reply) = reply.or(evaluator.reply.as_ref()) else {
+            return Err(Fault::configuration(
+                "the case has no reply: write one under `reply`, or give one to `rewardspec try` or `rewardspec score` (asking models is not in this version)",
+            ));
+        };
+        let backend = self.backend(&evaluator.backends)?;
+        let attempt = evaluator.attempt(reply, nonce())?;
+        extraction.clone_from(&attempt.extraction);
+        program.clone_from(&attempt.program);
+        let mut results: Vec<JobResult> = Vec::new();
+        loop {
+            match evaluator.step(&attempt, &results)? {
+                Step::Done(reward) => return Ok(reward),
+                Step::Run(jobs) => {
+                    for job in jobs {
+                        let result = backend.execute(&job).await.map_err(|error| Fault::infrastructure(error.message))?;
+                        executions.extend(result.build.iter().cloned());
+                        executions.extend(result.runs.iter().cloned());
+                        results.push(result);
+                    }
+                }
+            }
+        }
+    }
+
+    fn backend(&self, wanted: &[BackendChoice]) -> Result<&Backend, Fault> {
+        let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
+        if wanted.contains(&BackendChoice::Local) {
+            return Ok(&self.local);
+        }
+        Err(Fault::infrastructure("the backend `e2b` is not in this version; `backend: [e2b, local]` falls back to this machine"))
+    }
+
+    /// Runs a job that belongs to no case, such as a rule's example.
+    ///
+    /// # Errors
+    /// When the machine fails.
+    pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
+        self.local.execute(job).await
+    }
+
+    /// What a user must be told once about where programs run.
+    pub fn notices<'a>(&self, evaluators: impl IntoIterator<Item = &'a [BackendChoice]>, key_is_set: bool) -> BTreeSet<String> {
+        let mut notices = BTreeSet::new();
+        for wanted in evaluators {
+            let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
+            if !wanted.contains(&BackendChoice::Local) {
+                continue;
+            }
+            notices.insert(
+                "programs run on this machine as separate processes and are not yet isolated from it: score only code that you would run yourself"
+                    .to_owned(),
+            );
+            if wanted.first() == Some(&BackendChoice::E2b) {
+                notices.insert(if key_is_set {
+                    format!("{E2B_KEY} is set, but the backend `e2b` is not in this version: running locally")
+                } else {
+                    format!("{E2B_KEY} is not set: running locally")
+                });
+            }
+        }
+        notices
+    }
+
+    /// Ends everything that the backends keep.
+    pub async fn close(&self) {
+        self.local.close().await;
+    }
+}
+
+/// 128 random bits from the kernel.
+fn nonce() -> Nonce {
+    let mut bytes = [0_u8; 16];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()).expect("the kernel gives random bytes");
+    }
+    Nonce(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Evaluates a stream of planned cases with bounded concurrency and hands outcomes over in order
+/// of arrival. Stops asking for more when `on_outcome` says so.
+pub async fn run_all(
+    runner: &Arc<Runner>,
+    planned: impl Iterator<Item = Planned>,
+    mut on_outcome: impl FnMut(Outcome) -> std::ops::ControlFlow<()>,
+) {
+    let in_flight_max = runner.slots() * 2 + 2;
+    let mut tasks = tokio::task::JoinSet::new();
+    let mut planned = planned.fuse();
+    loop {
+        while tasks.len() < in_flight_max {
+            match planned.next() {
+                Some(Planned::Case(evaluator)) => {
+                    let runner = Arc::clone(runner);
+                    tasks.spawn(async move { runner.evaluate(&evaluator, None).await });
+                }
+                Some(Planned::Fault(outcome)) => {
+                    tasks.spawn(async move { *outcome });
+                }
+                None => break,
+            }
+        }
+        let Some(joined) = tasks.join_next().await else { return };
+        let outcome = joined.unwrap_or_else(|error| {
+            let id = CaseId { suite: "rewardspec".to_owned(), case: "evaluate".to_owned() };
+            Outcome::fault(id, "", Fault::infrastructure(format!("an evaluation panicked: {error}")))
+        });
+        if on_outcome(outcome).is_break() {
+            // Dropping the tasks ends their programs.
+            tasks.shutdown().await;
+            return;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a value was written: sources, spans into them, and values that carry their span.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file that was read, or text that came from elsewhere under a name.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Path as it is shown to people.
+    pub name: String,
+    /// Where relative paths written in it lead from.
+    pub directory: PathBuf,
+    /// The whole text.
+    pub text: Arc<str>,
+}
+
+/// Names a [`Source`] of one [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SourceId(pub u32);
+
+/// All sources of a project, in the order they were read.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    list: Vec<Source>,
+}
+
+impl Sources {
+    /// Adds a source and names it.
+    pub fn add(&mut self, name: impl Into<String>, directory: &Path, text: impl Into<Arc<str>>) -> SourceId {
+        self.list.push(Source {
+            name: name.into(),
+            directory: directory.to_path_buf(),
+            text: text.into(),
+        });
+        SourceId(u32::try_from(self.list.len() - 1).expect("fewer than 2^32 files"))
+    }
+
+    /// The source of that name.
+    pub fn get(&self, id: SourceId) -> &Source {
+        &self.list[id.0 as usize]
+    }
+
+    /// `file:line:column` of a span's start, 1-based, columns in characters.
+    pub fn place(&self, span: Span) -> String {
+        let source = self.get(span.source);
+        let (line, column) = line_and_column(&source.text, span.start as usize);
+        format!("{}:{line}:{column}", source.name)
+    }
+
+    /// The text a span covers.
+    pub fn text(&self, span: Span) -> &str {
+        &self.get(span.source).text[span.range()]
+    }
+}
+
+/// Line and column, 1-based, of a byte offset; columns count characters.
+pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = &text[..floor_char_boundary(text, offset)];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    (line, before[line_start..].chars().count() + 1)
+}
+
+fn floor_char_boundary(text: &str, offset: usize) -> usize {
+    let mut offset = offset.min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    offset
+}
+
+/// A range of bytes of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    /// The source.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The bytes covered.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// A part of this span, by byte offsets from its start.
+    pub fn part(self, range: Range<usize>) -> Span {
+        let end = self.end;
+        let at = |offset: usize| (self.start + u32::try_from(offset).unwrap_or(u32::MAX - self.start)).min(end);
+        Span { source: self.source, start: at(range.start), end: at(range.end) }
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// A value with a place.
+    pub fn new(value: T, span: Span) -> Self {
+        Spanned { value, span }
+    }
+}

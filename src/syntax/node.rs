@@ -1,0 +1,304 @@
+//! A YAML file as a tree in which every value knows its place and scalars are the text written.
+//!
+//! serde-saphyr reads the YAML; it retypes plain scalars (`1.10` becomes 1.1, `no` false), so
+//! the text is taken back from the source. Duplicate keys, alias bombs and tabs are its errors.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::diagnostic::Diagnostic;
+use crate::source::{SourceId, Span};
+
+/// Bytes of YAML accepted in one file. Data belongs in a dataset.
+pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands. Collections have the place where they begin.
+    pub span: Span,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Text as written, without quotes, escapes resolved.
+    Scalar {
+        /// The text.
+        text: String,
+        /// Whether it stands without quotes and is no block; only such scalars can be `~`,
+        /// numbers or booleans.
+        plain: bool,
+    },
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order written.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A map's key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key as written.
+    pub text: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl Node {
+    /// Whether it is `~` or nothing at all: "remove what is inherited". The word `null` is text.
+    pub fn is_nothing(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, plain: true } if text.is_empty() || text == "~")
+    }
+
+    /// The value of a key, if this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.kind {
+            Kind::Map(entries) => entries.iter().find(|(name, _)| name.text == key).map(|(_, value)| value),
+            Kind::Scalar { .. } | Kind::List(_) => None,
+        }
+    }
+
+    /// `text`, `list` or `map`, for messages.
+    pub fn noun(&self) -> &'static str {
+        match &self.kind {
+            Kind::Scalar { .. } if self.is_nothing() => "nothing",
+            Kind::Scalar { .. } => "text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+}
+
+/// Reads a file's YAML.
+///
+/// # Errors
+/// One diagnostic with its place when the text is no YAML, is too large, or is empty.
+pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
+    let start = Span { source, start: 0, end: 0 };
+    if text.len() > FILE_BYTES_MAX {
+        return Err(Diagnostic::at(
+            start,
+            format!("the file has {} MiB, more than the {} MiB of YAML that are read", text.len() >> 20, FILE_BYTES_MAX >> 20),
+        )
+        .help("put data into a JSONL file and name it under `dataset`"));
+    }
+    let options = serde_yaml::options! {
+        duplicate_keys: serde_yaml::DuplicateKeyPolicy::Error,
+        non_finite_float_policy: serde_yaml::NonFiniteFloatPolicy::AsString,
+    };
+    let raw: RawNode = serde_yaml::from_str_with_options(text, options).map_err(|error| yaml_error(source, text, &error))?;
+    let node = raw.place(source, text);
+    if node.is_nothing() {
+        return Err(Diagnostic::at(start, "the file is empty").help("a suite needs at least `cases` or `dataset`"));
+    }
+    Ok(node)
+}
+
+fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagnostic {
+    let message = error.without_snippet().to_string();
+    // "error: line 3 column 7: unclosed quote" → "unclosed quote": the place is shown by the caret.
+    let message = message.rsplit_once("column ").and_then(|(_, rest)| rest.split_once(": ")).map_or(message.as_str(), |(_, rest)| rest);
+    let span = error.location().map_or(Span { source, start: 0, end: 0 }, |location| {
+        let start = byte_offset(text, location.line(), location.column());
+        Span { source, start: offset(start), end: offset(start) }
+    });
+    if let Some(key) = message.strip_prefix("duplicate mapping key: ").map(|rest| rest.split(',').next().unwrap_or(rest)) {
+        return Diagnostic::at(span, format!("the key `{key}` stands here twice")).help("remove one of the two");
+    }
+    if message.starts_with("tabs") || message.contains("tab") && message.contains("indent") {
+        return Diagnostic::at(span, format!("not YAML: {message}")).help("indent with blanks; YAML allows no tabs there");
+    }
+    if message.contains("multiple YAML documents") {
+        return Diagnostic::at(span, "a second YAML document begins here").help("one file is one document: remove the `---`, or split the file");
+    }
+    if message.contains("budget breached") {
+        return Diagnostic::at(span, "aliases make this file too large when they are written out")
+            .help("write the values, or put data into a dataset");
+    }
+    Diagnostic::at(span, format!("not YAML: {message}"))
+}
+
+fn byte_offset(text: &str, line: u64, column: u64) -> usize {
+    let line_start = match line.saturating_sub(1) {
+        0 => 0,
+        skipped => {
+            let skipped = usize::try_from(skipped - 1).unwrap_or(usize::MAX);
+            text.match_indices('\n').nth(skipped).map_or(text.len(), |(at, _)| at + 1)
+        }
+    };
+    let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
+    let rest = &text[line_start..];
+    let line_text = rest.split('\n').next().unwrap_or("");
+    line_start + line_text.char_indices().nth(column).map_or(line_text.len(), |(at, _)| at)
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// A value as serde-saphyr gives it: scalars perhaps retyped, places as byte ranges.
+struct RawNode {
+    kind: RawKind,
+    start: u64,
+    length: u64,
+}
+
+enum RawKind {
+    /// Text that is what was meant: quoted, a block, or a plain word.
+    Text(String),
+    /// A plain scalar that was taken for something else; its text is in the source.
+    Retyped,
+    List(Vec<RawNode>),
+    Map(Vec<(serde_yaml::Spanned<String>, RawNode)>),
+}
+
+impl RawNode {
+    fn place(self, source: SourceId, text: &str) -> Node {
+        let start = usize::try_from(self.start).unwrap_or(0).min(text.len());
+        let end = (start + usize::try_from(self.length).unwrap_or(0)).min(text.len());
+        let span = Span { source, start: offset(start), end: offset(end) };
+        let kind = match self.kind {
+            RawKind::Text(value) => {
+                let plain = is_plain(text, start, end, &value);
+                Kind::Scalar { text: value, plain }
+            }
+            RawKind::Retyped => Kind::Scalar { text: text[start..end].trim().to_owned(), plain: true },
+            RawKind::List(items) => Kind::List(items.into_iter().map(|item| item.place(source, text)).collect()),
+            RawKind::Map(entries) => Kind::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| {
+                        let (start, length) = bytes_of(&key.defined);
+                        let start = usize::try_from(start).unwrap_or(0).min(text.len());
+                        let end = (start + usize::try_from(length).unwrap_or(0)).min(text.len());
+                        let key = Key { text: key.value, span: Span { source, start: offset(start), end: offset(end) } };
+                        (key, value.place(source, text))
+                    })
+                    .collect(),
+            ),
+        };
+        let span = match &kind {
+            // The parser's span of a scalar may run on to the next token.
+            Kind::Scalar { .. } => {
+                let trimmed = text[start..end].trim_end().len();
+                Span { end: offset(start + trimmed), ..span }
+            }
+            Kind::List(_) | Kind::Map(_) => span,
+        };
+        Node { kind, span }
+    }
+}
+
+/// A plain word stands in the source as it is, on one line, without a quote before it.
+fn is_plain(text: &str, start: usize, end: usize, value: &str) -> bool {
+    text[start..end].trim_end() == value && !value.contains('\n') && !after_block_header(text, start)
+}
+
+/// Whether the line before this one ends with a block scalar's header (`|`, `>-`, `|2+`).
+fn after_block_header(text: &str, start: usize) -> bool {
+    let before = text[..start].trim_end_matches(' ');
+    let Some(before) = before.strip_suffix('\n') else { return false };
+    let line = before.rsplit('\n').next().unwrap_or("");
+    let line = line.split(" #").next().unwrap_or(line).trim_end();
+    let header = line.rsplit([' ', '\t']).next().unwrap_or("");
+    let mut letters = header.chars();
+    matches!(letters.next(), Some('|' | '>')) && letters.all(|letter| matches!(letter, '+' | '-' | '0'..='9'))
+}
+
+fn bytes_of(location: &serde_yaml::Location) -> (u64, u64) {
+    let span = location.span();
+    (span.byte_offset().unwrap_or(0), span.byte_len().unwrap_or(0))
+}
+
+impl<'de> Deserialize<'de> for RawNode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned: serde_yaml::Spanned<RawKind> = Deserialize::deserialize(deserializer)?;
+        let (start, length) = bytes_of(&spanned.defined);
+        Ok(RawNode { kind: spanned.value, start, length })
+    }
+}
+
+impl<'de> Deserialize<'de> for RawKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawVisitor)
+    }
+}
+
+struct RawVisitor;
+
+impl<'de> Visitor<'de> for RawVisitor {
+    type Value = RawKind;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a YAML value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<RawKind, E> {
+        Ok(RawKind::Text(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<RawKind, E> {
+        Ok(RawKind::Text(text))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_i128<E>(self, _: i128) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_u128<E>(self, _: u128) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_unit<E>(self) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_none<E>(self) -> Result<RawKind, E> {
+        Ok(RawKind::Retyped)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawKind, D::Error> {
+        Deserialize::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawKind, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(RawKind::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawKind, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(RawKind::Map(entries))
+    }
+
+    fn visit_enum<A: serde::de::EnumAccess<'de>>(self, data: A) -> Result<RawKind, A::Error> {
+        let (_, _): (IgnoredAny, _) = data.variant()?;
+        Ok(RawKind::Retyped)
+    }
+}

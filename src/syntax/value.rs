@@ -1,0 +1,205 @@
+//! Scalars with a meaning of their own: times, sizes, typed values, templates.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::source::Spanned;
+
+/// A value typed as YAML types it; numbers keep their digits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Typed(pub serde_json::Value);
+
+/// A time: a bare number is seconds; `500ms`, `2s`, `1.5m`, `1h` have their unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+/// A size in bytes: `256MiB`, `1GB`. The unit is required.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl std::str::FromStr for Time {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = split_unit(text);
+        let seconds_per_unit = match unit {
+            "" | "s" => 1.0,
+            "ms" => 0.001,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(format!("expected a time such as `5`, `500ms` or `2m`, found `{text}`")),
+        };
+        let seconds: f64 =
+            number.parse().map_err(|_| format!("expected a time such as `5`, `500ms` or `2m`, found `{text}`"))?;
+        if !(seconds > 0.0 && seconds * seconds_per_unit <= 86_400.0) {
+            return Err(format!("expected a time above 0 and up to a day, found `{text}`"));
+        }
+        Ok(Time(Duration::from_secs_f64(seconds * seconds_per_unit)))
+    }
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = split_unit(text);
+        let wrong = || format!("expected a size with a unit such as `256MiB` or `1GB`, found `{text}`");
+        let bytes_per_unit: f64 = match unit {
+            "B" => 1.0,
+            "kB" | "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "KiB" => 1024.0,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            _ => return Err(wrong()),
+        };
+        let bytes = number.parse::<f64>().map_err(|_| wrong())? * bytes_per_unit;
+        if !(1.0..=1e15).contains(&bytes) {
+            return Err(wrong());
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked above")]
+        Ok(Size(bytes as u64))
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    (text[..end].trim(), text[end..].trim())
+}
+
+macro_rules! from_text {
+    ($type:ty, $expecting:literal) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $type;
+                    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        formatter.write_str($expecting)
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$type, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Text)
+            }
+        }
+    };
+}
+
+from_text!(Time, "a time such as `5`, `500ms` or `2m`");
+from_text!(Size, "a size with a unit such as `256MiB`");
+
+/// Text that may be computed: a template, literal text, an expression, or a file's content.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// A template: `"{{ row.prompt }}"`.
+    Template(String),
+    /// `{text: …}`: as it stands, braces and all.
+    Literal(Spanned<String>),
+    /// `{expr: row.tests}`: a typed value.
+    Expression(Spanned<String>),
+    /// `{file: path}`: the content of a file.
+    File(Spanned<String>),
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+
+        #[derive(serde::Deserialize)]
+        #[serde(field_identifier, rename_all = "snake_case")]
+        enum Form {
+            Text,
+            Expr,
+            File,
+        }
+
+        impl<'de> Visitor<'de> for Forms {
+            type Value = Content;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("text, `{text: …}`, `{expr: …}` or `{file: …}`")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+                Ok(Content::Template(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+                let content = match map.next_key::<Form>()? {
+                    Some(Form::Text) => Content::Literal(map.next_value()?),
+                    Some(Form::Expr) => Content::Expression(map.next_value()?),
+                    Some(Form::File) => Content::File(map.next_value()?),
+                    None => return Err(de::Error::custom("expected one of the keys `text`, `expr` or `file`, found none")),
+                };
+                match map.next_key::<Form>()? {
+                    None => Ok(content),
+                    Some(_) => Err(de::Error::custom("expected only one of the keys `text`, `expr` and `file`")),
+                }
+            }
+        }
+
+        deserializer.deserialize_struct("Content?", &["text", "expr", "file"], Forms)
+    }
+}
+
+/// One value or a list of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OneOrMany<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(std::marker::PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OneOrMany<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a word or a list of words")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany<T>, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    items.push(item);
+                }
+                Ok(OneOrMany(items))
+            }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, one: D) -> Result<OneOrMany<T>, D::Error> {
+                Ok(OneOrMany(vec![T::deserialize(one)?]))
+            }
+        }
+
+        deserializer.deserialize_newtype_struct(super::decode::ONE_OR_MANY, Either(std::marker::PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Size, Time};
+
+    #[test]
+    fn times_have_units_or_are_seconds() {
+        for (text, milliseconds) in [("5", 5000), ("0.5", 500), ("500ms", 500), ("2s", 2000), ("1m", 60_000)] {
+            assert_eq!(text.parse::<Time>().unwrap().0.as_millis(), milliseconds, "{text}");
+        }
+        for text in ["", "-1", "0", "5 parsecs", "1e9", "nan"] {
+            assert!(text.parse::<Time>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_need_a_unit() {
+        for (text, bytes) in [("256MiB", 256 << 20), ("1 GB", 1_000_000_000), ("512B", 512)] {
+            assert_eq!(text.parse::<Size>().unwrap().0, bytes, "{text}");
+        }
+        for text in ["256", "MiB", "-1MiB", "1XB", ""] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+    }
+}

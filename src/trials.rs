@@ -1,0 +1,355 @@
+//! Every case as a libtest-mimic trial, for `cargo test`, `cargo nextest run` and
+//! `rewardspec test`.
+//!
+//! Listing runs nothing and keeps stdout clean. `--exact suite::case` compiles only that suite. A
+//! suite that does not compile is one failing trial with the diagnostics, so listing never fails.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use similar::TextDiff;
+
+use crate::backend::Backend;
+use crate::backend::interpreter::present_on_path;
+use crate::backend::local::{Local, LocalOptions};
+use crate::compile::{ExampleCheck, RuleExample};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::evaluator::{Evaluator, Expectation, Language};
+use crate::execution::Status;
+use crate::program::{Job, Program, Run, SourceFile};
+use crate::project::{Project, stem};
+use crate::report::{explain_outcome, wire};
+use crate::reward::FaultKind;
+use crate::run::{E2B_KEY, Outcome, Runner};
+
+/// Rows of a dataset that are a trial each; a longer dataset is one trial for each
+/// [`CHUNK_ROWS`] rows.
+const ROW_TRIALS_MAX: usize = 5000;
+/// Rows of one trial of a long dataset.
+const CHUNK_ROWS: usize = 1000;
+/// The name before `::` of the trials that are rules' examples.
+const RULES: &str = "rules";
+
+/// The entry point of a test target with `harness = false`: runs the suites and rule examples of
+/// the cargo project as tests.
+pub fn main() -> ExitCode {
+    crate::backend::local::enter();
+    let start = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    run(&Arguments::from_args(), &start)
+}
+
+/// Runs the trials of the project that `start` lies in.
+pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
+    let mut project = Project::open(start);
+    let jobs = arguments.test_threads.or(project.config().jobs);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return said(&format!("cannot start: {error}"), 3),
+    };
+    let local = Local::new(LocalOptions { jobs, ..LocalOptions::default() });
+    let shared = Arc::new(Shared {
+        handle: runtime.handle().clone(),
+        runner: Runner::new(Backend::Local(local), None),
+        missing: Mutex::default(),
+        notices: Mutex::default(),
+    });
+    let trials = trials(&mut project, arguments, &shared);
+    let mut arguments = arguments.clone();
+    // Trials wait for programs; how many run at once is the backend's to decide.
+    arguments.test_threads.get_or_insert(shared.runner.slots().max(1) * 2);
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    runtime.block_on(shared.runner.close());
+    if !arguments.list {
+        shared.tell();
+    }
+    conclusion.exit_code()
+}
+
+#[expect(clippy::print_stderr, reason = "a test target's own entry point")]
+fn said(message: &str, code: u8) -> ExitCode {
+    eprintln!("rewardspec: {message}");
+    ExitCode::from(code)
+}
+
+/// What trials share.
+struct Shared {
+    handle: tokio::runtime::Handle,
+    runner: Runner,
+    /// Interpreters that are missing, with the number of trials that need them.
+    missing: Mutex<BTreeMap<String, usize>>,
+    /// What to say once after the run.
+    notices: Mutex<std::collections::BTreeSet<String>>,
+}
+
+impl Shared {
+    fn note_missing(&self, why: String) {
+        *self.missing.lock().expect("no trial panics while it counts").entry(why).or_default() += 1;
+    }
+
+    #[expect(clippy::print_stderr, reason = "reasons are told after the run, on stderr: stdout is the test protocol")]
+    fn tell(&self) {
+        for notice in self.notices.lock().expect("no trial panics while it notes").iter() {
+            eprintln!("note: {notice}");
+        }
+        for (why, count) in self.missing.lock().expect("no trial panics while it counts").iter() {
+            eprintln!("ignored: {count} ({why})");
+        }
+    }
+}
+
+fn trials(project: &mut Project, arguments: &Arguments, shared: &Arc<Shared>) -> Vec<Trial> {
+    let wanted = wanted_suite(arguments);
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    if !project.diagnostics.is_empty() {
+        return vec![broken("rewardspec", &project.diagnostics, project)];
+    }
+    let files = match project.suite_files() {
+        Ok(files) => files,
+        Err(diagnostics) => return vec![broken("rewardspec", &diagnostics, project)],
+    };
+    let mut trials = Vec::new();
+    for file in files {
+        let name = stem(&file);
+        if is_wanted(&name) {
+            trials.extend(suite_trials(project, &file, &name, shared));
+        }
+    }
+    if is_wanted(RULES) {
+        trials.extend(project.rule_examples().into_iter().map(|example| example_trial(example, shared)));
+    }
+    trials
+}
+
+/// With `--exact`, only the suite before `::` can hold the trial.
+fn wanted_suite(arguments: &Arguments) -> Option<String> {
+    let filter = arguments.filter.as_ref().filter(|_| arguments.exact)?;
+    Some(filter.split_once("::").map_or(filter.as_str(), |(suite, _)| suite).to_owned())
+}
+
+fn broken(name: &str, diagnostics: &Diagnostics, project: &Project) -> Trial {
+    let text = diagnostics.render(&project.sources, false);
+    Trial::test(name, move || Err(Failed::from(text)))
+}
+
+fn suite_trials(project: &mut Project, file: &Path, name: &str, shared: &Arc<Shared>) -> Vec<Trial> {
+    let suite = match project.suite(file) {
+        Ok(suite) => suite,
+        Err(diagnostics) => return vec![broken(name, &diagnostics, project)],
+    };
+    let mut trials = Vec::new();
+    for case in &suite.cases {
+        if case.dataset.is_none() {
+            match case.evaluator(None, &project.sources) {
+                Ok(evaluator) => trials.push(case_trial(Arc::new(evaluator), project, shared)),
+                Err(diagnostic) => trials.push(broken(&case.id.to_string(), &diagnostic.into(), project)),
+            }
+            continue;
+        }
+        let rows = match project.rows(case) {
+            Ok(rows) => rows,
+            Err(diagnostic) => {
+                trials.push(broken(&case.id.to_string(), &diagnostic.into(), project));
+                continue;
+            }
+        };
+        let mut evaluators = Vec::new();
+        let mut bad = Vec::new();
+        for row in rows {
+            match row.and_then(|row| case.evaluator(Some(&row), &project.sources)) {
+                Ok(evaluator) => evaluators.push(Arc::new(evaluator)),
+                Err(diagnostic) => bad.push(diagnostic),
+            }
+        }
+        for diagnostic in bad {
+            trials.push(bad_row(name, diagnostic, project));
+        }
+        if evaluators.len() <= ROW_TRIALS_MAX {
+            trials.extend(evaluators.into_iter().map(|evaluator| case_trial(evaluator, project, shared)));
+        } else {
+            trials.extend(chunk_trials(name, &evaluators, project, shared));
+        }
+    }
+    trials
+}
+
+fn bad_row(suite: &str, diagnostic: Diagnostic, project: &Project) -> Trial {
+    let line = diagnostic.row.as_ref().map_or(0, |row| row.line);
+    broken(&format!("{suite}::row {line}"), &diagnostic.into(), project)
+}
+
+fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>) -> Trial {
+    let name = evaluator.id.to_string();
+    let missing = missing_interpreter(&evaluator.language);
+    let ignored = evaluator.skip.is_some() || missing.is_some();
+    if let Some(why) = &missing {
+        shared.note_missing(why.clone());
+    }
+    let place = project.sources.place(evaluator.written_at);
+    let shared = Arc::clone(shared);
+    Trial::test(name, move || match missing {
+        Some(why) => Err(Failed::from(why)),
+        None => shared.judge(&evaluator, &place),
+    })
+    .with_ignored_flag(ignored)
+}
+
+/// Many rows as one trial: it fails when one of them does, and names the first few.
+fn chunk_trials(suite: &str, evaluators: &[Arc<Evaluator>], project: &Project, shared: &Arc<Shared>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (index, chunk) in evaluators.chunks(CHUNK_ROWS).enumerate() {
+        let first = index * CHUNK_ROWS + 1;
+        let name = format!("{suite}::rows {first}-{}", first + chunk.len() - 1);
+        let missing = chunk.iter().find_map(|evaluator| missing_interpreter(&evaluator.language));
+        if let Some(why) = &missing {
+            shared.note_missing(why.clone());
+        }
+        let place = project.sources.place(chunk[0].written_at);
+        let chunk: Vec<_> = chunk.to_vec();
+        let shared = Arc::clone(shared);
+        let ignored = missing.is_some();
+        let trial = Trial::test(name, move || {
+            if let Some(why) = missing {
+                return Err(Failed::from(why));
+            }
+            let failures: Vec<String> = chunk
+                .iter()
+                .filter(|evaluator| evaluator.skip.is_none())
+                .filter_map(|evaluator| shared.judge(evaluator, &place).err().map(|failed| failed.message().unwrap_or_default().to_owned()))
+                .collect();
+            match failures.len() {
+                0 => Ok(()),
+                count => {
+                    let shown = failures.into_iter().take(5).collect::<Vec<_>>().join("\n\n");
+                    Err(Failed::from(format!("{count} of {} rows are not as wanted; the first:\n\n{shown}", chunk.len())))
+                }
+            }
+        });
+        trials.push(trial.with_ignored_flag(ignored));
+    }
+    trials
+}
+
+fn missing_interpreter(language: &Language) -> Option<String> {
+    let interpreter = &language.interpreter;
+    if present_on_path(interpreter) {
+        return None;
+    }
+    let install = interpreter.install.as_ref().map_or(String::new(), |install| format!("; install it: {install}"));
+    Some(format!("`{}`, which runs {}, is not on PATH{install}", interpreter.command, language.name))
+}
+
+impl Shared {
+    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<(), Failed> {
+        let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
+        let notices = self.runner.notices([evaluator.backends.as_slice()], key_is_set);
+        self.notices.lock().expect("no trial panics while it notes").extend(notices);
+        let outcome = self.handle.block_on(self.runner.evaluate(evaluator, None));
+        if outcome.passed() {
+            return Ok(());
+        }
+        Err(Failed::from(failure(evaluator, &outcome, place)))
+    }
+}
+
+/// What a failing trial prints: the reasons, the difference, the place, the command that repeats
+/// it.
+fn failure(evaluator: &Evaluator, outcome: &Outcome, place: &str) -> String {
+    let mut text = match &outcome.result {
+        Ok(_) => String::new(),
+        Err(fault) => match fault.kind {
+            FaultKind::Infrastructure => "infrastructure error: ".to_owned(),
+            FaultKind::Configuration | FaultKind::Input => "configuration error: ".to_owned(),
+        },
+    };
+    text.push_str(&explain_outcome(outcome));
+    if let Some(difference) = difference(evaluator, outcome) {
+        text.push_str("\n\nexpected against actual output:\n");
+        text.push_str(&difference);
+    }
+    let row = evaluator.row.as_ref().map_or(String::new(), |(file, line)| format!(", row {file}:{line}"));
+    let id = evaluator.id.to_string();
+    text.push_str(&format!("\n\nwritten at {place}{row}\nrepeat with: rewardspec run --filter {}\n", shell_word(&id)));
+    text
+}
+
+fn shell_word(text: &str) -> String {
+    let is_plain = text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:,=@".contains(letter));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+fn difference(evaluator: &Evaluator, outcome: &Outcome) -> Option<String> {
+    let reward = outcome.result.as_ref().ok()?;
+    let wrong = reward.metrics.iter().any(|(name, metric)| name == "output_match" && !metric.success);
+    let matcher = evaluator.expectations.iter().find_map(|expectation| match expectation {
+        Expectation::Output(matcher) if !matcher.negated => Some(matcher),
+        _ => None,
+    })?;
+    let execution = wire::shown(&outcome.executions)?;
+    if !wrong || matcher.expected.text.len() + execution.stdout.text.len() > 20_000 {
+        return None;
+    }
+    let expected = format!("{}\n", matcher.expected.text.trim_end_matches('\n'));
+    let actual = format!("{}\n", execution.stdout.text.trim_end_matches('\n'));
+    let diff = TextDiff::from_lines(&expected, &actual);
+    let lines: Vec<String> = diff
+        .iter_all_changes()
+        .map(|change| {
+            let sign = match change.tag() {
+                similar::ChangeTag::Delete => "-",
+                similar::ChangeTag::Insert => "+",
+                similar::ChangeTag::Equal => " ",
+            };
+            format!("{sign}{}", crate::report::escape(change.value().trim_end_matches('\n')))
+        })
+        .collect();
+    Some(lines.join("\n"))
+}
+
+fn example_trial(example: RuleExample, shared: &Arc<Shared>) -> Trial {
+    let name = format!("{RULES}::{}", example.name);
+    match example.check {
+        ExampleCheck::Pure(result) => Trial::test(name, move || result.map_err(Failed::from)),
+        ExampleCheck::Language { language, code, stdin, output } => {
+            let missing = missing_interpreter(&language);
+            if let Some(why) = &missing {
+                shared.note_missing(why.clone());
+            }
+            let ignored = missing.is_some();
+            let shared = Arc::clone(shared);
+            Trial::test(name, move || match missing {
+                Some(why) => Err(Failed::from(why)),
+                None => shared.run_example(&language, &code, &stdin, &output),
+            })
+            .with_ignored_flag(ignored)
+        }
+    }
+}
+
+impl Shared {
+    fn run_example(&self, language: &Language, code: &str, stdin: &str, output: &str) -> Result<(), Failed> {
+        let file = language.file.name(code)?;
+        let mut files = vec![SourceFile { path: file.clone(), bytes: code.as_bytes().to_vec() }];
+        files.extend(language.helpers.iter().cloned());
+        let program = Program {
+            interpreter: Arc::clone(&language.interpreter),
+            files,
+            build: language.build.as_ref().map(|build| build.words(&file)),
+            limits: language.limits,
+            network: false,
+        };
+        let run = Run { command: language.run.words(&file), stdin: stdin.as_bytes().to_vec(), private: None };
+        let job = Job { program: Arc::new(program), runs: vec![run] };
+        let result = self.handle.block_on(self.runner.execute(&job)).map_err(|error| error.to_string())?;
+        let execution = result.runs.first().or(result.build.as_ref()).ok_or("nothing ran")?;
+        if execution.status != Status::Ok {
+            return Err(Failed::from(format!("the example ended with `{}`:\n{}", execution.status.word(), execution.stderr.text)));
+        }
+        if execution.stdout.text.trim_end() != output.trim_end() {
+            return Err(Failed::from(format!("the example printed `{}`, not `{}`", execution.stdout.text.trim_end(), output.trim_end())));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,74 @@
+//! README.md: its suites compile, and what it shows of a command is what the command prints.
+
+use crate::support::{TempProject, root};
+
+/// The fenced blocks of a text with their info strings, in order.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let fence: String = line.chars().take_while(|letter| *letter == '`').collect();
+        if fence.len() >= 3 {
+            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != fence).collect();
+            blocks.push((line[fence.len()..].to_owned(), body.join("\n") + "\n"));
+        }
+    }
+    blocks
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+#[test]
+fn the_suites_of_the_readme_compile() {
+    let mut checked = 0;
+    for (info, text) in blocks(&readme()) {
+        if !info.starts_with("yaml") {
+            continue;
+        }
+        let path = if text.starts_with("# rules/") { "rules/own.yaml" } else { "suites/readme.yaml" };
+        let project = TempProject::new(&[(path, &text), ("suites/right.yaml", "cases:\n  - {reply: x, expect: 1}\n")]);
+        project.write("suites/problems.jsonl", "{\"id\": \"a\", \"question\": \"q\", \"answer\": \"1\", \"tests\": \"assert 1\"}\n");
+        project.write("suites/replies/sum.md", "x");
+        let ran = project.run(&["check"]);
+        assert_eq!(ran.status, 0, "{}\n{text}", ran.stderr);
+        checked += 1;
+    }
+    assert!(checked >= 3, "only {checked} YAML blocks were found");
+}
+
+#[test]
+fn the_first_suite_prints_what_the_readme_shows() {
+    let blocks = blocks(&readme());
+    let at = blocks.iter().position(|(info, _)| info == "yaml suites/factorial.yaml").expect("the first suite is marked");
+    let suite = &blocks[at].1;
+    assert!(suite.lines().count() <= 12, "the first suite has {} lines", suite.lines().count());
+    let shown = &blocks[at + 1].1;
+    let (command, shown) = shown.split_once('\n').unwrap();
+    let project = TempProject::new(&[("suites/factorial.yaml", suite)]);
+    let words: Vec<&str> = command.strip_prefix("$ rewardspec ").expect("a command").split(' ').collect();
+    let ran = project.run(&words).expect_status(0);
+    // The seconds differ from run to run.
+    let steady = |text: &str| -> String {
+        text.lines().map(|line| line.split(" in ").next().unwrap().trim_end().to_owned() + "\n").collect()
+    };
+    assert_eq!(steady(&ran.stdout), steady(shown));
+}
+
+#[test]
+fn commands_of_the_readme_exist() {
+    let mut commands = 0;
+    for line in readme().lines().filter_map(|line| line.trim().strip_prefix("$ ")) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let name = match words.as_slice() {
+            ["rewardspec", name, ..] => *name,
+            ["cargo", "run", "--release", "--", name, ..] | ["cargo", "run", "--", name, ..] => *name,
+            _ => continue,
+        };
+        let ran = crate::support::run_in(&root(), &[name, "--help"], "", &[]);
+        assert_eq!(ran.status, 0, "`{line}`: {}", ran.stderr);
+        commands += 1;
+    }
+    assert!(commands >= 4, "only {commands} commands were found");
+}
