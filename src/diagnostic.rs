@@ -28,7 +28,7 @@ pub struct Diagnostic {
     /// Where; `None` when it belongs to no place in a source.
     pub span: Option<Span>,
     /// Where, in a dataset: rows are streamed and are no sources.
-    pub row: Option<RowPlace>,
+    pub row: Option<Box<RowPlace>>,
     /// What stands at the caret: what was expected there.
     pub label: String,
     /// What to do about it.
@@ -38,26 +38,43 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A diagnostic at a place.
     pub fn at(span: Span, message: impl Into<String>) -> Self {
-        Diagnostic { message: message.into(), span: Some(span), row: None, label: String::new(), help: None }
+        Diagnostic {
+            message: message.into(),
+            span: Some(span),
+            row: None,
+            label: String::new(),
+            help: None,
+        }
     }
 
     /// A diagnostic at a place in a dataset.
     pub fn in_row(place: RowPlace, message: impl Into<String>) -> Self {
-        Diagnostic { row: Some(place), ..Diagnostic::nowhere(message) }
+        Diagnostic {
+            row: Some(Box::new(place)),
+            ..Diagnostic::nowhere(message)
+        }
     }
 
     /// The message with its place, on one line.
     pub fn one_line(&self, sources: &Sources) -> String {
         let placed = self.placed(sources);
         match (placed.file, placed.line, placed.column) {
-            (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: {}", self.message),
+            (Some(file), Some(line), Some(column)) => {
+                format!("{file}:{line}:{column}: {}", self.message)
+            }
             _ => self.message.clone(),
         }
     }
 
     /// A diagnostic about something that has no place in a source.
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Diagnostic { message: message.into(), span: None, row: None, label: String::new(), help: None }
+        Diagnostic {
+            message: message.into(),
+            span: None,
+            row: None,
+            label: String::new(),
+            help: None,
+        }
     }
 
     /// Says at the caret what was expected.
@@ -111,20 +128,26 @@ impl Diagnostics {
 
     /// Sorts by file and place.
     pub fn sort(&mut self) {
-        self.list.sort_by_key(|diagnostic| diagnostic.span.map(|span| (span.source, span.start)));
+        self.list
+            .sort_by_key(|diagnostic| diagnostic.span.map(|span| (span.source, span.start)));
     }
 
     /// All of them as text, in the form compilers use.
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
-        let rendered: Vec<String> =
-            self.list.iter().map(|diagnostic| render(diagnostic, sources, colour)).collect();
+        let rendered: Vec<String> = self
+            .list
+            .iter()
+            .map(|diagnostic| render(diagnostic, sources, colour))
+            .collect();
         rendered.join("\n\n")
     }
 }
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Diagnostics { list: vec![diagnostic] }
+        Diagnostics {
+            list: vec![diagnostic],
+        }
     }
 }
 
@@ -152,9 +175,15 @@ impl Diagnostic {
     pub fn placed<'a>(&'a self, sources: &'a Sources) -> PlacedDiagnostic<'a> {
         let place = self.span.map(|span| {
             let source = sources.get(span.source);
-            (source.name.as_str(), line_and_column(&source.text, span.start as usize))
+            (
+                source.name.as_str(),
+                line_and_column(&source.text, span.start as usize),
+            )
         });
-        let place = place.or(self.row.as_ref().map(|row| (row.file.as_str(), (row.line, row.column))));
+        let place = place.or(self
+            .row
+            .as_ref()
+            .map(|row| (row.file.as_str(), (row.line, row.column))));
         PlacedDiagnostic {
             file: place.map(|(file, _)| file),
             line: place.map(|(_, (line, _))| line),
@@ -170,11 +199,18 @@ impl Diagnostic {
 const LINE_SHOWN_MAX: usize = 400;
 
 fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
     let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.message.as_str()));
     let place = match (&diagnostic.row, diagnostic.span) {
         (Some(row), _) => Some((row.file.as_str(), row_excerpt(row))),
-        (None, Some(span)) => Some((sources.get(span.source).name.as_str(), excerpt(sources, span))),
+        (None, Some(span)) => Some((
+            sources.get(span.source).name.as_str(),
+            excerpt(sources, span),
+        )),
         (None, None) => None,
     };
     if let Some((file, shown)) = &place {
@@ -196,9 +232,20 @@ fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
 }
 
 fn row_excerpt(row: &RowPlace) -> Excerpt {
-    let start = row.text.char_indices().nth((row.column - 1).saturating_sub(row.skipped)).map_or(row.text.len(), |(at, _)| at);
-    let end = row.text[start..].chars().next().map_or(start, |letter| start + letter.len_utf8());
-    Excerpt { text: row.text.clone(), line: row.line, range: start..end }
+    let start = row
+        .text
+        .char_indices()
+        .nth((row.column - 1).saturating_sub(row.skipped))
+        .map_or(row.text.len(), |(at, _)| at);
+    let end = row.text[start..]
+        .chars()
+        .next()
+        .map_or(start, |letter| start + letter.len_utf8());
+    Excerpt {
+        text: row.text.clone(),
+        line: row.line,
+        range: start..end,
+    }
 }
 
 struct Excerpt {
@@ -213,8 +260,14 @@ fn excerpt(sources: &Sources, span: Span) -> Excerpt {
     let text: &str = &sources.get(span.source).text;
     let start = (span.start as usize).min(text.len());
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
-    let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-    let line = text[..line_start].bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let line_end = text[start..]
+        .find('\n')
+        .map_or(text.len(), |newline| start + newline);
+    let line = text[..line_start]
+        .bytes()
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1;
     let end = (span.end as usize).clamp(start, line_end.max(start));
     let mut shown_end = line_end.min(line_start + (start - line_start) + LINE_SHOWN_MAX);
     while !text.is_char_boundary(shown_end) {
@@ -224,10 +277,19 @@ fn excerpt(sources: &Sources, span: Span) -> Excerpt {
     let mut range = start - line_start..end.min(shown_end) - line_start;
     if range.is_empty() {
         // A caret needs something to stand under.
-        let width = text[start..shown_end].chars().next().map_or(0, char::len_utf8);
+        let width = text[start..shown_end]
+            .chars()
+            .next()
+            .map_or(0, char::len_utf8);
         range.end = range.start + width;
     }
-    Excerpt { text: text[line_start..shown_end].trim_end_matches('\r').to_owned(), line, range }
+    Excerpt {
+        text: text[line_start..shown_end]
+            .trim_end_matches('\r')
+            .to_owned(),
+        line,
+        range,
+    }
 }
 
 /// The known name nearest to what was written, if one is near enough to be meant.
@@ -235,7 +297,12 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     let folded = written.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&folded, &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&folded, &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, name)| *distance <= (name.len().max(written.len()) / 3).max(1))
         .min()
         .map(|(_, name)| name)
@@ -250,7 +317,14 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
     if known.is_empty() || known.len() > 40 {
         return None;
     }
-    Some(format!("known here: {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
+    Some(format!(
+        "known here: {}",
+        known
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    ))
 }
 
 #[cfg(test)]
@@ -269,9 +343,15 @@ mod tests {
     fn a_diagnostic_shows_the_line_and_a_caret() {
         let mut sources = Sources::default();
         let source = sources.add("a.yaml", std::path::Path::new("."), "cases:\n  - nmae: x\n");
-        let span = Span { source, start: 11, end: 15 };
-        let text = Diagnostics::from(Diagnostic::at(span, "unknown key `nmae`").help("did you mean `name`?"))
-            .render(&sources, false);
+        let span = Span {
+            source,
+            start: 11,
+            end: 15,
+        };
+        let text = Diagnostics::from(
+            Diagnostic::at(span, "unknown key `nmae`").help("did you mean `name`?"),
+        )
+        .render(&sources, false);
         assert!(text.contains("a.yaml:2:5"), "{text}");
         assert!(text.contains("^^^^"), "{text}");
         assert!(text.contains("did you mean `name`?"), "{text}");

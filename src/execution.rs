@@ -129,6 +129,8 @@ pub struct InfrastructureError {
 impl InfrastructureError {
     /// An error with this message.
     pub fn new(message: impl Into<String>) -> Self {
-        InfrastructureError { message: message.into() }
+        InfrastructureError {
+            message: message.into(),
+        }
     }
 }

@@ -70,7 +70,11 @@ impl Cause {
 impl Metric {
     /// A metric that either holds or does not.
     pub fn of(holds: bool, reason: impl Into<String>) -> Self {
-        Metric { score: if holds { 1.0 } else { 0.0 }, success: holds, reason: reason.into() }
+        Metric {
+            score: if holds { 1.0 } else { 0.0 },
+            success: holds,
+            reason: reason.into(),
+        }
     }
 }
 
@@ -98,17 +102,26 @@ pub enum FaultKind {
 impl Fault {
     /// A fault of the suite or the rules.
     pub fn configuration(message: impl Into<String>) -> Self {
-        Fault { kind: FaultKind::Configuration, message: message.into() }
+        Fault {
+            kind: FaultKind::Configuration,
+            message: message.into(),
+        }
     }
 
     /// A fault of the machine or the network.
     pub fn infrastructure(message: impl Into<String>) -> Self {
-        Fault { kind: FaultKind::Infrastructure, message: message.into() }
+        Fault {
+            kind: FaultKind::Infrastructure,
+            message: message.into(),
+        }
     }
 
     /// A fault of an input row.
     pub fn input(message: impl Into<String>) -> Self {
-        Fault { kind: FaultKind::Input, message: message.into() }
+        Fault {
+            kind: FaultKind::Input,
+            message: message.into(),
+        }
     }
 }
 

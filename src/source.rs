@@ -27,7 +27,12 @@ pub struct Sources {
 
 impl Sources {
     /// Adds a source and names it.
-    pub fn add(&mut self, name: impl Into<String>, directory: &Path, text: impl Into<Arc<str>>) -> SourceId {
+    pub fn add(
+        &mut self,
+        name: impl Into<String>,
+        directory: &Path,
+        text: impl Into<Arc<str>>,
+    ) -> SourceId {
         self.list.push(Source {
             name: name.into(),
             directory: directory.to_path_buf(),
@@ -90,8 +95,14 @@ impl Span {
     /// A part of this span, by byte offsets from its start.
     pub fn part(self, range: Range<usize>) -> Span {
         let end = self.end;
-        let at = |offset: usize| (self.start + u32::try_from(offset).unwrap_or(u32::MAX - self.start)).min(end);
-        Span { source: self.source, start: at(range.start), end: at(range.end) }
+        let at = |offset: usize| {
+            (self.start + u32::try_from(offset).unwrap_or(u32::MAX - self.start)).min(end)
+        };
+        Span {
+            source: self.source,
+            start: at(range.start),
+            end: at(range.end),
+        }
     }
 }
 

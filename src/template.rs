@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use minijinja::value::{Value, ValueKind};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, ErrorKind, Output, State, UndefinedBehavior};
 
 /// The templates of a suite while it is compiled.
@@ -43,7 +43,10 @@ pub struct TemplateError {
 
 impl Default for TemplateSet {
     fn default() -> Self {
-        TemplateSet { environment: environment(), count: 0 }
+        TemplateSet {
+            environment: environment(),
+            count: 0,
+        }
     }
 }
 
@@ -61,17 +64,26 @@ impl TemplateSet {
     /// # Errors
     /// A syntax error, with its place in the text.
     pub fn expression(&mut self, text: &str) -> Result<TemplateId, TemplateError> {
-        self.environment.compile_expression(text).map_err(|error| TemplateError::of(&error, 0))?;
+        self.environment
+            .compile_expression(text)
+            .map_err(|error| TemplateError::of(&error, 0))?;
         // A template around it is kept too: only templates tell the names they use.
-        let id = self.add(format!("{{{{ {text} }}}}"), true).map_err(|error| error.shifted(EXPRESSION_OFFSET))?;
+        let id = self
+            .add(format!("{{{{ {text} }}}}"), true)
+            .map_err(|error| error.shifted(EXPRESSION_OFFSET))?;
         Ok(id)
     }
 
     fn add(&mut self, text: String, expression: bool) -> Result<TemplateId, TemplateError> {
         self.count += 1;
         let name = self.count.to_string();
-        self.environment.add_template_owned(name.clone(), text).map_err(|error| TemplateError::of(&error, 0))?;
-        Ok(TemplateId { name: name.into(), expression })
+        self.environment
+            .add_template_owned(name.clone(), text)
+            .map_err(|error| TemplateError::of(&error, 0))?;
+        Ok(TemplateId {
+            name: name.into(),
+            expression,
+        })
     }
 
     /// The names a template needs from its scope, dotted as far as they are known.
@@ -86,7 +98,9 @@ impl TemplateSet {
 
     /// No more templates are added.
     pub fn finish(self) -> Templates {
-        Templates { environment: Arc::new(self.environment) }
+        Templates {
+            environment: Arc::new(self.environment),
+        }
     }
 }
 
@@ -99,9 +113,14 @@ impl Templates {
     /// # Errors
     /// An undefined name, or a value that is no text.
     pub fn text(&self, id: &TemplateId, scope: &Value) -> Result<String, TemplateError> {
-        let template = self.environment.get_template(&id.name).expect("a template's id is of this set");
+        let template = self
+            .environment
+            .get_template(&id.name)
+            .expect("a template's id is of this set");
         let shift = if id.expression { EXPRESSION_OFFSET } else { 0 };
-        template.render(scope).map_err(|error| TemplateError::of(&error, shift))
+        template
+            .render(scope)
+            .map_err(|error| TemplateError::of(&error, shift))
     }
 
     /// Evaluates an expression.
@@ -109,13 +128,21 @@ impl Templates {
     /// # Errors
     /// An undefined name, or whatever else the expression fails with.
     pub fn value(&self, id: &TemplateId, scope: &Value) -> Result<Value, TemplateError> {
-        let template = self.environment.get_template(&id.name).expect("a template's id is of this set");
+        let template = self
+            .environment
+            .get_template(&id.name)
+            .expect("a template's id is of this set");
         let source = template.source();
-        let text = source.get(EXPRESSION_OFFSET..source.len() - EXPRESSION_OFFSET).unwrap_or(source);
+        let text = source
+            .get(EXPRESSION_OFFSET..source.len() - EXPRESSION_OFFSET)
+            .unwrap_or(source);
         let evaluate = || {
             let value = self.environment.compile_expression(text)?.eval(scope)?;
             if value.is_undefined() {
-                return Err(minijinja::Error::new(ErrorKind::UndefinedError, "the expression is undefined"));
+                return Err(minijinja::Error::new(
+                    ErrorKind::UndefinedError,
+                    "the expression is undefined",
+                ));
             }
             Ok(value)
         };
@@ -129,7 +156,10 @@ impl Templates {
 }
 
 fn names(environment: &Environment<'_>, id: &TemplateId) -> BTreeSet<String> {
-    environment.get_template(&id.name).map(|template| template.undeclared_variables(true).into_iter().collect()).unwrap_or_default()
+    environment
+        .get_template(&id.name)
+        .map(|template| template.undeclared_variables(true).into_iter().collect())
+        .unwrap_or_default()
 }
 
 impl TemplateError {
@@ -142,11 +172,18 @@ impl TemplateError {
             "a name is undefined".clone_into(&mut message);
         }
         let error_at = error.range();
-        TemplateError { message, at: error_at, undefined: error.kind() == ErrorKind::UndefinedError }.shifted(shift)
+        TemplateError {
+            message,
+            at: error_at,
+            undefined: error.kind() == ErrorKind::UndefinedError,
+        }
+        .shifted(shift)
     }
 
     fn shifted(mut self, shift: usize) -> Self {
-        self.at = self.at.map(|at| at.start.saturating_sub(shift)..at.end.saturating_sub(shift));
+        self.at = self
+            .at
+            .map(|at| at.start.saturating_sub(shift)..at.end.saturating_sub(shift));
         self
     }
 }
@@ -154,7 +191,10 @@ impl TemplateError {
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the default syntax is valid");
+    let syntax = SyntaxConfig::builder()
+        .keep_trailing_newline(true)
+        .build()
+        .expect("the default syntax is valid");
     environment.set_syntax(syntax);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(format_value);
@@ -164,9 +204,17 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn format_value(output: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), minijinja::Error> {
+fn format_value(
+    output: &mut Output<'_>,
+    _: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
     let text = text_of(value).map_err(|noun| {
-        let kind = if value.is_undefined() { ErrorKind::UndefinedError } else { ErrorKind::InvalidOperation };
+        let kind = if value.is_undefined() {
+            ErrorKind::UndefinedError
+        } else {
+            ErrorKind::InvalidOperation
+        };
         minijinja::Error::new(kind, format!("{noun} stands where text is meant"))
     })?;
     output.write_str(&text).map_err(minijinja::Error::from)
@@ -191,17 +239,30 @@ pub fn text_of(value: &Value) -> Result<String, &'static str> {
 fn from_json(text: &str) -> Result<Value, minijinja::Error> {
     serde_json::from_str(text)
         .map(|value| value_of(&value))
-        .map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, format!("`fromjson`: not JSON: {error}")))
+        .map_err(|error| {
+            minijinja::Error::new(
+                ErrorKind::InvalidOperation,
+                format!("`fromjson`: not JSON: {error}"),
+            )
+        })
 }
 
 fn zip(left: &Value, right: &Value) -> Result<Value, minijinja::Error> {
     let left: Vec<Value> = left.try_iter()?.collect();
     let right: Vec<Value> = right.try_iter()?.collect();
     if left.len() != right.len() {
-        let detail = format!("`zip`: the lists have {} and {} items", left.len(), right.len());
+        let detail = format!(
+            "`zip`: the lists have {} and {} items",
+            left.len(),
+            right.len()
+        );
         return Err(minijinja::Error::new(ErrorKind::InvalidOperation, detail));
     }
-    Ok(left.into_iter().zip(right).map(|(left, right)| Value::from(vec![left, right])).collect())
+    Ok(left
+        .into_iter()
+        .zip(right)
+        .map(|(left, right)| Value::from(vec![left, right]))
+        .collect())
 }
 
 fn split_lines(text: &str) -> Vec<String> {
@@ -216,9 +277,11 @@ pub fn value_of(json: &serde_json::Value) -> Value {
         serde_json::Value::Number(number) => number_of(&number.to_string()),
         serde_json::Value::String(text) => Value::from(text.as_str()),
         serde_json::Value::Array(items) => items.iter().map(value_of).collect(),
-        serde_json::Value::Object(entries) => {
-            Value::from_pairs(entries.iter().map(|(key, value)| (key.as_str(), value_of(value))))
-        }
+        serde_json::Value::Object(entries) => Value::from_pairs(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_str(), value_of(value))),
+        ),
     }
 }
 
@@ -246,25 +309,41 @@ mod tests {
     fn render(text: &str, scope: serde_json::Value) -> Result<String, String> {
         let mut set = TemplateSet::default();
         let id = set.template(text).map_err(|error| error.message)?;
-        set.finish().text(&id, &value_of(&scope)).map_err(|error| error.message)
+        set.finish()
+            .text(&id, &value_of(&scope))
+            .map_err(|error| error.message)
     }
 
     #[test]
     fn numbers_and_booleans_are_their_json_text() {
-        let scope = serde_json::from_str(r#"{"a": 1.10, "b": true, "c": 12345678901234567890123456789012345678901, "d": 2}"#).unwrap();
-        assert_eq!(render("{{ a }} {{ b }} {{ c }} {{ d + 1 }}", scope).unwrap(), "1.10 true 12345678901234567890123456789012345678901 3");
+        let scope = serde_json::from_str(
+            r#"{"a": 1.10, "b": true, "c": 12345678901234567890123456789012345678901, "d": 2}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            render("{{ a }} {{ b }} {{ c }} {{ d + 1 }}", scope).unwrap(),
+            "1.10 true 12345678901234567890123456789012345678901 3"
+        );
     }
 
     #[test]
     fn what_is_no_text_is_refused() {
-        for scope in [serde_json::json!({"a": [1]}), serde_json::json!({"a": null}), serde_json::json!({"a": {}}), serde_json::json!({})] {
+        for scope in [
+            serde_json::json!({"a": [1]}),
+            serde_json::json!({"a": null}),
+            serde_json::json!({"a": {}}),
+            serde_json::json!({}),
+        ] {
             assert!(render("{{ a }}", scope).is_err());
         }
     }
 
     #[test]
     fn what_is_inserted_is_not_rendered_again_and_newlines_stay() {
-        assert_eq!(render("{{ a }}\n", serde_json::json!({"a": "{{ b }}"})).unwrap(), "{{ b }}\n");
+        assert_eq!(
+            render("{{ a }}\n", serde_json::json!({"a": "{{ b }}"})).unwrap(),
+            "{{ b }}\n"
+        );
     }
 
     #[test]
@@ -272,12 +351,32 @@ mod tests {
         let mut set = TemplateSet::default();
         let id = set.expression("row.a | zip(row.b)").unwrap();
         let names = set.names(&id);
-        assert!(names.contains("row.a") && names.contains("row.b"), "{names:?}");
+        assert!(
+            names.contains("row.a") && names.contains("row.b"),
+            "{names:?}"
+        );
         let templates = set.finish();
         let scope = value_of(&serde_json::json!({"row": {"a": [1, 2], "b": ["x", "y"]}}));
-        let zipped: Vec<Value> = templates.value(&id, &scope).unwrap().try_iter().unwrap().collect();
-        assert_eq!(zipped, [value_of(&serde_json::json!([1, "x"])), value_of(&serde_json::json!([2, "y"]))]);
+        let zipped: Vec<Value> = templates
+            .value(&id, &scope)
+            .unwrap()
+            .try_iter()
+            .unwrap()
+            .collect();
+        assert_eq!(
+            zipped,
+            [
+                value_of(&serde_json::json!([1, "x"])),
+                value_of(&serde_json::json!([2, "y"]))
+            ]
+        );
         let uneven = value_of(&serde_json::json!({"row": {"a": [1], "b": []}}));
-        assert!(templates.value(&id, &uneven).unwrap_err().message.contains("1 and 0 items"));
+        assert!(
+            templates
+                .value(&id, &uneven)
+                .unwrap_err()
+                .message
+                .contains("1 and 0 items")
+        );
     }
 }

@@ -37,7 +37,8 @@ const RULES: &str = "rules";
 /// the cargo project as tests.
 pub fn main() -> ExitCode {
     crate::backend::local::enter();
-    let start = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let start =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("."), PathBuf::from);
     run(&Arguments::from_args(), &start)
 }
 
@@ -45,11 +46,18 @@ pub fn main() -> ExitCode {
 pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
     let mut project = Project::open(start);
     let jobs = arguments.test_threads.or(project.config().jobs);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return said(&format!("cannot start: {error}"), 3),
     };
-    let local = Local::new(LocalOptions { jobs, ..LocalOptions::default() });
+    let local = Local::new(LocalOptions {
+        jobs,
+        ..LocalOptions::default()
+    });
     let shared = Arc::new(Shared {
         handle: runtime.handle().clone(),
         runner: Runner::new(Backend::Local(local), None),
@@ -59,7 +67,9 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
     let trials = trials(&mut project, arguments, &shared);
     let mut arguments = arguments.clone();
     // Trials wait for programs; how many run at once is the backend's to decide.
-    arguments.test_threads.get_or_insert(shared.runner.slots().max(1) * 2);
+    arguments
+        .test_threads
+        .get_or_insert(shared.runner.slots().max(1) * 2);
     let conclusion = libtest_mimic::run(&arguments, trials);
     runtime.block_on(shared.runner.close());
     if !arguments.list {
@@ -86,15 +96,33 @@ struct Shared {
 
 impl Shared {
     fn note_missing(&self, why: String) {
-        *self.missing.lock().expect("no trial panics while it counts").entry(why).or_default() += 1;
+        *self
+            .missing
+            .lock()
+            .expect("no trial panics while it counts")
+            .entry(why)
+            .or_default() += 1;
     }
 
-    #[expect(clippy::print_stderr, reason = "reasons are told after the run, on stderr: stdout is the test protocol")]
+    #[expect(
+        clippy::print_stderr,
+        reason = "reasons are told after the run, on stderr: stdout is the test protocol"
+    )]
     fn tell(&self) {
-        for notice in self.notices.lock().expect("no trial panics while it notes").iter() {
+        for notice in self
+            .notices
+            .lock()
+            .expect("no trial panics while it notes")
+            .iter()
+        {
             eprintln!("note: {notice}");
         }
-        for (why, count) in self.missing.lock().expect("no trial panics while it counts").iter() {
+        for (why, count) in self
+            .missing
+            .lock()
+            .expect("no trial panics while it counts")
+            .iter()
+        {
             eprintln!("ignored: {count} ({why})");
         }
     }
@@ -118,7 +146,12 @@ fn trials(project: &mut Project, arguments: &Arguments, shared: &Arc<Shared>) ->
         }
     }
     if is_wanted(RULES) {
-        trials.extend(project.rule_examples().into_iter().map(|example| example_trial(example, shared)));
+        trials.extend(
+            project
+                .rule_examples()
+                .into_iter()
+                .map(|example| example_trial(example, shared)),
+        );
     }
     trials
 }
@@ -126,7 +159,12 @@ fn trials(project: &mut Project, arguments: &Arguments, shared: &Arc<Shared>) ->
 /// With `--exact`, only the suite before `::` can hold the trial.
 fn wanted_suite(arguments: &Arguments) -> Option<String> {
     let filter = arguments.filter.as_ref().filter(|_| arguments.exact)?;
-    Some(filter.split_once("::").map_or(filter.as_str(), |(suite, _)| suite).to_owned())
+    Some(
+        filter
+            .split_once("::")
+            .map_or(filter.as_str(), |(suite, _)| suite)
+            .to_owned(),
+    )
 }
 
 fn broken(name: &str, diagnostics: &Diagnostics, project: &Project) -> Trial {
@@ -134,7 +172,12 @@ fn broken(name: &str, diagnostics: &Diagnostics, project: &Project) -> Trial {
     Trial::test(name, move || Err(Failed::from(text)))
 }
 
-fn suite_trials(project: &mut Project, file: &Path, name: &str, shared: &Arc<Shared>) -> Vec<Trial> {
+fn suite_trials(
+    project: &mut Project,
+    file: &Path,
+    name: &str,
+    shared: &Arc<Shared>,
+) -> Vec<Trial> {
     let suite = match project.suite(file) {
         Ok(suite) => suite,
         Err(diagnostics) => return vec![broken(name, &diagnostics, project)],
@@ -144,7 +187,9 @@ fn suite_trials(project: &mut Project, file: &Path, name: &str, shared: &Arc<Sha
         if case.dataset.is_none() {
             match case.evaluator(None, &project.sources) {
                 Ok(evaluator) => trials.push(case_trial(Arc::new(evaluator), project, shared)),
-                Err(diagnostic) => trials.push(broken(&case.id.to_string(), &diagnostic.into(), project)),
+                Err(diagnostic) => {
+                    trials.push(broken(&case.id.to_string(), &diagnostic.into(), project))
+                }
             }
             continue;
         }
@@ -167,7 +212,11 @@ fn suite_trials(project: &mut Project, file: &Path, name: &str, shared: &Arc<Sha
             trials.push(bad_row(name, diagnostic, project));
         }
         if evaluators.len() <= ROW_TRIALS_MAX {
-            trials.extend(evaluators.into_iter().map(|evaluator| case_trial(evaluator, project, shared)));
+            trials.extend(
+                evaluators
+                    .into_iter()
+                    .map(|evaluator| case_trial(evaluator, project, shared)),
+            );
         } else {
             trials.extend(chunk_trials(name, &evaluators, project, shared));
         }
@@ -197,12 +246,19 @@ fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>
 }
 
 /// Many rows as one trial: it fails when one of them does, and names the first few.
-fn chunk_trials(suite: &str, evaluators: &[Arc<Evaluator>], project: &Project, shared: &Arc<Shared>) -> Vec<Trial> {
+fn chunk_trials(
+    suite: &str,
+    evaluators: &[Arc<Evaluator>],
+    project: &Project,
+    shared: &Arc<Shared>,
+) -> Vec<Trial> {
     let mut trials = Vec::new();
     for (index, chunk) in evaluators.chunks(CHUNK_ROWS).enumerate() {
         let first = index * CHUNK_ROWS + 1;
         let name = format!("{suite}::rows {first}-{}", first + chunk.len() - 1);
-        let missing = chunk.iter().find_map(|evaluator| missing_interpreter(&evaluator.language));
+        let missing = chunk
+            .iter()
+            .find_map(|evaluator| missing_interpreter(&evaluator.language));
         if let Some(why) = &missing {
             shared.note_missing(why.clone());
         }
@@ -217,13 +273,25 @@ fn chunk_trials(suite: &str, evaluators: &[Arc<Evaluator>], project: &Project, s
             let failures: Vec<String> = chunk
                 .iter()
                 .filter(|evaluator| evaluator.skip.is_none())
-                .filter_map(|evaluator| shared.judge(evaluator, &place).err().map(|failed| failed.message().unwrap_or_default().to_owned()))
+                .filter_map(|evaluator| {
+                    shared
+                        .judge(evaluator, &place)
+                        .err()
+                        .map(|failed| failed.message().unwrap_or_default().to_owned())
+                })
                 .collect();
             match failures.len() {
                 0 => Ok(()),
                 count => {
-                    let shown = failures.into_iter().take(5).collect::<Vec<_>>().join("\n\n");
-                    Err(Failed::from(format!("{count} of {} rows are not as wanted; the first:\n\n{shown}", chunk.len())))
+                    let shown = failures
+                        .into_iter()
+                        .take(5)
+                        .collect::<Vec<_>>()
+                        .join("\n\n");
+                    Err(Failed::from(format!(
+                        "{count} of {} rows are not as wanted; the first:\n\n{shown}",
+                        chunk.len()
+                    )))
                 }
             }
         });
@@ -237,15 +305,26 @@ fn missing_interpreter(language: &Language) -> Option<String> {
     if present_on_path(interpreter) {
         return None;
     }
-    let install = interpreter.install.as_ref().map_or(String::new(), |install| format!("; install it: {install}"));
-    Some(format!("`{}`, which runs {}, is not on PATH{install}", interpreter.command, language.name))
+    let install = interpreter
+        .install
+        .as_ref()
+        .map_or(String::new(), |install| format!("; install it: {install}"));
+    Some(format!(
+        "`{}`, which runs {}, is not on PATH{install}",
+        interpreter.command, language.name
+    ))
 }
 
 impl Shared {
     fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<(), Failed> {
         let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-        let notices = self.runner.notices([evaluator.backends.as_slice()], key_is_set);
-        self.notices.lock().expect("no trial panics while it notes").extend(notices);
+        let notices = self
+            .runner
+            .notices([evaluator.backends.as_slice()], key_is_set);
+        self.notices
+            .lock()
+            .expect("no trial panics while it notes")
+            .extend(notices);
         let outcome = self.handle.block_on(self.runner.evaluate(evaluator, None));
         if outcome.passed() {
             return Ok(());
@@ -269,24 +348,42 @@ fn failure(evaluator: &Evaluator, outcome: &Outcome, place: &str) -> String {
         text.push_str("\n\nexpected against actual output:\n");
         text.push_str(&difference);
     }
-    let row = evaluator.row.as_ref().map_or(String::new(), |(file, line)| format!(", row {file}:{line}"));
+    let row = evaluator
+        .row
+        .as_ref()
+        .map_or(String::new(), |(file, line)| format!(", row {file}:{line}"));
     let id = evaluator.id.to_string();
-    text.push_str(&format!("\n\nwritten at {place}{row}\nrepeat with: rewardspec run --filter {}\n", shell_word(&id)));
+    text.push_str(&format!(
+        "\n\nwritten at {place}{row}\nrepeat with: rewardspec run --filter {}\n",
+        shell_word(&id)
+    ));
     text
 }
 
 fn shell_word(text: &str) -> String {
-    let is_plain = text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_./:,=@".contains(letter));
-    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    let is_plain = text
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || "-_./:,=@".contains(letter));
+    if is_plain {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 fn difference(evaluator: &Evaluator, outcome: &Outcome) -> Option<String> {
     let reward = outcome.result.as_ref().ok()?;
-    let wrong = reward.metrics.iter().any(|(name, metric)| name == "output_match" && !metric.success);
-    let matcher = evaluator.expectations.iter().find_map(|expectation| match expectation {
-        Expectation::Output(matcher) if !matcher.negated => Some(matcher),
-        _ => None,
-    })?;
+    let wrong = reward
+        .metrics
+        .iter()
+        .any(|(name, metric)| name == "output_match" && !metric.success);
+    let matcher = evaluator
+        .expectations
+        .iter()
+        .find_map(|expectation| match expectation {
+            Expectation::Output(matcher) if !matcher.negated => Some(matcher),
+            _ => None,
+        })?;
     let execution = wire::shown(&outcome.executions)?;
     if !wrong || matcher.expected.text.len() + execution.stdout.text.len() > 20_000 {
         return None;
@@ -302,7 +399,10 @@ fn difference(evaluator: &Evaluator, outcome: &Outcome) -> Option<String> {
                 similar::ChangeTag::Insert => "+",
                 similar::ChangeTag::Equal => " ",
             };
-            format!("{sign}{}", crate::report::escape(change.value().trim_end_matches('\n')))
+            format!(
+                "{sign}{}",
+                crate::report::escape(change.value().trim_end_matches('\n'))
+            )
         })
         .collect();
     Some(lines.join("\n"))
@@ -312,7 +412,12 @@ fn example_trial(example: RuleExample, shared: &Arc<Shared>) -> Trial {
     let name = format!("{RULES}::{}", example.name);
     match example.check {
         ExampleCheck::Pure(result) => Trial::test(name, move || result.map_err(Failed::from)),
-        ExampleCheck::Language { language, code, stdin, output } => {
+        ExampleCheck::Language {
+            language,
+            code,
+            stdin,
+            output,
+        } => {
             let missing = missing_interpreter(&language);
             if let Some(why) = &missing {
                 shared.note_missing(why.clone());
@@ -329,9 +434,18 @@ fn example_trial(example: RuleExample, shared: &Arc<Shared>) -> Trial {
 }
 
 impl Shared {
-    fn run_example(&self, language: &Language, code: &str, stdin: &str, output: &str) -> Result<(), Failed> {
+    fn run_example(
+        &self,
+        language: &Language,
+        code: &str,
+        stdin: &str,
+        output: &str,
+    ) -> Result<(), Failed> {
         let file = language.file.name(code)?;
-        let mut files = vec![SourceFile { path: file.clone(), bytes: code.as_bytes().to_vec() }];
+        let mut files = vec![SourceFile {
+            path: file.clone(),
+            bytes: code.as_bytes().to_vec(),
+        }];
         files.extend(language.helpers.iter().cloned());
         let program = Program {
             interpreter: Arc::clone(&language.interpreter),
@@ -340,15 +454,37 @@ impl Shared {
             limits: language.limits,
             network: false,
         };
-        let run = Run { command: language.run.words(&file), stdin: stdin.as_bytes().to_vec(), private: None };
-        let job = Job { program: Arc::new(program), runs: vec![run] };
-        let result = self.handle.block_on(self.runner.execute(&job)).map_err(|error| error.to_string())?;
-        let execution = result.runs.first().or(result.build.as_ref()).ok_or("nothing ran")?;
+        let run = Run {
+            command: language.run.words(&file),
+            stdin: stdin.as_bytes().to_vec(),
+            private: None,
+        };
+        let job = Job {
+            program: Arc::new(program),
+            runs: vec![run],
+        };
+        let result = self
+            .handle
+            .block_on(self.runner.execute(&job))
+            .map_err(|error| error.to_string())?;
+        let execution = result
+            .runs
+            .first()
+            .or(result.build.as_ref())
+            .ok_or("nothing ran")?;
         if execution.status != Status::Ok {
-            return Err(Failed::from(format!("the example ended with `{}`:\n{}", execution.status.word(), execution.stderr.text)));
+            return Err(Failed::from(format!(
+                "the example ended with `{}`:\n{}",
+                execution.status.word(),
+                execution.stderr.text
+            )));
         }
         if execution.stdout.text.trim_end() != output.trim_end() {
-            return Err(Failed::from(format!("the example printed `{}`, not `{}`", execution.stdout.text.trim_end(), output.trim_end())));
+            return Err(Failed::from(format!(
+                "the example printed `{}`, not `{}`",
+                execution.stdout.text.trim_end(),
+                output.trim_end()
+            )));
         }
         Ok(())
     }

@@ -33,7 +33,10 @@ impl Interpreters {
     /// What is missing and how to install it.
     pub fn find(&self, interpreter: &Interpreter) -> Result<Found, String> {
         let search = {
-            let mut searches = self.searches.lock().expect("no search panics while it holds the map");
+            let mut searches = self
+                .searches
+                .lock()
+                .expect("no search panics while it holds the map");
             Arc::clone(searches.entry(interpreter.clone()).or_default())
         };
         search.get_or_init(|| find(interpreter)).clone()
@@ -47,9 +50,15 @@ pub fn present_on_path(interpreter: &Interpreter) -> bool {
 
 fn find(interpreter: &Interpreter) -> Result<Found, String> {
     let language = &interpreter.language;
-    let install = interpreter.install.as_ref().map_or(String::new(), |install| format!("; install it: {install}"));
+    let install = interpreter
+        .install
+        .as_ref()
+        .map_or(String::new(), |install| format!("; install it: {install}"));
     let Some(on_path) = on_path(&interpreter.command) else {
-        return Err(format!("`{}`, which runs {language}, is not on PATH{install}", interpreter.command));
+        return Err(format!(
+            "`{}`, which runs {language}, is not on PATH{install}",
+            interpreter.command
+        ));
     };
     let path = match interpreter.locate.as_slice() {
         [] => on_path,
@@ -62,10 +71,18 @@ fn find(interpreter: &Interpreter) -> Result<Found, String> {
     if let Some(wanted) = &interpreter.at_least {
         match &version {
             Some(version) if !is_at_least(version, wanted) => {
-                return Err(format!("{language} {wanted} or newer is needed, `{}` is {version}{install}", path.display()));
+                return Err(format!(
+                    "{language} {wanted} or newer is needed, `{}` is {version}{install}",
+                    path.display()
+                ));
             }
             Some(_) => {}
-            None => return Err(format!("`{}` does not say its version{install}", path.display())),
+            None => {
+                return Err(format!(
+                    "`{}` does not say its version{install}",
+                    path.display()
+                ));
+            }
         }
     }
     Ok(Found { path, version })
@@ -76,7 +93,10 @@ fn on_path(command: &str) -> Option<PathBuf> {
         return Some(PathBuf::from(command)).filter(|path| is_executable(path));
     }
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).filter(|directory| directory.is_absolute()).map(|directory| directory.join(command)).find(|path| is_executable(path))
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(command))
+        .find(|path| is_executable(path))
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -92,21 +112,36 @@ fn located(command: &Path, arguments: &[String]) -> Option<PathBuf> {
 
 /// What a command prints on either stream.
 fn said(command: &Path, arguments: &[impl AsRef<OsStr>]) -> Option<String> {
-    let output = Command::new(command).args(arguments).stdin(Stdio::null()).output().ok()?;
+    let output = Command::new(command)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let text = if text.trim().is_empty() { String::from_utf8_lossy(&output.stderr).into_owned() } else { text };
+    let text = if text.trim().is_empty() {
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    } else {
+        text
+    };
     output.status.success().then_some(text)
 }
 
 /// The first dotted number of a text.
 fn version_in(text: &str) -> Option<String> {
     let start = text.find(|letter: char| letter.is_ascii_digit())?;
-    let number: String = text[start..].chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect();
+    let number: String = text[start..]
+        .chars()
+        .take_while(|letter| letter.is_ascii_digit() || *letter == '.')
+        .collect();
     Some(number.trim_end_matches('.').to_owned())
 }
 
 fn is_at_least(version: &str, wanted: &str) -> bool {
-    let parts = |text: &str| text.split('.').map(|part| part.parse::<u64>().unwrap_or(0)).collect::<Vec<_>>();
+    let parts = |text: &str| {
+        text.split('.')
+            .map(|part| part.parse::<u64>().unwrap_or(0))
+            .collect::<Vec<_>>()
+    };
     parts(version) >= parts(wanted)
 }
 
@@ -118,6 +153,10 @@ mod tests {
     fn versions_compare_by_number() {
         assert_eq!(version_in("Python 3.11.7\n").as_deref(), Some("3.11.7"));
         assert_eq!(version_in("v20.20.2").as_deref(), Some("20.20.2"));
-        assert!(is_at_least("3.11.7", "3.9") && is_at_least("20", "18") && !is_at_least("3.8.10", "3.9"));
+        assert!(
+            is_at_least("3.11.7", "3.9")
+                && is_at_least("20", "18")
+                && !is_at_least("3.8.10", "3.9")
+        );
     }
 }

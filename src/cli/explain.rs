@@ -37,7 +37,9 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
     if put_line(text.trim_end()).is_err() || !arguments.run {
         return Exit::Passed;
     }
-    let Ok(runtime) = runtime() else { return Exit::Infrastructure };
+    let Ok(runtime) = runtime() else {
+        return Exit::Infrastructure;
+    };
     let runner = {
         let _entered = runtime.enter();
         arguments.backend.runner(&project)
@@ -51,7 +53,11 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
         runner.close().await;
         outcome
     });
-    let _ = put_line(&format!("\n== what came of it\n{}\n\nrepeat with: rewardspec explain '{}' --run", explain_outcome(&outcome), evaluator.id));
+    let _ = put_line(&format!(
+        "\n== what came of it\n{}\n\nrepeat with: rewardspec explain '{}' --run",
+        explain_outcome(&outcome),
+        evaluator.id
+    ));
     exit_of_one(&outcome)
 }
 
@@ -60,9 +66,14 @@ fn named_suite(project: &crate::project::Project, case: &str, paths: &[PathBuf])
     if !paths.is_empty() {
         return paths.to_vec();
     }
-    let Some((suite, _)) = case.split_once("::") else { return Vec::new() };
+    let Some((suite, _)) = case.split_once("::") else {
+        return Vec::new();
+    };
     let files = project.suite_files().unwrap_or_default();
-    files.into_iter().filter(|file| crate::project::stem(file) == suite).collect()
+    files
+        .into_iter()
+        .filter(|file| crate::project::stem(file) == suite)
+        .collect()
 }
 
 fn describe(evaluator: &Evaluator, place: &str) -> String {
@@ -70,9 +81,18 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
     if let Some((file, line)) = &evaluator.row {
         let _ = write!(text, ", row {file}:{line}");
     }
-    let _ = writeln!(text, "\nlanguage: {}, timeout: {:?}", evaluator.language.name, evaluator.limits.wall);
+    let _ = writeln!(
+        text,
+        "\nlanguage: {}, timeout: {:?}",
+        evaluator.language.name, evaluator.limits.wall
+    );
     for message in &evaluator.messages {
-        let _ = writeln!(text, "\n== {}\n{}", message.role, escape(message.content.trim_end()));
+        let _ = writeln!(
+            text,
+            "\n== {}\n{}",
+            message.role,
+            escape(message.content.trim_end())
+        );
     }
     match &evaluator.reply {
         None => text.push_str("\n== reply\nnone is written\n"),
@@ -81,7 +101,12 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
             match evaluator.attempt(reply, Nonce(String::new())) {
                 Ok(attempt) => {
                     if let Some(extraction) = &attempt.extraction {
-                        let _ = writeln!(text, "\n== extraction (rule `{}`)\n{}", extraction.rule, escape(&extraction.reason));
+                        let _ = writeln!(
+                            text,
+                            "\n== extraction (rule `{}`)\n{}",
+                            extraction.rule,
+                            escape(&extraction.reason)
+                        );
                     }
                     if let Some(program) = &attempt.program {
                         let _ = writeln!(text, "\n== program\n{}", escape(program.trim_end()));
@@ -95,7 +120,12 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
     }
     let _ = writeln!(text, "\n== expected");
     for expectation in &evaluator.expectations {
-        let _ = writeln!(text, "{}: {}", expectation.metric(), escape(&expected(expectation)));
+        let _ = writeln!(
+            text,
+            "{}: {}",
+            expectation.metric(),
+            escape(&expected(expectation))
+        );
     }
     let _ = writeln!(text, "\n== score\n{}", score(evaluator));
     text
@@ -103,35 +133,73 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
 
 fn expected(expectation: &Expectation) -> String {
     match expectation {
-        Expectation::Output(matcher) | Expectation::ExitCode(matcher) | Expectation::Error(matcher) => matches(matcher),
+        Expectation::Output(matcher)
+        | Expectation::ExitCode(matcher)
+        | Expectation::Error(matcher) => matches(matcher),
         Expectation::Runs => "it runs without error".to_owned(),
         Expectation::StdinCases(cases) => {
-            let lines: Vec<String> =
-                cases.iter().enumerate().map(|(index, case)| format!("\n  {}. {:?} gives {}", index + 1, case.stdin, matches(&case.output))).collect();
+            let lines: Vec<String> = cases
+                .iter()
+                .enumerate()
+                .map(|(index, case)| {
+                    format!(
+                        "\n  {}. {:?} gives {}",
+                        index + 1,
+                        case.stdin,
+                        matches(&case.output)
+                    )
+                })
+                .collect();
             format!("{} inputs{}", cases.len(), lines.concat())
         }
         Expectation::Tests(tests) => {
-            let entry = tests.entry_point.as_ref().map_or(String::new(), |entry| format!(", entry point `{entry}`"));
-            format!("judged beside the program{entry}\n{}", tests.texts.join("\n").trim_end())
+            let entry = tests
+                .entry_point
+                .as_ref()
+                .map_or(String::new(), |entry| format!(", entry point `{entry}`"));
+            format!(
+                "judged beside the program{entry}\n{}",
+                tests.texts.join("\n").trim_end()
+            )
         }
     }
 }
 
 fn matches(matcher: &Matcher) -> String {
     let not = if matcher.negated { "not " } else { "" };
-    let found = matcher.expected.found_by.as_ref().map_or(String::new(), |rule| format!(", found in the prompt by the rule `{rule}`"));
-    format!("{not}`{}` by `{}`{found}", matcher.expected.text.trim_end(), matcher.prepared.name())
+    let found = matcher
+        .expected
+        .found_by
+        .as_ref()
+        .map_or(String::new(), |rule| {
+            format!(", found in the prompt by the rule `{rule}`")
+        });
+    format!(
+        "{not}`{}` by `{}`{found}",
+        matcher.expected.text.trim_end(),
+        matcher.prepared.name()
+    )
 }
 
 fn score(evaluator: &Evaluator) -> String {
     let rule = &evaluator.score;
     let total: f64 = rule.weights.iter().map(|(_, weight)| weight).sum();
-    let weights: Vec<String> = rule.weights.iter().map(|(name, weight)| format!("{name} × {:.3}", weight / total)).collect();
-    let gates: Vec<String> = rule.gates.iter().map(|(name, floor)| format!("0 if {name} is below {floor}")).collect();
+    let weights: Vec<String> = rule
+        .weights
+        .iter()
+        .map(|(name, weight)| format!("{name} × {:.3}", weight / total))
+        .collect();
+    let gates: Vec<String> = rule
+        .gates
+        .iter()
+        .map(|(name, floor)| format!("0 if {name} is below {floor}"))
+        .collect();
     let wanted = match rule.wanted {
         Wanted::AtLeast(least) => format!("wanted: at least {least}"),
         Wanted::AtMost(most, None) => format!("wanted: at most {most}"),
-        Wanted::AtMost(most, Some(cause)) => format!("wanted: at most {most}, with the cause `{}`", cause.word()),
+        Wanted::AtMost(most, Some(cause)) => {
+            format!("wanted: at most {most}, with the cause `{}`", cause.word())
+        }
     };
     let mut lines = vec![weights.join(" + ")];
     lines.extend(gates);

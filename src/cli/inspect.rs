@@ -44,7 +44,9 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
             Ok(rows) => {
                 for row in rows {
                     count += 1;
-                    if let Err(diagnostic) = row.and_then(|row| case.evaluator(Some(&row), &project.sources)) {
+                    if let Err(diagnostic) =
+                        row.and_then(|row| case.evaluator(Some(&row), &project.sources))
+                    {
                         bad += 1;
                         if bad <= BAD_ROWS_SHOWN_MAX {
                             diagnostics.push(diagnostic);
@@ -54,8 +56,14 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
             }
         }
         if bad > BAD_ROWS_SHOWN_MAX {
-            let dataset = case.dataset.as_ref().map_or("", |dataset| dataset.written.value.as_str());
-            diagnostics.push(Diagnostic::nowhere(format!("{} more bad rows in `{dataset}`", bad - BAD_ROWS_SHOWN_MAX)));
+            let dataset = case
+                .dataset
+                .as_ref()
+                .map_or("", |dataset| dataset.written.value.as_str());
+            diagnostics.push(Diagnostic::nowhere(format!(
+                "{} more bad rows in `{dataset}`",
+                bad - BAD_ROWS_SHOWN_MAX
+            )));
         }
     }
     if !diagnostics.is_empty() {
@@ -69,7 +77,11 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
         return Exit::Configuration;
     }
     let suites = suites.len();
-    let _ = put_line(&format!("{suites} {}, {count} {}: no errors", plural(suites, "suite"), plural(count, "case")));
+    let _ = put_line(&format!(
+        "{suites} {}, {count} {}: no errors",
+        plural(suites, "suite"),
+        plural(count, "case")
+    ));
     Exit::Passed
 }
 
@@ -79,16 +91,22 @@ fn failing_examples(project: &mut Project) -> Vec<String> {
         .rule_examples()
         .into_iter()
         .filter_map(|example| match example.check {
-            crate::compile::ExampleCheck::Pure(Err(why)) => {
-                Some(format!("the example `{}` does not hold ({}): {why}", example.name, project.sources.place(example.span)))
-            }
+            crate::compile::ExampleCheck::Pure(Err(why)) => Some(format!(
+                "the example `{}` does not hold ({}): {why}",
+                example.name,
+                project.sources.place(example.span)
+            )),
             _ => None,
         })
         .collect()
 }
 
 fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+    if count == 1 {
+        noun.to_owned()
+    } else {
+        format!("{noun}s")
+    }
 }
 
 pub(super) fn list(arguments: &ListArguments) -> Exit {
@@ -97,7 +115,10 @@ pub(super) fn list(arguments: &ListArguments) -> Exit {
         Ok(suites) => suites,
         Err(exit) => return exit,
     };
-    let selection = Selection { filter: arguments.filter.clone(), ..Selection::default() };
+    let selection = Selection {
+        filter: arguments.filter.clone(),
+        ..Selection::default()
+    };
     let mut exit = Exit::Passed;
     for planned in selection.plan(&suites, &project) {
         let line = match planned {

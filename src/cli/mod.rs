@@ -1,6 +1,9 @@
 //! The command line: arguments, dispatch, and the exit statuses.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line is where things are printed")]
+#![expect(
+    clippy::print_stderr,
+    reason = "the command line is where things are printed"
+)]
 
 mod explain;
 mod inspect;
@@ -43,7 +46,11 @@ impl From<Exit> for ExitCode {
 }
 
 #[derive(Debug, Parser)]
-#[command(name = "rewardspec", version, about = "Score code that language models write: YAML suites in, rewards out")]
+#[command(
+    name = "rewardspec",
+    version,
+    about = "Score code that language models write: YAML suites in, rewards out"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -123,29 +130,47 @@ impl BackendArguments {
             Some(BackendArgument::Local) => Some(BackendChoice::Local),
             Some(BackendArgument::E2b) => Some(BackendChoice::E2b),
         };
-        Runner::new(Backend::Local(Local::new(LocalOptions { jobs, ..LocalOptions::default() })), forced)
+        Runner::new(
+            Backend::Local(Local::new(LocalOptions {
+                jobs,
+                ..LocalOptions::default()
+            })),
+            forced,
+        )
     }
 }
 
 /// The runtime that waits for programs.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }
 
 /// The project of the first path, or of the working directory.
 fn open(paths: &[PathBuf]) -> Project {
     match paths.first() {
         Some(path) if path.is_dir() => Project::open(path),
-        Some(path) => Project::open(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))),
+        Some(path) => Project::open(
+            path.parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+                .unwrap_or(Path::new(".")),
+        ),
         None => Project::open(Path::new(".")),
     }
 }
 
 /// Says what is wrong, all of it.
 fn report(diagnostics: &Diagnostics, project: &Project) -> Exit {
-    eprintln!("{}", diagnostics.render(&project.sources, colour(&std::io::stderr())));
+    eprintln!(
+        "{}",
+        diagnostics.render(&project.sources, colour(&std::io::stderr()))
+    );
     let count = diagnostics.list.len();
-    eprintln!("\n{count} configuration {}", if count == 1 { "error" } else { "errors" });
+    eprintln!(
+        "\n{count} configuration {}",
+        if count == 1 { "error" } else { "errors" }
+    );
     Exit::Configuration
 }
 
@@ -168,12 +193,18 @@ fn suite_files(project: &Project, paths: &[PathBuf]) -> Result<Vec<PathBuf>, Dia
     if paths.is_empty() {
         return project.suite_files();
     }
-    let places: Vec<PathBuf> = paths.iter().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())).collect();
+    let places: Vec<PathBuf> = paths
+        .iter()
+        .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()))
+        .collect();
     project.suite_files_at(&places)
 }
 
 /// Compiles the suites that arguments name; everything wrong with all of them is said at once.
-fn compile(project: &mut Project, paths: &[PathBuf]) -> Result<Vec<crate::compile::SuitePlan>, Exit> {
+fn compile(
+    project: &mut Project,
+    paths: &[PathBuf],
+) -> Result<Vec<crate::compile::SuitePlan>, Exit> {
     let mut diagnostics = std::mem::take(&mut project.diagnostics);
     let mut suites = Vec::new();
     match suite_files(project, paths) {
@@ -192,7 +223,10 @@ fn compile(project: &mut Project, paths: &[PathBuf]) -> Result<Vec<crate::compil
     }
     if suites.is_empty() {
         let help = "write one under suites/, or name a file: rewardspec run my-suite.yaml";
-        return Err(refuse(&format!("no suites in {}", project.root().display()), Some(help)));
+        return Err(refuse(
+            &format!("no suites in {}", project.root().display()),
+            Some(help),
+        ));
     }
     Ok(suites)
 }

@@ -56,7 +56,11 @@ pub(super) fn rules(arguments: &RulesArguments) -> Exit {
     let done = match &arguments.command {
         RulesCommand::List => list(&rules),
         RulesCommand::Show { name } => return show(name, &project, &rules),
-        RulesCommand::Try { kind, rule, language } => {
+        RulesCommand::Try {
+            kind,
+            rule,
+            language,
+        } => {
             let tried = match kind {
                 Kind::ExpectedOutput => Trial::expected_output(&rules, rule.as_deref()),
                 Kind::Code => Trial::code(&rules, rule.as_deref(), language),
@@ -86,8 +90,13 @@ fn show(name: &str, project: &Project, rules: &RuleSet) -> Exit {
     let found = project.rule_texts(name);
     if found.is_empty() {
         let known: Vec<&str> = rules.list().map(|(_, name, _)| name).collect();
-        let help = crate::diagnostic::nearest(name, known).map(|nearest| format!("did you mean `{nearest}`?"));
-        return refuse(&format!("no rule is named `{name}`"), help.as_deref().or(Some("`rewardspec rules list` shows them")));
+        let help = crate::diagnostic::nearest(name, known)
+            .map(|nearest| format!("did you mean `{nearest}`?"));
+        return refuse(
+            &format!("no rule is named `{name}`"),
+            help.as_deref()
+                .or(Some("`rewardspec rules list` shows them")),
+        );
     }
     for (place, text) in found {
         if put_line(&format!("# {place}\n{text}\n")).is_err() {
@@ -97,13 +106,19 @@ fn show(name: &str, project: &Project, rules: &RuleSet) -> Exit {
     Exit::Passed
 }
 
+/// From the columns of a row to what the rule says of them.
+type Apply<'a> = dyn Fn(&Map<String, Value>) -> Result<Map<String, Value>, String> + 'a;
+
 /// A rule made ready to be applied to rows.
 struct Trial<'a> {
-    apply: Box<dyn Fn(&Map<String, Value>) -> Result<Map<String, Value>, String> + 'a>,
+    apply: Box<Apply<'a>>,
 }
 
 impl<'a> Trial<'a> {
-    fn expected_output(rules: &'a RuleSet, rule: Option<&str>) -> Result<Self, crate::compile::UnknownName> {
+    fn expected_output(
+        rules: &'a RuleSet,
+        rule: Option<&str>,
+    ) -> Result<Self, crate::compile::UnknownName> {
         let extractor = rules.expected(rule.unwrap_or("standard"))?;
         let apply = move |row: &Map<String, Value>| {
             let stated = extractor.find(text(row, "text")?);
@@ -114,10 +129,16 @@ impl<'a> Trial<'a> {
                 None => json!({"value": null, "all": [], "rule": null, "span": null}),
             }))
         };
-        Ok(Trial { apply: Box::new(apply) })
+        Ok(Trial {
+            apply: Box::new(apply),
+        })
     }
 
-    fn code(rules: &'a RuleSet, rule: Option<&str>, language: &'a str) -> Result<Self, crate::compile::UnknownName> {
+    fn code(
+        rules: &'a RuleSet,
+        rule: Option<&str>,
+        language: &'a str,
+    ) -> Result<Self, crate::compile::UnknownName> {
         let extractor = rules.extractor(rule.unwrap_or("standard"))?;
         rules.language(language)?;
         let known = rules.tags();
@@ -133,12 +154,19 @@ impl<'a> Trial<'a> {
                 .iter()
                 .map(|block| json!({"lang": block.lang, "start_line": block.start_line, "end_line": block.end_line, "chosen": block.chosen}))
                 .collect();
-            Ok(object(json!({"code": found.code, "language": found.language, "rule": found.rule, "blocks": blocks})))
+            Ok(object(
+                json!({"code": found.code, "language": found.language, "rule": found.rule, "blocks": blocks}),
+            ))
         };
-        Ok(Trial { apply: Box::new(apply) })
+        Ok(Trial {
+            apply: Box::new(apply),
+        })
     }
 
-    fn compare(rules: &'a RuleSet, rule: Option<&str>) -> Result<Self, crate::compile::UnknownName> {
+    fn compare(
+        rules: &'a RuleSet,
+        rule: Option<&str>,
+    ) -> Result<Self, crate::compile::UnknownName> {
         let default = rule.unwrap_or("lines").to_owned();
         rules.comparator(&default)?;
         let apply = move |row: &Map<String, Value>| {
@@ -149,19 +177,37 @@ impl<'a> Trial<'a> {
             let comparator = rules.comparator(name).map_err(|unknown| unknown.message)?;
             let params: Params = match row.get("params") {
                 None | Some(Value::Null) => Params::default(),
-                Some(params) => serde_json::from_value(params.clone()).map_err(|error| error.to_string())?,
+                Some(params) => {
+                    serde_json::from_value(params.clone()).map_err(|error| error.to_string())?
+                }
             };
-            let first = |errors: Vec<crate::evaluator::rule_error::RuleError>| errors.into_iter().next().map_or_else(String::new, |error| error.message);
+            let first = |errors: Vec<crate::evaluator::rule_error::RuleError>| {
+                errors
+                    .into_iter()
+                    .next()
+                    .map_or_else(String::new, |error| error.message)
+            };
             let comparator = comparator.with(&params).map_err(first)?;
             let expected = match row.get("expected") {
-                Some(Value::Array(items)) if comparator.takes_list() => Expected::List(items.iter().map(as_text).collect()),
-                Some(Value::Array(_) | Value::Object(_)) => Expected::Text(row["expected"].to_string()),
+                Some(Value::Array(items)) if comparator.takes_list() => {
+                    Expected::List(items.iter().map(as_text).collect())
+                }
+                Some(Value::Array(_) | Value::Object(_)) => {
+                    Expected::Text(row["expected"].to_string())
+                }
                 _ => Expected::Text(text(row, "expected")?.to_owned()),
             };
-            let compared = comparator.prepare(&expected).map_err(first)?.compare(text(row, "actual")?);
-            Ok(object(json!({"match": compared.matched, "score": compared.score, "rule": compared.rule, "reason": compared.reason})))
+            let compared = comparator
+                .prepare(&expected)
+                .map_err(first)?
+                .compare(text(row, "actual")?);
+            Ok(object(
+                json!({"match": compared.matched, "score": compared.score, "rule": compared.rule, "reason": compared.reason}),
+            ))
         };
-        Ok(Trial { apply: Box::new(apply) })
+        Ok(Trial {
+            apply: Box::new(apply),
+        })
     }
 
     fn stream(&self) -> io::Result<()> {
@@ -172,7 +218,10 @@ impl<'a> Trial<'a> {
                 continue;
             }
             let (id, result) = match serde_json::from_slice(&line) {
-                Ok(Value::Object(row)) => (row.get("id").cloned().unwrap_or(Value::Null), (self.apply)(&row)),
+                Ok(Value::Object(row)) => (
+                    row.get("id").cloned().unwrap_or(Value::Null),
+                    (self.apply)(&row),
+                ),
                 Ok(_) => (Value::Null, Err("the row is no JSON object".to_owned())),
                 Err(error) => (Value::Null, Err(format!("the row is not JSON: {error}"))),
             };
@@ -181,7 +230,10 @@ impl<'a> Trial<'a> {
             match result {
                 Ok(result) => answer.extend(result),
                 Err(message) => {
-                    answer.insert("error".to_owned(), json!({"kind": "input", "message": message, "line": index + 1}));
+                    answer.insert(
+                        "error".to_owned(),
+                        json!({"kind": "input", "message": message, "line": index + 1}),
+                    );
                 }
             }
             serde_json::to_writer(&mut out, &answer)?;
@@ -199,7 +251,9 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 fn as_text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn text<'r>(row: &'r Map<String, Value>, key: &str) -> Result<&'r str, String> {

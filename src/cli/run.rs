@@ -78,7 +78,13 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         let _entered = runtime.enter();
         arguments.backend.runner(&project)
     });
-    let evaluation = Evaluation { project: &project, suites: &suites, selection: &selection, runner: &runner, fail_fast: arguments.fail_fast };
+    let evaluation = Evaluation {
+        project: &project,
+        suites: &suites,
+        selection: &selection,
+        runner: &runner,
+        fail_fast: arguments.fail_fast,
+    };
     match runtime.block_on(evaluation.run(&mut reporters)) {
         Ok(summary) => exit_of(&summary),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Passed,
@@ -114,12 +120,19 @@ fn selection(arguments: &RunArguments, project: &mut Project) -> Result<Selectio
             Err(unknown) => return Err(refuse(&unknown.message, unknown.help.as_deref())),
         }
     }
-    Ok(Selection { filter: arguments.filter.clone(), tags: arguments.tag.clone(), languages, limit: arguments.limit })
+    Ok(Selection {
+        filter: arguments.filter.clone(),
+        tags: arguments.tag.clone(),
+        languages,
+        limit: arguments.limit,
+    })
 }
 
 /// One of the formats may own standard output; then `human` goes to standard error.
 fn reporters(formats: &[String]) -> Result<Vec<Box<dyn Reporter>>, Exit> {
-    let machine_owns_stdout = formats.iter().any(|format| format != "human" && !format.contains('='));
+    let machine_owns_stdout = formats
+        .iter()
+        .any(|format| format != "human" && !format.contains('='));
     let mut stdout_owner: Option<&str> = None;
     let mut reporters = Vec::new();
     for format in formats {
@@ -133,17 +146,30 @@ fn reporters(formats: &[String]) -> Result<Vec<Box<dyn Reporter>>, Exit> {
         };
         let sink = match path {
             Some(path) => match File::create(path) {
-                Ok(file) => Sink { writer: Box::new(file), colour: false, is_terminal: false },
+                Ok(file) => Sink {
+                    writer: Box::new(file),
+                    colour: false,
+                    is_terminal: false,
+                },
                 Err(error) => return Err(refuse(&format!("cannot write `{path}`: {error}"), None)),
             },
-            None if name == "human" && machine_owns_stdout => {
-                Sink { writer: Box::new(io::stderr()), colour: colour(&io::stderr()), is_terminal: io::stderr().is_terminal() }
-            }
+            None if name == "human" && machine_owns_stdout => Sink {
+                writer: Box::new(io::stderr()),
+                colour: colour(&io::stderr()),
+                is_terminal: io::stderr().is_terminal(),
+            },
             None => {
                 if let Some(owner) = stdout_owner.replace(name) {
-                    return Err(refuse(&format!("`{owner}` and `{name}` both want standard output"), Some("give one a file: jsonl=results.jsonl")));
+                    return Err(refuse(
+                        &format!("`{owner}` and `{name}` both want standard output"),
+                        Some("give one a file: jsonl=results.jsonl"),
+                    ));
                 }
-                Sink { writer: Box::new(io::stdout()), colour: colour(&io::stdout()), is_terminal: io::stdout().is_terminal() }
+                Sink {
+                    writer: Box::new(io::stdout()),
+                    colour: colour(&io::stdout()),
+                    is_terminal: io::stdout().is_terminal(),
+                }
             }
         };
         reporters.push((known.open)(sink));
@@ -167,21 +193,30 @@ impl Evaluation<'_> {
         for reporter in reporters.iter_mut() {
             reporter.started(&notices)?;
         }
-        let planned = self.selection.plan(self.suites, self.project).filter(|planned| match planned {
-            Planned::Fault(_) => true,
-            Planned::Case(evaluator) => match not_run(evaluator) {
-                Some(reason) => {
-                    summary.borrow_mut().skip(&reason);
-                    false
-                }
-                None => true,
-            },
-        });
+        let planned =
+            self.selection
+                .plan(self.suites, self.project)
+                .filter(|planned| match planned {
+                    Planned::Fault(_) => true,
+                    Planned::Case(evaluator) => match not_run(evaluator) {
+                        Some(reason) => {
+                            summary.borrow_mut().skip(&reason);
+                            false
+                        }
+                        None => true,
+                    },
+                });
         let mut failed = Ok(());
         let work = run_all(self.runner, planned, |outcome| {
             summary.borrow_mut().count(&outcome);
-            failed = reporters.iter_mut().try_for_each(|reporter| reporter.finished(&outcome));
-            if failed.is_err() || self.fail_fast && !outcome.passed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            failed = reporters
+                .iter_mut()
+                .try_for_each(|reporter| reporter.finished(&outcome));
+            if failed.is_err() || self.fail_fast && !outcome.passed() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         let interrupted = tokio::select! {
             () = work => false,
@@ -202,7 +237,10 @@ impl Evaluation<'_> {
         let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
         let cases = self.suites.iter().flat_map(|suite| &suite.cases);
         let backends: Vec<_> = cases.map(crate::compile::CasePlan::backends).collect();
-        self.runner.notices(backends.iter().map(Vec::as_slice), key_is_set).into_iter().collect()
+        self.runner
+            .notices(backends.iter().map(Vec::as_slice), key_is_set)
+            .into_iter()
+            .collect()
     }
 }
 
@@ -213,8 +251,14 @@ fn not_run(evaluator: &Evaluator) -> Option<String> {
     }
     let interpreter = &evaluator.language.interpreter;
     (!present_on_path(interpreter)).then(|| {
-        let install = interpreter.install.as_ref().map_or(String::new(), |install| format!("; install it: {install}"));
-        format!("`{}`, which runs {}, is not on PATH{install}", interpreter.command, evaluator.language.name)
+        let install = interpreter
+            .install
+            .as_ref()
+            .map_or(String::new(), |install| format!("; install it: {install}"));
+        format!(
+            "`{}`, which runs {}, is not on PATH{install}",
+            interpreter.command, evaluator.language.name
+        )
     })
 }
 
@@ -230,7 +274,10 @@ pub(super) fn attempt(arguments: &TryArguments) -> Exit {
     };
     let mut bytes = Vec::new();
     if let Err(error) = io::stdin().read_to_end(&mut bytes) {
-        return refuse(&format!("cannot read the reply from standard input: {error}"), None);
+        return refuse(
+            &format!("cannot read the reply from standard input: {error}"),
+            None,
+        );
     }
     let reply = Reply::Text(String::from_utf8_lossy(&bytes).into_owned());
     let runtime = match runtime() {
@@ -274,7 +321,11 @@ pub(super) fn exit_of_one(outcome: &Outcome) -> Exit {
 }
 
 /// The one case that is meant: by its name or id, or the only one.
-pub(super) fn one_case(project: &Project, suites: &[SuitePlan], name: Option<&str>) -> Result<Arc<Evaluator>, Exit> {
+pub(super) fn one_case(
+    project: &Project,
+    suites: &[SuitePlan],
+    name: Option<&str>,
+) -> Result<Arc<Evaluator>, Exit> {
     let selection = Selection::default();
     let mut names = Vec::new();
     let mut first = None;
@@ -287,10 +338,15 @@ pub(super) fn one_case(project: &Project, suites: &[SuitePlan], name: Option<&st
             },
         };
         match name {
-            Some(name) if evaluator.id.case == name || evaluator.id.to_string() == name => return Ok(evaluator),
+            Some(name) if evaluator.id.case == name || evaluator.id.to_string() == name => {
+                return Ok(evaluator);
+            }
             Some(_) => {}
             None if first.is_some() => {
-                return Err(refuse("the suite has more than one case", Some("name one: `rewardspec list` shows them")));
+                return Err(refuse(
+                    "the suite has more than one case",
+                    Some("name one: `rewardspec list` shows them"),
+                ));
             }
             None => first = Some(Arc::clone(&evaluator)),
         }
@@ -299,8 +355,12 @@ pub(super) fn one_case(project: &Project, suites: &[SuitePlan], name: Option<&st
     match (name, first) {
         (None, Some(evaluator)) => Ok(evaluator),
         (Some(name), _) => {
-            let help = crate::diagnostic::nearest(name, names.iter().map(String::as_str)).map(|nearest| format!("did you mean `{nearest}`?"));
-            Err(refuse(&format!("no case is named `{name}`"), help.as_deref().or(Some("`rewardspec list` shows them"))))
+            let help = crate::diagnostic::nearest(name, names.iter().map(String::as_str))
+                .map(|nearest| format!("did you mean `{nearest}`?"));
+            Err(refuse(
+                &format!("no case is named `{name}`"),
+                help.as_deref().or(Some("`rewardspec list` shows them")),
+            ))
         }
         (None, None) => Err(refuse("the suite has no cases", None)),
     }

@@ -35,14 +35,25 @@ const WINDOW_ROWS: usize = 4096;
 const LINES_AHEAD: usize = 64;
 
 /// Keys of a row that are not a case's.
-const ROW_KEYS: &[&str] = &["id", "suite", "case", "row", "reply", "replies", "code", "extractor"];
+const ROW_KEYS: &[&str] = &[
+    "id",
+    "suite",
+    "case",
+    "row",
+    "reply",
+    "replies",
+    "code",
+    "extractor",
+];
 
 pub(super) fn score(arguments: &ScoreArguments) -> Exit {
     let project = open(&[]);
     if !project.diagnostics.is_empty() {
         return super::report(&project.diagnostics, &project);
     }
-    let Ok(runtime) = runtime() else { return refuse("cannot start the runtime", None) };
+    let Ok(runtime) = runtime() else {
+        return refuse("cannot start the runtime", None);
+    };
     let runner = Arc::new({
         let _entered = runtime.enter();
         arguments.backend.runner(&project)
@@ -52,7 +63,12 @@ pub(super) fn score(arguments: &ScoreArguments) -> Exit {
     for notice in runner.notices([auto], key_is_set) {
         eprintln!("note: {notice}");
     }
-    let mut scorer = Scorer { project, runner, suites: HashMap::new(), faults: Faults::default() };
+    let mut scorer = Scorer {
+        project,
+        runner,
+        suites: HashMap::new(),
+        faults: Faults::default(),
+    };
     let result = runtime.block_on(async {
         let written = scorer.stream(arguments.unordered).await;
         scorer.runner.close().await;
@@ -130,7 +146,11 @@ impl Scorer {
     fn write(&mut self, results: Results) -> io::Result<()> {
         let mut out = io::stdout().lock();
         for result in results {
-            match result.get("error").and_then(|error| error.get("kind")).and_then(Value::as_str) {
+            match result
+                .get("error")
+                .and_then(|error| error.get("kind"))
+                .and_then(Value::as_str)
+            {
                 Some("infrastructure") => self.faults.of_machine = true,
                 Some(_) => self.faults.of_rows = true,
                 None => {}
@@ -142,7 +162,11 @@ impl Scorer {
     }
 
     /// Compiles a row now and scores it later.
-    fn row(&mut self, line: &[u8], number: usize) -> impl Future<Output = Results> + Send + 'static {
+    fn row(
+        &mut self,
+        line: &[u8],
+        number: usize,
+    ) -> impl Future<Output = Results> + Send + 'static {
         let (id, compiled) = self.compile(line, number);
         let runner = Arc::clone(&self.runner);
         async move {
@@ -152,30 +176,50 @@ impl Scorer {
             };
             let samples = replies.into_iter().enumerate().map(|(index, reply)| {
                 let (runner, evaluator) = (Arc::clone(&runner), Arc::clone(&evaluator));
-                (index, tokio::spawn(async move { runner.evaluate(&evaluator, Some(&reply)).await }))
+                (
+                    index,
+                    tokio::spawn(async move { runner.evaluate(&evaluator, Some(&reply)).await }),
+                )
             });
             let mut results = Vec::new();
             for (index, task) in samples.collect::<Vec<_>>() {
                 match task.await {
-                    Ok(outcome) => results.push(wire::outcome(id.clone(), is_group.then_some(index), &outcome)),
-                    Err(error) => results.push(wire::fault(id.clone(), number, &Fault::infrastructure(format!("an evaluation panicked: {error}")))),
+                    Ok(outcome) => results.push(wire::outcome(
+                        id.clone(),
+                        is_group.then_some(index),
+                        &outcome,
+                    )),
+                    Err(error) => results.push(wire::fault(
+                        id.clone(),
+                        number,
+                        &Fault::infrastructure(format!("an evaluation panicked: {error}")),
+                    )),
                 }
             }
             results
         }
     }
 
-    fn compile(&mut self, line: &[u8], number: usize) -> (Value, Result<(Arc<Evaluator>, Vec<Reply>, bool), Fault>) {
+    fn compile(&mut self, line: &[u8], number: usize) -> (Value, Result<Compiled, Fault>) {
         let mut columns = match serde_json::from_slice(line) {
             Ok(Value::Object(columns)) => columns,
             Ok(_) => return (Value::Null, Err(Fault::input("the row is no JSON object"))),
-            Err(error) => return (Value::Null, Err(Fault::input(format!("the row is not JSON: {error}")))),
+            Err(error) => {
+                return (
+                    Value::Null,
+                    Err(Fault::input(format!("the row is not JSON: {error}"))),
+                );
+            }
         };
         let id = columns.shift_remove("id").unwrap_or(Value::Null);
         (id, self.compile_row(columns, number))
     }
 
-    fn compile_row(&mut self, mut columns: Map<String, Value>, number: usize) -> Result<(Arc<Evaluator>, Vec<Reply>, bool), Fault> {
+    fn compile_row(
+        &mut self,
+        mut columns: Map<String, Value>,
+        number: usize,
+    ) -> Result<Compiled, Fault> {
         let (replies, is_group) = replies(&mut columns)?;
         let evaluator = match columns.shift_remove("suite") {
             Some(Value::String(suite)) => self.of_suite(&suite, columns, number)?,
@@ -184,35 +228,71 @@ impl Scorer {
                 if let Some(extractor) = columns.shift_remove("extractor") {
                     columns.insert("code".to_owned(), extractor);
                 }
-                self.project.inline(&columns).map_err(|diagnostics| fault(&diagnostics, &self.project))?
+                self.project
+                    .inline(&columns)
+                    .map_err(|diagnostics| fault(&diagnostics, &self.project))?
             }
         };
         Ok((Arc::new(evaluator), replies, is_group))
     }
 
     /// A suite as a function: of one of its cases, or of a row.
-    fn of_suite(&mut self, name: &str, mut columns: Map<String, Value>, number: usize) -> Result<Evaluator, Fault> {
+    fn of_suite(
+        &mut self,
+        name: &str,
+        mut columns: Map<String, Value>,
+        number: usize,
+    ) -> Result<Evaluator, Fault> {
         let suite = self.suite(name)?;
         let (case, row) = (columns.shift_remove("case"), columns.shift_remove("row"));
         if let Some(key) = columns.keys().next() {
             let help = did_you_mean(key, ROW_KEYS.iter().copied()).unwrap_or_default();
-            return Err(Fault::input(format!("unknown key `{key}` beside `suite`; {help}")));
+            return Err(Fault::input(format!(
+                "unknown key `{key}` beside `suite`; {help}"
+            )));
         }
         let sources = &self.project.sources;
         let evaluator = match (case, row) {
             (Some(Value::String(wanted)), None) => {
-                let case = suite.cases.iter().find(|case| case.dataset.is_none() && case.id.case == wanted);
-                let known: Vec<&str> = suite.cases.iter().map(|case| case.id.case.as_str()).collect();
+                let case = suite
+                    .cases
+                    .iter()
+                    .find(|case| case.dataset.is_none() && case.id.case == wanted);
+                let known: Vec<&str> = suite
+                    .cases
+                    .iter()
+                    .map(|case| case.id.case.as_str())
+                    .collect();
                 let help = || did_you_mean(&wanted, known.iter().copied()).unwrap_or_default();
-                let case = case.ok_or_else(|| Fault::input(format!("the suite `{name}` has no case `{wanted}`; {}", help())))?;
+                let case = case.ok_or_else(|| {
+                    Fault::input(format!(
+                        "the suite `{name}` has no case `{wanted}`; {}",
+                        help()
+                    ))
+                })?;
                 case.evaluator(None, sources)
             }
             (None, Some(Value::Object(columns))) => {
                 let case = suite.cases.iter().find(|case| case.dataset.is_some());
-                let case = case.ok_or_else(|| Fault::input(format!("the suite `{name}` has no `dataset`, so it is no function of a row")))?;
-                case.evaluator(Some(&Row { file: "<row>".to_owned(), line: number, columns }), sources)
+                let case = case.ok_or_else(|| {
+                    Fault::input(format!(
+                        "the suite `{name}` has no `dataset`, so it is no function of a row"
+                    ))
+                })?;
+                case.evaluator(
+                    Some(&Row {
+                        file: "<row>".to_owned(),
+                        line: number,
+                        columns,
+                    }),
+                    sources,
+                )
             }
-            (Some(_), Some(_)) => return Err(Fault::input("`case` stands beside `row`: write one of the two")),
+            (Some(_), Some(_)) => {
+                return Err(Fault::input(
+                    "`case` stands beside `row`: write one of the two",
+                ));
+            }
             (Some(_), None) => return Err(Fault::input("`case` is no text")),
             (None, Some(_)) => return Err(Fault::input("`row` is no object")),
             (None, None) => return Err(Fault::input("`suite` needs `case` or `row` beside it")),
@@ -224,34 +304,61 @@ impl Scorer {
         if let Some(suite) = self.suites.get(name) {
             return Ok(Arc::clone(suite));
         }
-        let files = self.project.suite_files().map_err(|diagnostics| fault(&diagnostics, &self.project))?;
-        let file = files.iter().find(|file| stem(file) == name || file.as_path() == Path::new(name));
+        let files = self
+            .project
+            .suite_files()
+            .map_err(|diagnostics| fault(&diagnostics, &self.project))?;
+        let file = files
+            .iter()
+            .find(|file| stem(file) == name || file.as_path() == Path::new(name));
         let Some(file) = file else {
             let stems: Vec<String> = files.iter().map(|file| stem(file)).collect();
             let help = did_you_mean(name, stems.iter().map(String::as_str)).unwrap_or_default();
             return Err(Fault::input(format!("no suite is named `{name}`; {help}")));
         };
-        let suite = Arc::new(self.project.suite(file).map_err(|diagnostics| fault(&diagnostics, &self.project))?);
+        let suite = Arc::new(
+            self.project
+                .suite(file)
+                .map_err(|diagnostics| fault(&diagnostics, &self.project))?,
+        );
         self.suites.insert(name.to_owned(), Arc::clone(&suite));
         Ok(suite)
     }
 }
 
+/// A row made ready: what judges it, its replies, and whether they are a group.
+type Compiled = (Arc<Evaluator>, Vec<Reply>, bool);
+
 /// The replies of a row, and whether they are a group.
 fn replies(columns: &mut Map<String, Value>) -> Result<(Vec<Reply>, bool), Fault> {
-    let given = (columns.shift_remove("reply"), columns.shift_remove("replies"), columns.shift_remove("code"));
+    let given = (
+        columns.shift_remove("reply"),
+        columns.shift_remove("replies"),
+        columns.shift_remove("code"),
+    );
     match given {
         (Some(Value::String(reply)), None, None) => Ok((vec![Reply::Text(reply)], false)),
         (None, None, Some(Value::String(code))) => Ok((vec![Reply::Code(code)], false)),
         (None, Some(Value::Array(replies)), None) => {
-            let texts: Option<Vec<Reply>> = replies.iter().map(|reply| reply.as_str().map(|text| Reply::Text(text.to_owned()))).collect();
-            texts.map(|replies| (replies, true)).ok_or_else(|| Fault::input("`replies` is no list of texts"))
+            let texts: Option<Vec<Reply>> = replies
+                .iter()
+                .map(|reply| reply.as_str().map(|text| Reply::Text(text.to_owned())))
+                .collect();
+            texts
+                .map(|replies| (replies, true))
+                .ok_or_else(|| Fault::input("`replies` is no list of texts"))
         }
-        (None, None, None) => Err(Fault::input("the row has none of `reply`, `replies` and `code`")),
+        (None, None, None) => Err(Fault::input(
+            "the row has none of `reply`, `replies` and `code`",
+        )),
         (Some(_), None, None) => Err(Fault::input("`reply` is no text")),
         (None, Some(_), None) => Err(Fault::input("`replies` is no list")),
-        (None, None, Some(_)) => Err(Fault::input("`code` is no text; an extractor's name stands under `extractor`")),
-        _ => Err(Fault::input("the row has more than one of `reply`, `replies` and `code`")),
+        (None, None, Some(_)) => Err(Fault::input(
+            "`code` is no text; an extractor's name stands under `extractor`",
+        )),
+        _ => Err(Fault::input(
+            "the row has more than one of `reply`, `replies` and `code`",
+        )),
     }
 }
 
@@ -268,9 +375,16 @@ fn fault_of(diagnostic: &Diagnostic, project: &Project) -> Fault {
         message.push_str("; ");
         message.push_str(help);
     }
-    Fault { kind: FaultKind::Configuration, message }
+    Fault {
+        kind: FaultKind::Configuration,
+        message,
+    }
 }
 
 fn panicked(error: &tokio::task::JoinError) -> Results {
-    vec![wire::fault(Value::Null, 0, &Fault::infrastructure(format!("an evaluation panicked: {error}")))]
+    vec![wire::fault(
+        Value::Null,
+        0,
+        &Fault::infrastructure(format!("an evaluation panicked: {error}")),
+    )]
 }

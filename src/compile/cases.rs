@@ -13,7 +13,9 @@ use super::{Files, expectations, merge, place, resolve_path, score, values};
 use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace, did_you_mean};
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
-use crate::evaluator::{BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule};
+use crate::evaluator::{
+    BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
+};
 use crate::program::SourceFile;
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::expect::CompareSpec;
@@ -75,7 +77,13 @@ impl Row {
     /// The place of the row's beginning.
     pub fn place(&self) -> RowPlace {
         let text = serde_json::to_string(&self.columns).unwrap_or_default();
-        RowPlace { file: self.file.clone(), line: self.line, column: 1, text: text.chars().take(100).collect(), skipped: 0 }
+        RowPlace {
+            file: self.file.clone(),
+            line: self.line,
+            column: 1,
+            text: text.chars().take(100).collect(),
+            skipped: 0,
+        }
     }
 }
 
@@ -83,14 +91,22 @@ impl Row {
 #[derive(Debug, Clone)]
 pub(super) enum Text {
     Fixed(Spanned<String>),
-    Template { id: TemplateId, text: Spanned<String> },
-    Expression { id: TemplateId, text: Spanned<String> },
+    Template {
+        id: TemplateId,
+        text: Spanned<String>,
+    },
+    Expression {
+        id: TemplateId,
+        text: Spanned<String>,
+    },
 }
 
 impl Text {
     pub(super) fn span(&self) -> Span {
         match self {
-            Text::Fixed(text) | Text::Template { text, .. } | Text::Expression { text, .. } => text.span,
+            Text::Fixed(text) | Text::Template { text, .. } | Text::Expression { text, .. } => {
+                text.span
+            }
         }
     }
 }
@@ -145,14 +161,20 @@ pub fn compile_suite(
     let mut drafts = Vec::new();
     let mut taken: HashMap<String, Span> = HashMap::new();
     for (index, case) in suite.cases.iter().enumerate() {
-        let id = case.name.as_ref().map_or_else(|| (index + 1).to_string(), |name| name.value.clone());
+        let id = case
+            .name
+            .as_ref()
+            .map_or_else(|| (index + 1).to_string(), |name| name.value.clone());
         let span = case.name.as_ref().map_or(case.span, |name| name.span);
         if let Some(problem) = bad_name(&id) {
             compiler.report(Diagnostic::at(span, problem));
         }
         if let Some(first) = taken.insert(id.clone(), span) {
             let at = sources.place(first);
-            compiler.report(Diagnostic::at(span, format!("two cases have the name `{id}`")).help(format!("the first is at {at}")));
+            compiler.report(
+                Diagnostic::at(span, format!("two cases have the name `{id}`"))
+                    .help(format!("the first is at {at}")),
+            );
         }
         drafts.extend(compiler.case(name, &id, &suite.shared, Some(&case.keys), span));
     }
@@ -163,7 +185,11 @@ pub fn compile_suite(
     let templates = compiler.templates.finish();
     let cases: Vec<CasePlan> = drafts
         .into_iter()
-        .map(|draft| CasePlan { named: !suite.cases.is_empty(), templates: templates.clone(), ..draft })
+        .map(|draft| CasePlan {
+            named: !suite.cases.is_empty(),
+            templates: templates.clone(),
+            ..draft
+        })
         .collect();
     // Without a row everything is known now, so everything wrong is said now.
     for case in cases.iter().filter(|case| case.dataset.is_none()) {
@@ -172,7 +198,13 @@ pub fn compile_suite(
         }
     }
     diagnostics.sort();
-    (SuitePlan { name: name.to_owned(), cases }, diagnostics)
+    (
+        SuitePlan {
+            name: name.to_owned(),
+            cases,
+        },
+        diagnostics,
+    )
 }
 
 /// Compiles a case whose keys came as JSON. Its texts are literal but for `program`.
@@ -184,12 +216,22 @@ pub fn compile_inline(
 ) -> Result<Evaluator, Diagnostics> {
     let span = Span::default();
     let keys = node_of(&serde_json::Value::Object(keys.clone()));
-    let mut compiler = Compiler { is_literal: true, ..Compiler::new(rules, files, sources) };
+    let mut compiler = Compiler {
+        is_literal: true,
+        ..Compiler::new(rules, files, sources)
+    };
     crate::syntax::check_layer(&keys, &[], &mut compiler.diagnostics);
     if let Some(dataset) = keys.get("dataset") {
-        compiler.report(Diagnostic::at(dataset.span, "a row to score has no `dataset` of its own"));
+        compiler.report(Diagnostic::at(
+            dataset.span,
+            "a row to score has no `dataset` of its own",
+        ));
     }
-    let draft = if compiler.diagnostics.is_empty() { compiler.case("score", "row", &keys, None, span) } else { None };
+    let draft = if compiler.diagnostics.is_empty() {
+        compiler.case("score", "row", &keys, None, span)
+    } else {
+        None
+    };
     let templates = compiler.templates.finish();
     match draft {
         Some(draft) if compiler.diagnostics.is_empty() => {
@@ -209,18 +251,29 @@ fn node_of(json: &serde_json::Value) -> Node {
         serde_json::Value::Number(number) => scalar(number.to_string(), true),
         serde_json::Value::String(text) => scalar(text.clone(), false),
         serde_json::Value::Array(items) => Kind::List(items.iter().map(node_of).collect()),
-        serde_json::Value::Object(entries) => {
-            Kind::Map(entries.iter().map(|(key, value)| (key_named(key, Span::default()), node_of(value))).collect())
-        }
+        serde_json::Value::Object(entries) => Kind::Map(
+            entries
+                .iter()
+                .map(|(key, value)| (key_named(key, Span::default()), node_of(value)))
+                .collect(),
+        ),
     };
-    Node { kind, span: Span::default() }
+    Node {
+        kind,
+        span: Span::default(),
+    }
 }
 
 fn bad_name(name: &str) -> Option<String> {
     if name.trim().is_empty() {
         return Some("a case's name is empty".to_owned());
     }
-    name.chars().any(char::is_control).then(|| format!("the name `{}` holds control characters", name.escape_debug()))
+    name.chars().any(char::is_control).then(|| {
+        format!(
+            "the name `{}` holds control characters",
+            name.escape_debug()
+        )
+    })
 }
 
 /// What a case is compiled with.
@@ -260,7 +313,14 @@ impl Compiler<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn case(&mut self, suite: &str, name: &str, shared: &Node, own: Option<&Node>, span: Span) -> Option<CasePlan> {
+    fn case(
+        &mut self,
+        suite: &str,
+        name: &str,
+        shared: &Node,
+        own: Option<&Node>,
+        span: Span,
+    ) -> Option<CasePlan> {
         let merged = self.layers(shared, own)?;
         let keys: Keys = match decode(&merged) {
             Ok(keys) => keys,
@@ -270,22 +330,42 @@ impl Compiler<'_> {
             }
         };
         self.has_row = keys.dataset.is_some();
-        self.names = ["language", "case"].into_iter().map(str::to_owned).collect();
+        self.names = ["language", "case"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
         if self.has_row {
             self.names.insert("row".to_owned());
         }
-        self.names.extend(keys.vars.iter().flatten().map(|(name, _)| name.clone()));
+        self.names
+            .extend(keys.vars.iter().flatten().map(|(name, _)| name.clone()));
         let dataset = keys.dataset.as_ref().map(|dataset| {
             let directory = &self.sources.get(dataset.value.file.span.source).directory;
             let path = resolve_path(directory, &dataset.value.file.value);
             let name = dataset.value.name.as_ref().and_then(|name| self.text(name));
-            DatasetPlan { path, written: dataset.value.file.clone(), name }
+            DatasetPlan {
+                path,
+                written: dataset.value.file.clone(),
+                name,
+            }
         });
         let template = self.template(keys, span)?;
-        let tags = template.keys.tags.iter().flat_map(|tags| tags.0.iter().map(|tag| tag.value.clone())).collect();
-        let skip = template.keys.skip.as_ref().map(|reason| reason.value.clone());
+        let tags = template
+            .keys
+            .tags
+            .iter()
+            .flat_map(|tags| tags.0.iter().map(|tag| tag.value.clone()))
+            .collect();
+        let skip = template
+            .keys
+            .skip
+            .as_ref()
+            .map(|reason| reason.value.clone());
         Some(CasePlan {
-            id: CaseId { suite: suite.to_owned(), case: name.to_owned() },
+            id: CaseId {
+                suite: suite.to_owned(),
+                case: name.to_owned(),
+            },
             tags,
             skip,
             dataset,
@@ -298,11 +378,17 @@ impl Compiler<'_> {
 
     /// Presets, left to right, then the suite's keys, then the case's.
     fn layers(&mut self, shared: &Node, own: Option<&Node>) -> Option<Node> {
-        let empty = Node { kind: Kind::Map(Vec::new()), span: shared.span };
+        let empty = Node {
+            kind: Kind::Map(Vec::new()),
+            span: shared.span,
+        };
         let own = own.unwrap_or(&empty);
         let mut merged = empty.clone();
         if let Some(presets) = own.get("use").or_else(|| shared.get("use")) {
-            let only = Node { kind: Kind::Map(vec![(key_named("use", presets.span), presets.clone())]), span: presets.span };
+            let only = Node {
+                kind: Kind::Map(vec![(key_named("use", presets.span), presets.clone())]),
+                span: presets.span,
+            };
             let keys: Keys = decode(&only).ok()?;
             for name in keys.presets.iter().flat_map(|presets| &presets.0) {
                 match self.rules.preset(&name.value) {
@@ -321,25 +407,55 @@ impl Compiler<'_> {
         let chat = chat(&keys, self);
         let reply = self.reply(&keys, &chat);
         let extractor = match &keys.code {
-            Some(name) => self.rules.extractor(&name.value).map_err(|unknown| unknown.at(name.span)),
-            None => self.rules.extractor("standard").map_err(|unknown| unknown.at(span)),
+            Some(name) => self
+                .rules
+                .extractor(&name.value)
+                .map_err(|unknown| unknown.at(name.span)),
+            None => self
+                .rules
+                .extractor("standard")
+                .map_err(|unknown| unknown.at(span)),
         };
-        let extractor = extractor.cloned().map_err(|diagnostic| self.report(diagnostic)).ok();
+        let extractor = extractor
+            .cloned()
+            .map_err(|diagnostic| self.report(diagnostic))
+            .ok();
         let is_literal = std::mem::take(&mut self.is_literal);
-        let program = keys.program.as_ref().and_then(|program| self.with_names(&["code"], |compiler| compiler.text(program)));
+        let program = keys
+            .program
+            .as_ref()
+            .and_then(|program| self.with_names(&["code"], |compiler| compiler.text(program)));
         self.is_literal = is_literal;
         if let (Some(Text::Fixed(_)), Some(program)) = (&program, &keys.program) {
             self.report(
-                Diagnostic::at(program.span, "the program does not hold the reply's code, so every reply would run the same")
-                    .help("write `{{ code }}` where it belongs"),
+                Diagnostic::at(
+                    program.span,
+                    "the program does not hold the reply's code, so every reply would run the same",
+                )
+                .help("write `{{ code }}` where it belongs"),
             );
         }
         let stdin = keys.stdin.as_ref().and_then(|stdin| self.text(stdin));
-        let args = keys.args.iter().flatten().filter_map(|arg| self.text(arg)).collect();
-        let files = keys.files.iter().flatten().filter_map(|(path, content)| self.file(path, content)).collect();
+        let args = keys
+            .args
+            .iter()
+            .flatten()
+            .filter_map(|arg| self.text(arg))
+            .collect();
+        let files = keys
+            .files
+            .iter()
+            .flatten()
+            .filter_map(|(path, content)| self.file(path, content))
+            .collect();
         let expect = expectations::compile(&keys, span, self);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
-        let vars = keys.vars.iter().flatten().map(|(name, value)| (name.clone(), value_of(&value.value.0))).collect();
+        let vars = keys
+            .vars
+            .iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value_of(&value.value.0)))
+            .collect();
         if self.diagnostics.list.len() > before {
             return None;
         }
@@ -363,7 +479,11 @@ impl Compiler<'_> {
 
     fn language(&mut self, keys: &Keys) -> Option<Pick<Arc<Language>>> {
         match &keys.language {
-            None => self.rules.language("python").ok().map(|language| Pick::Fixed(Arc::clone(language))),
+            None => self
+                .rules
+                .language("python")
+                .ok()
+                .map(|language| Pick::Fixed(Arc::clone(language))),
             Some(Choice::Name(name)) => match self.rules.language(&name.value) {
                 Ok(language) => Some(Pick::Fixed(Arc::clone(language))),
                 Err(unknown) => {
@@ -377,11 +497,17 @@ impl Compiler<'_> {
 
     fn compare(&mut self, keys: &Keys) -> Option<Pick<Arc<Comparator>>> {
         let Some(compare) = &keys.compare else {
-            return self.comparator(&Spanned::new("lines".to_owned(), Span::default()), &[]).map(Pick::Fixed);
+            return self
+                .comparator(&Spanned::new("lines".to_owned(), Span::default()), &[])
+                .map(Pick::Fixed);
         };
         match &compare.value {
-            CompareSpec::Name(name) => self.comparator(&Spanned::new(name.clone(), compare.span), &[]).map(Pick::Fixed),
-            CompareSpec::With { comparator, params } => self.comparator(comparator, params).map(Pick::Fixed),
+            CompareSpec::Name(name) => self
+                .comparator(&Spanned::new(name.clone(), compare.span), &[])
+                .map(Pick::Fixed),
+            CompareSpec::With { comparator, params } => {
+                self.comparator(comparator, params).map(Pick::Fixed)
+            }
             CompareSpec::Expression(expression) => self.expression(expression).map(Pick::PerRow),
         }
     }
@@ -409,13 +535,19 @@ impl Compiler<'_> {
         };
         if spoken.is_some() {
             self.report(
-                Diagnostic::at(written.span, "`reply` stands beside a chat that ends with the assistant's reply").help("keep one of the two"),
+                Diagnostic::at(
+                    written.span,
+                    "`reply` stands beside a chat that ends with the assistant's reply",
+                )
+                .help("keep one of the two"),
             );
         }
         match &written.value {
             ReplySpec::Text(text) => Some(ReplyText::Fixed(text.clone())),
             ReplySpec::File(path) => self.file_text(path).map(ReplyText::Fixed),
-            ReplySpec::Expression(expression) => self.expression(expression).map(ReplyText::Expression),
+            ReplySpec::Expression(expression) => {
+                self.expression(expression).map(ReplyText::Expression)
+            }
         }
     }
 
@@ -430,7 +562,11 @@ impl Compiler<'_> {
         match std::str::from_utf8(bytes) {
             Ok(text) => Some(text.to_owned()),
             Err(error) => {
-                let message = format!("`{}` is not UTF-8 (byte {})", path.value, error.valid_up_to());
+                let message = format!(
+                    "`{}` is not UTF-8 (byte {})",
+                    path.value,
+                    error.valid_up_to()
+                );
                 self.report(Diagnostic::at(path.span, message));
                 None
             }
@@ -439,10 +575,15 @@ impl Compiler<'_> {
 
     fn file(&mut self, path: &str, content: &Spanned<Content>) -> Option<(String, FileText)> {
         let is_plain = !path.is_empty()
-            && path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+            && path
+                .split('/')
+                .all(|part| !part.is_empty() && part != "." && part != "..")
             && !path.contains(['\\', '\0']);
         if !is_plain {
-            self.report(Diagnostic::at(content.span, format!("`{path}` is no path inside the program's directory")));
+            self.report(Diagnostic::at(
+                content.span,
+                format!("`{path}` is no path inside the program's directory"),
+            ));
             return None;
         }
         let file = match &content.value {
@@ -461,7 +602,10 @@ impl Compiler<'_> {
     /// Text that a template, a literal, an expression or a file gives.
     pub(super) fn text(&mut self, content: &Spanned<Content>) -> Option<Text> {
         match &content.value {
-            Content::Template(text) if self.is_literal || !text.contains("{{") && !text.contains("{%") && !text.contains("{#") => {
+            Content::Template(text)
+                if self.is_literal
+                    || !text.contains("{{") && !text.contains("{%") && !text.contains("{#") =>
+            {
                 Some(Text::Fixed(Spanned::new(text.clone(), content.span)))
             }
             Content::Template(text) => {
@@ -471,19 +615,29 @@ impl Compiler<'_> {
             }
             Content::Literal(text) => Some(Text::Fixed(text.clone())),
             Content::Expression(expression) => self.expression(expression),
-            Content::File(path) => self.file_text(path).map(|text| Text::Fixed(Spanned::new(text, path.span))),
+            Content::File(path) => self
+                .file_text(path)
+                .map(|text| Text::Fixed(Spanned::new(text, path.span))),
         }
     }
 
     pub(super) fn expression(&mut self, expression: &Spanned<String>) -> Option<Text> {
         let id = self.compiled(expression, true)?;
-        Some(Text::Expression { id, text: expression.clone() })
+        Some(Text::Expression {
+            id,
+            text: expression.clone(),
+        })
     }
 
     /// Allows more names while something is compiled.
-    pub(super) fn with_names<T>(&mut self, names: &[&str], compile: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn with_names<T>(
+        &mut self,
+        names: &[&str],
+        compile: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let kept = self.names.clone();
-        self.names.extend(names.iter().map(|name| (*name).to_owned()));
+        self.names
+            .extend(names.iter().map(|name| (*name).to_owned()));
         let result = compile(self);
         self.names = kept;
         result
@@ -494,19 +648,30 @@ impl Compiler<'_> {
         let id = match self.cache.get(&key) {
             Some(id) => id.clone(),
             None => {
-                let compiled =
-                    if is_expression { self.templates.expression(&text.value) } else { self.templates.template(&text.value) };
+                let compiled = if is_expression {
+                    self.templates.expression(&text.value)
+                } else {
+                    self.templates.template(&text.value)
+                };
                 match compiled {
                     Ok(id) => {
                         self.cache.insert(key, id.clone());
                         id
                     }
                     Err(error) => {
-                        let what = if is_expression { "expression" } else { "template" };
+                        let what = if is_expression {
+                            "expression"
+                        } else {
+                            "template"
+                        };
                         let span = self.place(text, &error);
-                        let mut diagnostic = Diagnostic::at(span, format!("the {what} does not parse: {}", error.message));
+                        let mut diagnostic = Diagnostic::at(
+                            span,
+                            format!("the {what} does not parse: {}", error.message),
+                        );
                         if !is_expression {
-                            diagnostic = diagnostic.help("for braces that are no template, write `{text: …}`");
+                            diagnostic = diagnostic
+                                .help("for braces that are no template, write `{text: …}`");
                         }
                         self.report(diagnostic);
                         return None;
@@ -518,7 +683,9 @@ impl Compiler<'_> {
     }
 
     fn place(&self, text: &Spanned<String>, error: &TemplateError) -> Span {
-        error.at.clone().map_or(text.span, |at| place::within(self.sources, text.span, &text.value, at))
+        error.at.clone().map_or(text.span, |at| {
+            place::within(self.sources, text.span, &text.value, at)
+        })
     }
 
     /// Every name a template uses must be one that its scope has.
@@ -531,11 +698,15 @@ impl Compiler<'_> {
             }
             fine = false;
             let at = word_at(&text.value, first);
-            let span = at.map_or(text.span, |at| place::within(self.sources, text.span, &text.value, at));
+            let span = at.map_or(text.span, |at| {
+                place::within(self.sources, text.span, &text.value, at)
+            });
             let diagnostic = match first {
                 "row" => Diagnostic::at(span, "`row` is used, but the case has no `dataset`"),
                 "code" => Diagnostic::at(span, "`code` is known only in `program`"),
-                "item" => Diagnostic::at(span, "`item` is known only under `stdin_cases` with `each`"),
+                "item" => {
+                    Diagnostic::at(span, "`item` is known only under `stdin_cases` with `each`")
+                }
                 "model" => Diagnostic::at(span, "`model` is not in this version"),
                 _ => Diagnostic::at(span, format!("undefined variable `{first}`"))
                     .maybe_help(did_you_mean(first, self.names.iter().map(String::as_str))),
@@ -547,18 +718,33 @@ impl Compiler<'_> {
 }
 
 fn key_named(name: &str, span: Span) -> crate::syntax::Key {
-    crate::syntax::Key { text: name.to_owned(), span }
+    crate::syntax::Key {
+        text: name.to_owned(),
+        span,
+    }
 }
 
 /// Where a word stands by itself inside the template's braces.
 fn word_at(text: &str, word: &str) -> Option<std::ops::Range<usize>> {
-    let is_part = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '.');
-    let after_brace = text.find("{{").into_iter().chain(text.find("{%")).min().unwrap_or(0);
-    text.match_indices(word).map(|(at, _)| at..at + word.len()).find(|at| {
-        at.start >= after_brace
-            && !is_part(text[..at.start].chars().next_back())
-            && !text[at.end..].chars().next().is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
-    })
+    let is_part = |letter: Option<char>| {
+        letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '.')
+    };
+    let after_brace = text
+        .find("{{")
+        .into_iter()
+        .chain(text.find("{%"))
+        .min()
+        .unwrap_or(0);
+    text.match_indices(word)
+        .map(|(at, _)| at..at + word.len())
+        .find(|at| {
+            at.start >= after_brace
+                && !is_part(text[..at.start].chars().next_back())
+                && !text[at.end..]
+                    .chars()
+                    .next()
+                    .is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+        })
 }
 
 /// What a row's rendering needs.
@@ -573,20 +759,36 @@ pub(super) struct Rendering<'a> {
 impl Rendering<'_> {
     /// The same with more in scope.
     pub(super) fn with(&self, name: &str, value: Value) -> Rendering<'_> {
-        let scope = minijinja::context! { ..Value::from_pairs([(name, value)]), ..self.scope.clone() };
-        Rendering { rules: self.rules, templates: self.templates, scope, row: self.row, sources: self.sources }
+        let scope =
+            minijinja::context! { ..Value::from_pairs([(name, value)]), ..self.scope.clone() };
+        Rendering {
+            rules: self.rules,
+            templates: self.templates,
+            scope,
+            row: self.row,
+            sources: self.sources,
+        }
     }
 
     /// Renders text.
     pub(super) fn text(&self, text: &Text) -> Result<String, Diagnostic> {
         match text {
             Text::Fixed(text) => Ok(text.value.clone()),
-            Text::Template { id, text } => {
-                self.templates.text(id, &self.scope).map_err(|error| self.failed(id, text, &error))
-            }
+            Text::Template { id, text } => self
+                .templates
+                .text(id, &self.scope)
+                .map_err(|error| self.failed(id, text, &error)),
             Text::Expression { id, text } => {
-                let value = self.templates.value(id, &self.scope).map_err(|error| self.failed(id, text, &error))?;
-                text_of(&value).map_err(|noun| self.problem(text.span, format!("`{}` is {noun} where text is meant", text.value)))
+                let value = self
+                    .templates
+                    .value(id, &self.scope)
+                    .map_err(|error| self.failed(id, text, &error))?;
+                text_of(&value).map_err(|noun| {
+                    self.problem(
+                        text.span,
+                        format!("`{}` is {noun} where text is meant", text.value),
+                    )
+                })
             }
         }
     }
@@ -594,7 +796,10 @@ impl Rendering<'_> {
     /// Evaluates to a typed value; text that is no expression is itself.
     pub(super) fn value(&self, text: &Text) -> Result<Value, Diagnostic> {
         match text {
-            Text::Expression { id, text } => self.templates.value(id, &self.scope).map_err(|error| self.failed(id, text, &error)),
+            Text::Expression { id, text } => self
+                .templates
+                .value(id, &self.scope)
+                .map_err(|error| self.failed(id, text, &error)),
             Text::Fixed(_) | Text::Template { .. } => self.text(text).map(Value::from),
         }
     }
@@ -605,7 +810,11 @@ impl Rendering<'_> {
             None => Diagnostic::at(span, message),
             Some(row) => {
                 let diagnostic = Diagnostic::in_row(row.place(), message);
-                if span == Span::default() { diagnostic } else { diagnostic.help(format!("it is asked for at {}", self.sources.place(span))) }
+                if span == Span::default() {
+                    diagnostic
+                } else {
+                    diagnostic.help(format!("it is asked for at {}", self.sources.place(span)))
+                }
             }
         }
     }
@@ -616,7 +825,9 @@ impl Rendering<'_> {
     }
 
     fn failed(&self, id: &TemplateId, text: &Spanned<String>, error: &TemplateError) -> Diagnostic {
-        let span = error.at.clone().map_or(text.span, |at| place::within(self.sources, text.span, &text.value, at));
+        let span = error.at.clone().map_or(text.span, |at| {
+            place::within(self.sources, text.span, &text.value, at)
+        });
         if error.undefined
             && let Some(row) = self.row
         {
@@ -627,8 +838,15 @@ impl Rendering<'_> {
             if let Some(column) = missing {
                 let nearest = did_you_mean(&column, row.columns.keys().map(String::as_str));
                 let place = self.sources.place(span);
-                let help = nearest.map_or_else(|| format!("it is asked for at {place}"), |nearest| format!("{nearest} (it is asked for at {place})"));
-                return Diagnostic::in_row(row.place(), format!("the row has no column `{column}`")).help(help);
+                let help = nearest.map_or_else(
+                    || format!("it is asked for at {place}"),
+                    |nearest| format!("{nearest} (it is asked for at {place})"),
+                );
+                return Diagnostic::in_row(
+                    row.place(),
+                    format!("the row has no column `{column}`"),
+                )
+                .help(help);
             }
         }
         self.problem(span, error.message.clone())
@@ -642,7 +860,10 @@ impl CasePlan {
     /// What is wrong with the case or the row.
     pub fn evaluator(&self, row: Option<&Row>, sources: &Sources) -> Result<Evaluator, Diagnostic> {
         let template = &*self.template;
-        let vars = template.vars.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let vars = template
+            .vars
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()));
         let mut scope: Vec<(&str, Value)> = vars.collect();
         if let Some(row) = row {
             scope.push(("row", columns_of(row)));
@@ -655,22 +876,41 @@ impl CasePlan {
             sources,
         };
         let language = self.language(&rendering(&scope))?;
-        scope.push(("language", Value::from_pairs([("name", Value::from(language.name.as_str()))])));
+        scope.push((
+            "language",
+            Value::from_pairs([("name", Value::from(language.name.as_str()))]),
+        ));
         let id = self.row_id(row, &rendering(&scope))?;
-        scope.push(("case", Value::from_pairs([("name", Value::from(id.case.as_str())), ("suite", Value::from(id.suite.as_str()))])));
+        scope.push((
+            "case",
+            Value::from_pairs([
+                ("name", Value::from(id.case.as_str())),
+                ("suite", Value::from(id.suite.as_str())),
+            ]),
+        ));
         let rendering = rendering(&scope);
-        let text = |text: &Option<Text>| text.as_ref().map_or(Ok(String::new()), |text| rendering.text(text));
+        let text = |text: &Option<Text>| {
+            text.as_ref()
+                .map_or(Ok(String::new()), |text| rendering.text(text))
+        };
 
         let messages = template
             .chat
             .messages
             .iter()
-            .map(|(role, content)| Ok(Message { role, content: rendering.text(content)? }))
+            .map(|(role, content)| {
+                Ok(Message {
+                    role,
+                    content: rendering.text(content)?,
+                })
+            })
             .collect::<Result<Vec<_>, Diagnostic>>()?;
         let reply = match &template.reply {
             None => None,
             Some(ReplyText::Fixed(text)) => Some(Reply::Text(text.clone())),
-            Some(ReplyText::Expression(expression)) => Some(Reply::Text(rendering.text(expression)?)),
+            Some(ReplyText::Expression(expression)) => {
+                Some(Reply::Text(rendering.text(expression)?))
+            }
         };
         let files = template
             .files
@@ -680,10 +920,19 @@ impl CasePlan {
                     FileText::Bytes(bytes) => bytes.clone(),
                     FileText::Text(text) => rendering.text(text)?.into_bytes(),
                 };
-                Ok(SourceFile { path: path.clone(), bytes })
+                Ok(SourceFile {
+                    path: path.clone(),
+                    bytes,
+                })
             })
             .collect::<Result<Vec<_>, Diagnostic>>()?;
-        let expectations = expectations::render(&template.expect, &template.compare, &messages, self.written_at, &rendering)?;
+        let expectations = expectations::render(
+            &template.expect,
+            &template.compare,
+            &messages,
+            self.written_at,
+            &rendering,
+        )?;
         let mut limits = values::limits(language.limits, &template.keys.limits.unwrap_or_default());
         if let Some(timeout) = &template.keys.timeout {
             limits.wall = timeout.value.0;
@@ -691,7 +940,11 @@ impl CasePlan {
         let program = match &template.program {
             None => ProgramText::Code,
             Some(Text::Template { id, .. } | Text::Expression { id, .. }) => {
-                ProgramText::Template { templates: self.templates.clone(), id: id.clone(), scope: rendering.scope.clone() }
+                ProgramText::Template {
+                    templates: self.templates.clone(),
+                    id: id.clone(),
+                    scope: rendering.scope.clone(),
+                }
             }
             Some(Text::Fixed(_)) => ProgramText::Code,
         };
@@ -704,7 +957,11 @@ impl CasePlan {
             known: template.rules.tags(),
             program,
             stdin: text(&template.stdin)?,
-            args: template.args.iter().map(|arg| rendering.text(arg)).collect::<Result<_, _>>()?,
+            args: template
+                .args
+                .iter()
+                .map(|arg| rendering.text(arg))
+                .collect::<Result<_, _>>()?,
             files,
             expectations,
             score: template.score.clone(),
@@ -723,10 +980,19 @@ impl CasePlan {
     /// When the dataset's `name` cannot be rendered.
     pub fn id_of(&self, row: &Row, sources: &Sources) -> Result<CaseId, Diagnostic> {
         let template = &*self.template;
-        let mut scope: Vec<(&str, Value)> = template.vars.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        let mut scope: Vec<(&str, Value)> = template
+            .vars
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
         scope.push(("row", columns_of(row)));
-        let rendering =
-            Rendering { rules: &template.rules, templates: &self.templates, scope: Value::from_pairs(scope), row: Some(row), sources };
+        let rendering = Rendering {
+            rules: &template.rules,
+            templates: &self.templates,
+            scope: Value::from_pairs(scope),
+            row: Some(row),
+            sources,
+        };
         self.row_id(Some(row), &rendering)
     }
 
@@ -749,13 +1015,19 @@ impl CasePlan {
             Pick::PerRow(text) => {
                 let name = rendering.text(text)?;
                 let found = rendering.rules.language(&name).cloned();
-                found.map_err(|unknown| rendering.problem(text.span(), unknown.message).maybe_help(unknown.help))
+                found.map_err(|unknown| {
+                    rendering
+                        .problem(text.span(), unknown.message)
+                        .maybe_help(unknown.help)
+                })
             }
         }
     }
 
     fn row_id(&self, row: Option<&Row>, rendering: &Rendering<'_>) -> Result<CaseId, Diagnostic> {
-        let (Some(row), Some(dataset)) = (row, &self.dataset) else { return Ok(self.id.clone()) };
+        let (Some(row), Some(dataset)) = (row, &self.dataset) else {
+            return Ok(self.id.clone());
+        };
         let name = match &dataset.name {
             None => row.line.to_string(),
             Some(name) => {
@@ -766,17 +1038,30 @@ impl CasePlan {
                 }
             }
         };
-        let case = if self.named { format!("{}/{name}", self.id.case) } else { name };
-        Ok(CaseId { suite: self.id.suite.clone(), case })
+        let case = if self.named {
+            format!("{}/{name}", self.id.case)
+        } else {
+            name
+        };
+        Ok(CaseId {
+            suite: self.id.suite.clone(),
+            case,
+        })
     }
 }
 
 fn columns_of(row: &Row) -> Value {
-    Value::from_pairs(row.columns.iter().map(|(key, value)| (key.as_str(), value_of(value))))
+    Value::from_pairs(
+        row.columns
+            .iter()
+            .map(|(key, value)| (key.as_str(), value_of(value))),
+    )
 }
 
 fn backends(keys: &Keys) -> Vec<BackendChoice> {
-    let Some(names) = &keys.backend else { return vec![BackendChoice::E2b, BackendChoice::Local] };
+    let Some(names) = &keys.backend else {
+        return vec![BackendChoice::E2b, BackendChoice::Local];
+    };
     let mut choices = Vec::new();
     for name in &names.0 {
         let these: &[BackendChoice] = match name.value {

@@ -40,10 +40,16 @@ pub enum ExampleCheck {
 pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
     let mut examples = Vec::new();
     let mut add = |rule: &str, number: usize, span: Span, check: ExampleCheck| {
-        examples.push(RuleExample { name: format!("{}::{rule}::{number}", pack.name), span, check });
+        examples.push(RuleExample {
+            name: format!("{}::{rule}::{number}", pack.name),
+            span,
+            check,
+        });
     };
     for named in &pack.languages {
-        let Ok(language) = rules.language(&named.name.value) else { continue };
+        let Ok(language) = rules.language(&named.name.value) else {
+            continue;
+        };
         for (index, example) in named.rule.examples.iter().enumerate() {
             let check = ExampleCheck::Language {
                 language: Arc::clone(language),
@@ -55,28 +61,56 @@ pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
         }
     }
     for named in &pack.code {
-        let Ok(extractor) = rules.extractor(&named.name.value) else { continue };
+        let Ok(extractor) = rules.extractor(&named.name.value) else {
+            continue;
+        };
         for (index, example) in named.rule.examples.iter().enumerate() {
-            let result = rules.language(&example.language).map_err(|unknown| unknown.message).and_then(|language| {
-                let found = extractor.extract(&example.reply, &language.tags, &rules.tags()).code;
-                same(found.as_deref(), example.code.as_deref())
-            });
-            add(&named.name.value, index + 1, named.name.span, ExampleCheck::Pure(result));
+            let result = rules
+                .language(&example.language)
+                .map_err(|unknown| unknown.message)
+                .and_then(|language| {
+                    let found = extractor
+                        .extract(&example.reply, &language.tags, &rules.tags())
+                        .code;
+                    same(found.as_deref(), example.code.as_deref())
+                });
+            add(
+                &named.name.value,
+                index + 1,
+                named.name.span,
+                ExampleCheck::Pure(result),
+            );
         }
     }
     for named in &pack.expected_output {
-        let Ok(extractor) = rules.expected(&named.name.value) else { continue };
+        let Ok(extractor) = rules.expected(&named.name.value) else {
+            continue;
+        };
         for rule in &named.rule {
             for (index, example) in rule.examples.iter().enumerate() {
-                let found = extractor.find_with_rule(&rule.name, &example.text).map(|stated| stated.value);
-                add(&rule.name, index + 1, named.name.span, ExampleCheck::Pure(same(found.as_deref(), example.value.as_deref())));
+                let found = extractor
+                    .find_with_rule(&rule.name, &example.text)
+                    .map(|stated| stated.value);
+                add(
+                    &rule.name,
+                    index + 1,
+                    named.name.span,
+                    ExampleCheck::Pure(same(found.as_deref(), example.value.as_deref())),
+                );
             }
         }
     }
     for named in &pack.comparators {
-        let Ok(comparator) = rules.comparator(&named.name.value) else { continue };
+        let Ok(comparator) = rules.comparator(&named.name.value) else {
+            continue;
+        };
         for (index, example) in named.rule.examples.iter().enumerate() {
-            add(&named.name.value, index + 1, named.name.span, ExampleCheck::Pure(example.check(comparator)));
+            add(
+                &named.name.value,
+                index + 1,
+                named.name.span,
+                ExampleCheck::Pure(example.check(comparator)),
+            );
         }
     }
     examples
@@ -87,6 +121,7 @@ fn same(found: Option<&str>, wanted: Option<&str>) -> Result<(), String> {
     if trimmed(found) == trimmed(wanted) {
         return Ok(());
     }
-    let shown = |text: Option<&str>| text.map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
+    let shown =
+        |text: Option<&str>| text.map_or_else(|| "nothing".to_owned(), |text| format!("`{text}`"));
     Err(format!("expected {}, got {}", shown(wanted), shown(found)))
 }

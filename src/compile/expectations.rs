@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minijinja::value::Value;
 
 use super::cases::{Compiler, Pick, Rendering, Text};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
@@ -21,7 +21,11 @@ use crate::template::{json_of, text_of, value_of};
 pub(super) enum Expected {
     Output(Match),
     StdinCases(Inputs),
-    Tests { code: Vec<Text>, entry_point: Option<Text>, prelude: Option<Text> },
+    Tests {
+        code: Vec<Text>,
+        entry_point: Option<Text>,
+        prelude: Option<Text>,
+    },
     Runs,
     ExitCode(Match),
     Error(Match),
@@ -47,9 +51,16 @@ pub(super) enum Match {
     /// Compared by the case's comparator.
     Value(Text),
     /// Compared with what the prompt states.
-    FromPrompt { extractor: Arc<ExpectedExtractor>, span: Span },
+    FromPrompt {
+        extractor: Arc<ExpectedExtractor>,
+        span: Span,
+    },
     Not(Box<Match>),
-    Named { comparator: Arc<Comparator>, operand: Wants, span: Span },
+    Named {
+        comparator: Arc<Comparator>,
+        operand: Wants,
+        span: Span,
+    },
 }
 
 /// What a comparator compares with.
@@ -84,9 +95,19 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> V
                     .help("write the expected output under `expect`, or `expect: {runs: true}` if running is enough"),
             );
         }
-        return from_prompt(case, compiler).map(Expected::Output).into_iter().collect();
+        return from_prompt(case, compiler)
+            .map(Expected::Output)
+            .into_iter()
+            .collect();
     };
-    let Expect { output, stdin_cases, tests, runs, exit_code, error } = &expect.value;
+    let Expect {
+        output,
+        stdin_cases,
+        tests,
+        runs,
+        exit_code,
+        error,
+    } = &expect.value;
     let mut compiled = Vec::new();
     if let Some(output) = output {
         compiled.extend(matcher(output, compiler).map(Expected::Output));
@@ -96,11 +117,22 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> V
     }
     if let Some(tests) = tests {
         let tests = &tests.value;
-        let code: Vec<Text> = tests.code.iter().filter_map(|code| compiler.text(code)).collect();
-        let entry_point = tests.entry_point.as_ref().and_then(|text| compiler.text(text));
+        let code: Vec<Text> = tests
+            .code
+            .iter()
+            .filter_map(|code| compiler.text(code))
+            .collect();
+        let entry_point = tests
+            .entry_point
+            .as_ref()
+            .and_then(|text| compiler.text(text));
         let prelude = tests.prelude.as_ref().and_then(|text| compiler.text(text));
         if code.len() == tests.code.len() {
-            compiled.push(Expected::Tests { code, entry_point, prelude });
+            compiled.push(Expected::Tests {
+                code,
+                entry_point,
+                prelude,
+            });
         }
     }
     if let Some(runs) = runs {
@@ -121,7 +153,10 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> V
 
 fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
     match compiler.rules.expected("standard") {
-        Ok(extractor) => Some(Match::FromPrompt { extractor: Arc::clone(extractor), span }),
+        Ok(extractor) => Some(Match::FromPrompt {
+            extractor: Arc::clone(extractor),
+            span,
+        }),
         Err(unknown) => {
             compiler.report(unknown.at(span));
             None
@@ -136,20 +171,36 @@ fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Ma
             Origin::Prompt => from_prompt(origin.span, compiler),
         },
         Written::Not(inner) => matcher(inner, compiler).map(|inner| Match::Not(Box::new(inner))),
-        Written::Named { comparator, value, params } => {
+        Written::Named {
+            comparator,
+            value,
+            params,
+        } => {
             let compiled = compiler.comparator(comparator, params)?;
             let operand = match &value.value {
-                Operand::Content(Content::Expression(expression)) if expression.span == Span::default() => {
-                    Wants::Text(compiler.expression(&Spanned::new(expression.value.clone(), value.span))?)
+                Operand::Content(Content::Expression(expression))
+                    if expression.span == Span::default() =>
+                {
+                    Wants::Text(
+                        compiler.expression(&Spanned::new(expression.value.clone(), value.span))?,
+                    )
                 }
                 Operand::Content(Content::Literal(text)) if text.span == Span::default() => {
                     Wants::Text(Text::Fixed(Spanned::new(text.value.clone(), value.span)))
                 }
-                Operand::Content(content) => Wants::Text(compiler.text(&Spanned::new(content.clone(), value.span))?),
-                Operand::List(items) => Wants::List(items.iter().map(|Typed(item)| item.clone()).collect()),
+                Operand::Content(content) => {
+                    Wants::Text(compiler.text(&Spanned::new(content.clone(), value.span))?)
+                }
+                Operand::List(items) => {
+                    Wants::List(items.iter().map(|Typed(item)| item.clone()).collect())
+                }
                 Operand::Map(Typed(json)) => Wants::Json(json.clone()),
             };
-            Some(Match::Named { comparator: compiled, operand, span: value.span })
+            Some(Match::Named {
+                comparator: compiled,
+                operand,
+                span: value.span,
+            })
         }
     }
 }
@@ -157,13 +208,19 @@ fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Ma
 fn inputs(written: &StdinCases, compiler: &mut Compiler<'_>) -> Option<Inputs> {
     match written {
         StdinCases::List(cases) => {
-            let inputs: Vec<Input> = cases.iter().filter_map(|case| input(case, compiler)).collect();
+            let inputs: Vec<Input> = cases
+                .iter()
+                .filter_map(|case| input(case, compiler))
+                .collect();
             (inputs.len() == cases.len()).then_some(Inputs::List(inputs))
         }
         StdinCases::Each { each, case } => {
             let each = compiler.text(each)?;
             let input = compiler.with_names(&["item"], |compiler| input(case, compiler))?;
-            Some(Inputs::Each { each, input: Box::new(input) })
+            Some(Inputs::Each {
+                each,
+                input: Box::new(input),
+            })
         }
     }
 }
@@ -173,9 +230,17 @@ fn input(case: &StdinCase, compiler: &mut Compiler<'_>) -> Option<Input> {
         Some(stdin) => Some(compiler.text(stdin)?),
         None => None,
     };
-    let args: Vec<Text> = case.args.iter().filter_map(|arg| compiler.text(arg)).collect();
+    let args: Vec<Text> = case
+        .args
+        .iter()
+        .filter_map(|arg| compiler.text(arg))
+        .collect();
     let output = matcher(&case.output, compiler)?;
-    (args.len() == case.args.len()).then_some(Input { stdin, args, output })
+    (args.len() == case.args.len()).then_some(Input {
+        stdin,
+        args,
+        output,
+    })
 }
 
 /// A comparator with the parameters an author gives it.
@@ -188,15 +253,34 @@ pub(super) fn with_params(
         return Some(comparator);
     }
     let at = |name: Option<&String>| {
-        params.iter().find(|(key, _)| Some(&key.value) == name).or(params.first()).map_or(Span::default(), |(key, _)| key.span)
+        params
+            .iter()
+            .find(|(key, _)| Some(&key.value) == name)
+            .or(params.first())
+            .map_or(Span::default(), |(key, _)| key.span)
     };
-    let object: serde_json::Map<String, serde_json::Value> =
-        params.iter().map(|(key, Typed(value))| (key.value.clone(), value.clone())).collect();
+    for (key, _) in params {
+        if !Params::NAMES.contains(&key.value.as_str()) {
+            let help = did_you_mean(&key.value, Params::NAMES.iter().copied());
+            compiler.report(
+                Diagnostic::at(key.span, format!("unknown parameter `{}`", key.value))
+                    .maybe_help(help),
+            );
+            return None;
+        }
+    }
+    let object: serde_json::Map<String, serde_json::Value> = params
+        .iter()
+        .map(|(key, Typed(value))| (key.value.clone(), value.clone()))
+        .collect();
     let parsed: Params = match serde_json::from_value(object.into()) {
         Ok(parsed) => parsed,
         Err(error) => {
             let message = error.to_string();
-            let named = params.iter().map(|(key, _)| &key.value).find(|name| message.contains(&format!("`{name}`")));
+            let named = params
+                .iter()
+                .map(|(key, _)| &key.value)
+                .find(|name| message.contains(&format!("`{name}`")));
             compiler.report(Diagnostic::at(at(named), message));
             return None;
         }
@@ -205,7 +289,9 @@ pub(super) fn with_params(
         Ok(comparator) => Some(Arc::new(comparator)),
         Err(errors) => {
             for error in errors {
-                compiler.report(Diagnostic::at(at(error.path.first()), error.message).maybe_help(error.help));
+                compiler.report(
+                    Diagnostic::at(at(error.path.first()), error.message).maybe_help(error.help),
+                );
             }
             None
         }
@@ -225,22 +311,43 @@ pub(super) fn render(
         Pick::PerRow(text) => {
             let name = rendering.text(text)?;
             let found = rendering.rules.comparator(&name).cloned();
-            found.map_err(|unknown| rendering.problem(text.span(), unknown.message).maybe_help(unknown.help))?
+            found.map_err(|unknown| {
+                rendering
+                    .problem(text.span(), unknown.message)
+                    .maybe_help(unknown.help)
+            })?
         }
     };
-    let context = Context { comparator, messages, case };
+    let context = Context {
+        comparator,
+        messages,
+        case,
+    };
     expected
         .iter()
         .map(|expected| {
             Ok(match expected {
-                Expected::Output(output) => Expectation::Output(context.matcher(output, rendering)?),
-                Expected::ExitCode(code) => Expectation::ExitCode(context.matcher(code, rendering)?),
+                Expected::Output(output) => {
+                    Expectation::Output(context.matcher(output, rendering)?)
+                }
+                Expected::ExitCode(code) => {
+                    Expectation::ExitCode(context.matcher(code, rendering)?)
+                }
                 Expected::Error(error) => Expectation::Error(context.matcher(error, rendering)?),
                 Expected::Runs => Expectation::Runs,
-                Expected::StdinCases(inputs) => Expectation::StdinCases(context.inputs(inputs, rendering)?),
-                Expected::Tests { code, entry_point, prelude } => {
-                    Expectation::Tests(context.tests(code, entry_point.as_ref(), prelude.as_ref(), rendering)?)
+                Expected::StdinCases(inputs) => {
+                    Expectation::StdinCases(context.inputs(inputs, rendering)?)
                 }
+                Expected::Tests {
+                    code,
+                    entry_point,
+                    prelude,
+                } => Expectation::Tests(context.tests(
+                    code,
+                    entry_point.as_ref(),
+                    prelude.as_ref(),
+                    rendering,
+                )?),
             })
         })
         .collect()
@@ -256,28 +363,56 @@ impl Context<'_> {
     fn matcher(&self, written: &Match, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
         match written {
             Match::Value(text) => {
-                let expected = ExpectedText { text: rendering.text(text)?, found_by: None };
+                let expected = ExpectedText {
+                    text: rendering.text(text)?,
+                    found_by: None,
+                };
                 self.prepared(&self.comparator, expected, None, text.span(), rendering)
             }
             Match::FromPrompt { extractor, span } => {
-                let users = self.messages.iter().filter(|message| message.role == "user");
-                let Some(stated) = users.filter_map(|message| extractor.find(&message.content)).next() else {
+                let users = self
+                    .messages
+                    .iter()
+                    .filter(|message| message.role == "user");
+                let Some(stated) = users
+                    .filter_map(|message| extractor.find(&message.content))
+                    .next()
+                else {
                     let help = "write the expected output under `expect`, or state it in the prompt: `Expected output: 15`";
-                    return Err(rendering.problem(*span, "the case expects nothing, and its prompt states no output").maybe_help(Some(help.to_owned())));
+                    return Err(rendering
+                        .problem(
+                            *span,
+                            "the case expects nothing, and its prompt states no output",
+                        )
+                        .maybe_help(Some(help.to_owned())));
                 };
-                let expected = ExpectedText { text: stated.value, found_by: Some(stated.rule) };
+                let expected = ExpectedText {
+                    text: stated.value,
+                    found_by: Some(stated.rule),
+                };
                 self.prepared(&self.comparator, expected, None, *span, rendering)
             }
             Match::Not(inner) => {
                 let matcher = self.matcher(inner, rendering)?;
-                Ok(Matcher { negated: !matcher.negated, ..matcher })
+                Ok(Matcher {
+                    negated: !matcher.negated,
+                    ..matcher
+                })
             }
-            Match::Named { comparator, operand, span } => match operand {
+            Match::Named {
+                comparator,
+                operand,
+                span,
+            } => match operand {
                 Wants::Text(text @ Text::Expression { .. }) => {
                     let value = rendering.value(text)?;
                     match json_of(&value) {
-                        serde_json::Value::Array(items) => self.listed(comparator, &items, *span, rendering),
-                        json @ serde_json::Value::Object(_) => self.json(comparator, &json, *span, rendering),
+                        serde_json::Value::Array(items) => {
+                            self.listed(comparator, &items, *span, rendering)
+                        }
+                        json @ serde_json::Value::Object(_) => {
+                            self.json(comparator, &json, *span, rendering)
+                        }
                         _ => self.one(comparator, rendering.text(text)?, *span, rendering),
                     }
                 }
@@ -288,25 +423,59 @@ impl Context<'_> {
         }
     }
 
-    fn one(&self, comparator: &Arc<Comparator>, text: String, span: Span, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
-        self.prepared(comparator, ExpectedText { text, found_by: None }, None, span, rendering)
+    fn one(
+        &self,
+        comparator: &Arc<Comparator>,
+        text: String,
+        span: Span,
+        rendering: &Rendering<'_>,
+    ) -> Result<Matcher, Diagnostic> {
+        self.prepared(
+            comparator,
+            ExpectedText {
+                text,
+                found_by: None,
+            },
+            None,
+            span,
+            rendering,
+        )
     }
 
-    fn json(&self, comparator: &Arc<Comparator>, json: &serde_json::Value, span: Span, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
+    fn json(
+        &self,
+        comparator: &Arc<Comparator>,
+        json: &serde_json::Value,
+        span: Span,
+        rendering: &Rendering<'_>,
+    ) -> Result<Matcher, Diagnostic> {
         self.one(comparator, json.to_string(), span, rendering)
     }
 
     /// A list is alternatives where the comparator takes them, and JSON text everywhere else.
-    fn listed(&self, comparator: &Arc<Comparator>, items: &[serde_json::Value], span: Span, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
+    fn listed(
+        &self,
+        comparator: &Arc<Comparator>,
+        items: &[serde_json::Value],
+        span: Span,
+        rendering: &Rendering<'_>,
+    ) -> Result<Matcher, Diagnostic> {
         let json = serde_json::Value::Array(items.to_vec());
         if !comparator.takes_list() {
             return self.json(comparator, &json, span, rendering);
         }
         let texts: Vec<String> = items
             .iter()
-            .map(|item| text_of(&value_of(item)).map_err(|noun| rendering.problem(span, format!("{noun} stands where text is meant"))))
+            .map(|item| {
+                text_of(&value_of(item)).map_err(|noun| {
+                    rendering.problem(span, format!("{noun} stands where text is meant"))
+                })
+            })
             .collect::<Result<_, _>>()?;
-        let expected = ExpectedText { text: texts.join("` or `"), found_by: None };
+        let expected = ExpectedText {
+            text: texts.join("` or `"),
+            found_by: None,
+        };
         self.prepared(comparator, expected, Some(texts), span, rendering)
     }
 
@@ -322,25 +491,45 @@ impl Context<'_> {
             Some(list) => Wanted::List(list),
             None => Wanted::Text(expected.text.clone()),
         };
-        let prepared = comparator.prepare(&wanted).map_err(|errors| match errors.first() {
-            Some(error) => rendering.within(span, &expected.text, error),
-            None => rendering.problem(span, "the comparator takes no such value"),
-        })?;
-        Ok(Matcher { prepared, negated: false, expected })
+        let prepared = comparator
+            .prepare(&wanted)
+            .map_err(|errors| match errors.first() {
+                Some(error) => rendering.within(span, &expected.text, error),
+                None => rendering.problem(span, "the comparator takes no such value"),
+            })?;
+        Ok(Matcher {
+            prepared,
+            negated: false,
+            expected,
+        })
     }
 
-    fn inputs(&self, inputs: &Inputs, rendering: &Rendering<'_>) -> Result<Vec<InputCase>, Diagnostic> {
+    fn inputs(
+        &self,
+        inputs: &Inputs,
+        rendering: &Rendering<'_>,
+    ) -> Result<Vec<InputCase>, Diagnostic> {
         match inputs {
-            Inputs::List(list) => list.iter().map(|input| self.input(input, rendering)).collect(),
+            Inputs::List(list) => list
+                .iter()
+                .map(|input| self.input(input, rendering))
+                .collect(),
             Inputs::Each { each, input } => {
                 let value = rendering.value(each)?;
-                let items = value.try_iter().map_err(|_| rendering.problem(each.span(), "`each` is no list"))?;
+                let items = value
+                    .try_iter()
+                    .map_err(|_| rendering.problem(each.span(), "`each` is no list"))?;
                 let cases = items
                     .enumerate()
-                    .map(|(index, item)| self.input(input, &rendering.with("item", indexed(&item, index))))
+                    .map(|(index, item)| {
+                        self.input(input, &rendering.with("item", indexed(&item, index)))
+                    })
                     .collect::<Result<Vec<_>, _>>()?;
                 if cases.is_empty() {
-                    return Err(rendering.problem(each.span(), "`each` is an empty list: nothing would be tested"));
+                    return Err(rendering.problem(
+                        each.span(),
+                        "`each` is an empty list: nothing would be tested",
+                    ));
                 }
                 Ok(cases)
             }
@@ -349,8 +538,15 @@ impl Context<'_> {
 
     fn input(&self, input: &Input, rendering: &Rendering<'_>) -> Result<InputCase, Diagnostic> {
         Ok(InputCase {
-            stdin: input.stdin.as_ref().map_or(Ok(String::new()), |stdin| rendering.text(stdin))?,
-            args: input.args.iter().map(|arg| rendering.text(arg)).collect::<Result<_, _>>()?,
+            stdin: input
+                .stdin
+                .as_ref()
+                .map_or(Ok(String::new()), |stdin| rendering.text(stdin))?,
+            args: input
+                .args
+                .iter()
+                .map(|arg| rendering.text(arg))
+                .collect::<Result<_, _>>()?,
             output: self.matcher(&input.output, rendering)?,
         })
     }
@@ -369,23 +565,41 @@ impl Context<'_> {
                 Ok(text) => texts.push(text),
                 Err("a list") => {
                     for item in value.try_iter().into_iter().flatten() {
-                        let text = text_of(&item).map_err(|noun| rendering.problem(code.span(), format!("a test is {noun} where text is meant")))?;
+                        let text = text_of(&item).map_err(|noun| {
+                            rendering.problem(
+                                code.span(),
+                                format!("a test is {noun} where text is meant"),
+                            )
+                        })?;
                         texts.push(text);
                     }
                 }
-                Err(noun) => return Err(rendering.problem(code.span(), format!("the tests are {noun} where text is meant"))),
+                Err(noun) => {
+                    return Err(rendering.problem(
+                        code.span(),
+                        format!("the tests are {noun} where text is meant"),
+                    ));
+                }
             }
         }
         if texts.iter().all(|text| text.trim().is_empty()) {
-            return Err(rendering.problem(self.case, "the tests are empty: nothing would be tested"));
+            return Err(
+                rendering.problem(self.case, "the tests are empty: nothing would be tested")
+            );
         }
         let entry_point = entry_point.map(|text| rendering.text(text)).transpose()?;
         if let Some(name) = &entry_point
             && !is_dotted_name(name)
         {
-            return Err(rendering.problem(self.case, format!("the entry point `{name}` is no name")));
+            return Err(
+                rendering.problem(self.case, format!("the entry point `{name}` is no name"))
+            );
         }
-        Ok(TestCode { texts, entry_point, prelude: prelude.map(|text| rendering.text(text)).transpose()? })
+        Ok(TestCode {
+            texts,
+            entry_point,
+            prelude: prelude.map(|text| rendering.text(text)).transpose()?,
+        })
     }
 }
 
@@ -393,7 +607,9 @@ impl Context<'_> {
 fn is_dotted_name(name: &str) -> bool {
     name.split('.').all(|part| {
         !part.is_empty()
-            && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$')
+            && part
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$')
             && !part.starts_with(|letter: char| letter.is_ascii_digit())
     })
 }
@@ -410,7 +626,11 @@ fn indexed(item: &Value, index: usize) -> Value {
 impl Rendering<'_> {
     /// A comparator's complaint about what it is to compare with, the caret inside it.
     fn within(&self, span: Span, text: &str, error: &RuleError) -> Diagnostic {
-        let span = error.at.clone().map_or(span, |at| self.place(span, text, at));
-        self.problem(span, error.message.clone()).maybe_help(error.help.clone())
+        let span = error
+            .at
+            .clone()
+            .map_or(span, |at| self.place(span, text, at));
+        self.problem(span, error.message.clone())
+            .maybe_help(error.help.clone())
     }
 }

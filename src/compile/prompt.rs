@@ -16,12 +16,27 @@ pub(super) struct Chat {
 pub(super) fn chat(keys: &Keys, compiler: &mut Compiler<'_>) -> Chat {
     match (&keys.prompt, &keys.messages) {
         (Some(prompt), Some(messages)) => {
-            compiler.report(Diagnostic::at(messages.span, "`messages` stands beside `prompt`").help("write one of the two"));
-            Chat { messages: compiler.text(prompt).map(|text| ("user", text)).into_iter().collect(), reply: None }
+            compiler.report(
+                Diagnostic::at(messages.span, "`messages` stands beside `prompt`")
+                    .help("write one of the two"),
+            );
+            Chat {
+                messages: compiler
+                    .text(prompt)
+                    .map(|text| ("user", text))
+                    .into_iter()
+                    .collect(),
+                reply: None,
+            }
         }
-        (Some(prompt), None) => {
-            Chat { messages: compiler.text(prompt).map(|text| ("user", text)).into_iter().collect(), reply: None }
-        }
+        (Some(prompt), None) => Chat {
+            messages: compiler
+                .text(prompt)
+                .map(|text| ("user", text))
+                .into_iter()
+                .collect(),
+            reply: None,
+        },
         (None, Some(messages)) => from_messages(&messages.value, compiler),
         (None, None) => Chat::default(),
     }
@@ -38,7 +53,8 @@ fn from_messages(messages: &[MessageSpec], compiler: &mut Compiler<'_>) -> Chat 
                 Content::Literal(text) => Some(text.clone()),
                 Content::File(_) | Content::Expression(_) => {
                     compiler.report(
-                        Diagnostic::at(message.content.span, "expected the reply's text").help("write `reply: {file: …}` or `reply: {expr: …}` instead"),
+                        Diagnostic::at(message.content.span, "expected the reply's text")
+                            .help("write `reply: {file: …}` or `reply: {expr: …}` instead"),
                     );
                     None
                 }
@@ -50,7 +66,8 @@ fn from_messages(messages: &[MessageSpec], compiler: &mut Compiler<'_>) -> Chat 
             Role::User => "user",
             Role::Assistant => "assistant",
         };
-        chat.messages.extend(compiler.text(&message.content).map(|text| (role, text)));
+        chat.messages
+            .extend(compiler.text(&message.content).map(|text| (role, text)));
     }
     chat
 }

@@ -32,45 +32,62 @@ pub struct RuleSet {
 }
 
 /// Merges packs, the later over the earlier.
-pub fn compile_rules(packs: &[RulePack], files: &Files, sources: &Sources) -> (RuleSet, Diagnostics) {
+pub fn compile_rules(
+    packs: &[RulePack],
+    files: &Files,
+    sources: &Sources,
+) -> (RuleSet, Diagnostics) {
     let mut rules = RuleSet::default();
     let mut diagnostics = Diagnostics::default();
     for pack in packs {
         for named in &pack.languages {
             if let Some(language) = compile_language(named, files, sources, &mut diagnostics) {
                 rules.note("language", &named.name.value, &pack.name);
-                rules.languages.insert(named.name.value.clone(), Arc::new(language));
+                rules
+                    .languages
+                    .insert(named.name.value.clone(), Arc::new(language));
             }
         }
         for named in &pack.code {
             let compiled = named.rule.compile(&named.name.value);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("code", &named.name.value, &pack.name);
-                rules.extractors.insert(named.name.value.clone(), Arc::new(extractor));
+                rules
+                    .extractors
+                    .insert(named.name.value.clone(), Arc::new(extractor));
             }
         }
         for named in &pack.expected_output {
             let compiled = ExpectedExtractor::compile(&named.name.value, &named.rule);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("expected-output", &named.name.value, &pack.name);
-                rules.expected.insert(named.name.value.clone(), Arc::new(extractor));
+                rules
+                    .expected
+                    .insert(named.name.value.clone(), Arc::new(extractor));
             }
         }
         for named in &pack.comparators {
             let compiled = named.rule.compile(&named.name.value);
             if let Some(comparator) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("compare", &named.name.value, &pack.name);
-                rules.comparators.insert(named.name.value.clone(), Arc::new(comparator));
+                rules
+                    .comparators
+                    .insert(named.name.value.clone(), Arc::new(comparator));
             }
         }
         for named in &pack.presets {
             rules.note("preset", &named.name.value, &pack.name);
-            rules.presets.insert(named.name.value.clone(), named.node.clone());
+            rules
+                .presets
+                .insert(named.name.value.clone(), named.node.clone());
         }
     }
     for (name, language) in &rules.languages {
         for alias in std::iter::once(name).chain(&language.tags.aliases) {
-            rules.aliases.entry(alias.to_lowercase()).or_insert_with(|| name.clone());
+            rules
+                .aliases
+                .entry(alias.to_lowercase())
+                .or_insert_with(|| name.clone());
         }
     }
     // A language's own name is never another's alias.
@@ -82,7 +99,8 @@ pub fn compile_rules(packs: &[RulePack], files: &Files, sources: &Sources) -> (R
 
 impl RuleSet {
     fn note(&mut self, kind: &'static str, name: &str, pack: &str) {
-        self.origins.insert((kind, name.to_owned()), pack.to_owned());
+        self.origins
+            .insert((kind, name.to_owned()), pack.to_owned());
     }
 
     /// A language by name or alias, case ignored.
@@ -101,7 +119,9 @@ impl RuleSet {
     /// # Errors
     /// What is known instead.
     pub fn extractor(&self, name: &str) -> Result<&Arc<CodeExtractor>, UnknownName> {
-        self.extractors.get(name).ok_or_else(|| UnknownName::new("code extractor", name, self.extractors.keys()))
+        self.extractors
+            .get(name)
+            .ok_or_else(|| UnknownName::new("code extractor", name, self.extractors.keys()))
     }
 
     /// An expected-output extractor.
@@ -109,7 +129,9 @@ impl RuleSet {
     /// # Errors
     /// What is known instead.
     pub fn expected(&self, name: &str) -> Result<&Arc<ExpectedExtractor>, UnknownName> {
-        self.expected.get(name).ok_or_else(|| UnknownName::new("expected-output extractor", name, self.expected.keys()))
+        self.expected.get(name).ok_or_else(|| {
+            UnknownName::new("expected-output extractor", name, self.expected.keys())
+        })
     }
 
     /// A comparator.
@@ -117,7 +139,9 @@ impl RuleSet {
     /// # Errors
     /// What is known instead.
     pub fn comparator(&self, name: &str) -> Result<&Arc<Comparator>, UnknownName> {
-        self.comparators.get(name).ok_or_else(|| UnknownName::new("comparator", name, self.comparators.keys()))
+        self.comparators
+            .get(name)
+            .ok_or_else(|| UnknownName::new("comparator", name, self.comparators.keys()))
     }
 
     /// A preset's keys.
@@ -125,17 +149,24 @@ impl RuleSet {
     /// # Errors
     /// What is known instead.
     pub fn preset(&self, name: &str) -> Result<&Node, UnknownName> {
-        self.presets.get(name).ok_or_else(|| UnknownName::new("preset", name, self.presets.keys()))
+        self.presets
+            .get(name)
+            .ok_or_else(|| UnknownName::new("preset", name, self.presets.keys()))
     }
 
     /// How the code of each language is known.
     pub fn tags(&self) -> Arc<[LanguageTags]> {
-        self.languages.values().map(|language| language.tags.clone()).collect()
+        self.languages
+            .values()
+            .map(|language| language.tags.clone())
+            .collect()
     }
 
     /// Every rule: its kind, its name, and the pack it comes from.
     pub fn list(&self) -> impl Iterator<Item = (&'static str, &str, &str)> {
-        self.origins.iter().map(|((kind, name), pack)| (*kind, name.as_str(), pack.as_str()))
+        self.origins
+            .iter()
+            .map(|((kind, name), pack)| (*kind, name.as_str(), pack.as_str()))
     }
 }
 
@@ -150,7 +181,10 @@ pub struct UnknownName {
 
 impl UnknownName {
     fn new<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Self {
-        UnknownName { message: format!("unknown {kind} `{name}`"), help: did_you_mean(name, known.map(String::as_str)) }
+        UnknownName {
+            message: format!("unknown {kind} `{name}`"),
+            help: did_you_mean(name, known.map(String::as_str)),
+        }
     }
 
     /// As a diagnostic at the name's place.
@@ -182,7 +216,10 @@ pub(super) fn rule_diagnostic(error: &RuleError, node: &Node, sources: &Sources)
     for step in &error.path {
         let next = match &at.kind {
             Kind::Map(_) => at.get(step),
-            Kind::List(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),
+            Kind::List(items) => step
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get(index)),
             Kind::Scalar { .. } => None,
         };
         match next {
@@ -191,7 +228,9 @@ pub(super) fn rule_diagnostic(error: &RuleError, node: &Node, sources: &Sources)
         }
     }
     let span = match (&at.kind, &error.at) {
-        (Kind::Scalar { text, .. }, Some(range)) => super::place::within(sources, at.span, text, range.clone()),
+        (Kind::Scalar { text, .. }, Some(range)) => {
+            super::place::within(sources, at.span, text, range.clone())
+        }
         _ => at.span,
     };
     Diagnostic::at(span, error.message.clone()).maybe_help(error.help.clone())
@@ -213,17 +252,29 @@ fn compile_language(
     let file = match &rule.file.class {
         None => FileNameRule::Fixed(rule.file.name.clone()),
         Some(class) => match regex(class, &[], sources, diagnostics) {
-            Some(pattern) => FileNameRule::Class { name: rule.file.name.clone(), pattern },
+            Some(pattern) => FileNameRule::Class {
+                name: rule.file.name.clone(),
+                pattern,
+            },
             None => return None,
         },
     };
-    let exception = rule.exception.as_ref().and_then(|pattern| regex(pattern, &["name"], sources, diagnostics));
-    let build = rule.build.as_ref().and_then(|build| command(build, &[], diagnostics));
+    let exception = rule
+        .exception
+        .as_ref()
+        .and_then(|pattern| regex(pattern, &["name"], sources, diagnostics));
+    let build = rule
+        .build
+        .as_ref()
+        .and_then(|build| command(build, &[], diagnostics));
     let run = command(&rule.run, &[], diagnostics);
     let mut helpers = Vec::new();
     for (path, content) in &rule.helpers {
         if let Some(bytes) = content_bytes(content, files, sources, diagnostics) {
-            helpers.push(SourceFile { path: path.clone(), bytes });
+            helpers.push(SourceFile {
+                path: path.clone(),
+                bytes,
+            });
         }
     }
     let beside = match &rule.beside {
@@ -231,7 +282,11 @@ fn compile_language(
         Some(beside) => {
             let code = content_bytes(&beside.code, files, sources, diagnostics);
             let run = command(&beside.run, &[("runner", &beside.file)], diagnostics);
-            code.zip(run).map(|(code, run)| Beside { file: beside.file.clone(), code, run })
+            code.zip(run).map(|(code, run)| Beside {
+                file: beside.file.clone(),
+                code,
+                run,
+            })
         }
     };
     // `version: [ruby, --version]` names the command; only its arguments are needed.
@@ -245,7 +300,12 @@ fn compile_language(
     }
     Some(Language {
         name: name.clone(),
-        tags: LanguageTags { name: name.clone(), aliases: rule.aliases.clone(), grammar: rule.grammar, looks_like },
+        tags: LanguageTags {
+            name: name.clone(),
+            aliases: rule.aliases.clone(),
+            grammar: rule.grammar,
+            looks_like,
+        },
         file,
         interpreter: Arc::new(Interpreter {
             language: name.clone(),
@@ -264,7 +324,11 @@ fn compile_language(
     })
 }
 
-fn command(words: &[Spanned<String>], names: &[(&str, &str)], diagnostics: &mut Diagnostics) -> Option<CommandTemplate> {
+fn command(
+    words: &[Spanned<String>],
+    names: &[(&str, &str)],
+    diagnostics: &mut Diagnostics,
+) -> Option<CommandTemplate> {
     match CommandTemplate::new(words.iter().map(|word| word.value.as_str()), names) {
         Ok(command) => Some(command),
         Err(error) => {
@@ -275,18 +339,28 @@ fn command(words: &[Spanned<String>], names: &[(&str, &str)], diagnostics: &mut 
 }
 
 /// A regular expression with the named groups it must have.
-fn regex(pattern: &Spanned<String>, groups: &[&str], sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Regex> {
+fn regex(
+    pattern: &Spanned<String>,
+    groups: &[&str],
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Regex> {
     let regex = match values::regex(&pattern.value) {
         Ok(regex) => regex,
         Err((message, at)) => {
-            let span = at.map_or(pattern.span, |at| super::place::within(sources, pattern.span, &pattern.value, at));
+            let span = at.map_or(pattern.span, |at| {
+                super::place::within(sources, pattern.span, &pattern.value, at)
+            });
             diagnostics.push(Diagnostic::at(span, message));
             return None;
         }
     };
     for group in groups {
         if !regex.capture_names().flatten().any(|name| name == *group) {
-            diagnostics.push(Diagnostic::at(pattern.span, format!("the pattern has no group `(?P<{group}>…)`")));
+            diagnostics.push(Diagnostic::at(
+                pattern.span,
+                format!("the pattern has no group `(?P<{group}>…)`"),
+            ));
             return None;
         }
     }
@@ -310,18 +384,31 @@ fn content_bytes(
             }
         },
         Content::Expression(expression) => {
-            diagnostics.push(Diagnostic::at(expression.span, "a rule has no row to evaluate an expression on"));
+            diagnostics.push(Diagnostic::at(
+                expression.span,
+                "a rule has no row to evaluate an expression on",
+            ));
             None
         }
     }
 }
 
 /// The content of a file named in YAML, or why it could not be read.
-pub(super) fn file_bytes<'f>(path: &Spanned<String>, files: &'f Files, sources: &Sources) -> Result<&'f [u8], Diagnostic> {
+pub(super) fn file_bytes<'f>(
+    path: &Spanned<String>,
+    files: &'f Files,
+    sources: &Sources,
+) -> Result<&'f [u8], Diagnostic> {
     let resolved = resolve_path(&sources.get(path.span.source).directory, &path.value);
     match files.get(&resolved) {
         Some(Ok(bytes)) => Ok(bytes),
-        Some(Err(why)) => Err(Diagnostic::at(path.span, format!("cannot read `{}`: {why}", path.value))),
-        None => Err(Diagnostic::at(path.span, format!("cannot read `{}`: it was not looked for", path.value))),
+        Some(Err(why)) => Err(Diagnostic::at(
+            path.span,
+            format!("cannot read `{}`: {why}", path.value),
+        )),
+        None => Err(Diagnostic::at(
+            path.span,
+            format!("cannot read `{}`: it was not looked for", path.value),
+        )),
     }
 }

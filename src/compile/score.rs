@@ -7,21 +7,35 @@ use crate::evaluator::{ScoreRule, Wanted};
 use crate::source::Spanned;
 use crate::syntax::expect::ScoreSpec;
 
-pub(super) fn compile(written: &ScoreSpec, expect: &[Expected], compiler: &mut Compiler<'_>) -> ScoreRule {
+pub(super) fn compile(
+    written: &ScoreSpec,
+    expect: &[Expected],
+    compiler: &mut Compiler<'_>,
+) -> ScoreRule {
     let mut metrics = vec!["extracted_code", "execution_result"];
-    if expect.iter().any(|expected| matches!(expected, Expected::Output(_))) {
+    if expect
+        .iter()
+        .any(|expected| matches!(expected, Expected::Output(_)))
+    {
         metrics.push("expected_output");
     }
     metrics.extend(expect.iter().map(Expected::metric));
     let mut known = |name: &Spanned<String>| {
         if !metrics.contains(&name.value.as_str()) {
-            let diagnostic = Diagnostic::at(name.span, format!("the case cannot produce the metric `{}`", name.value));
-            compiler.report(diagnostic.maybe_help(did_you_mean(&name.value, metrics.iter().copied())));
+            let diagnostic = Diagnostic::at(
+                name.span,
+                format!("the case cannot produce the metric `{}`", name.value),
+            );
+            compiler
+                .report(diagnostic.maybe_help(did_you_mean(&name.value, metrics.iter().copied())));
         }
     };
 
     let mut gates = Vec::new();
-    if !expect.iter().any(|expected| matches!(expected, Expected::ExitCode(_) | Expected::Error(_))) {
+    if !expect
+        .iter()
+        .any(|expected| matches!(expected, Expected::ExitCode(_) | Expected::Error(_)))
+    {
         gates.push(("execution_result".to_owned(), 1.0));
     }
     for (name, floor) in written.gates.iter().flat_map(|gates| &gates.0) {
@@ -30,32 +44,50 @@ pub(super) fn compile(written: &ScoreSpec, expect: &[Expected], compiler: &mut C
         gates.push((name.value.clone(), *floor));
     }
     let weights: Vec<(String, f64)> = match &written.weights {
-        None => expect.iter().map(|expected| (expected.metric().to_owned(), 1.0)).collect(),
+        None => expect
+            .iter()
+            .map(|expected| (expected.metric().to_owned(), 1.0))
+            .collect(),
         Some(weights) => {
             for (name, _) in &weights.0 {
                 known(name);
             }
-            weights.0.iter().map(|(name, weight)| (name.value.clone(), weight.value)).collect()
+            weights
+                .0
+                .iter()
+                .map(|(name, weight)| (name.value.clone(), weight.value))
+                .collect()
         }
     };
     if let Some(weights) = &written.weights {
         for (_, weight) in &weights.0 {
             if !(weight.value >= 0.0 && weight.value.is_finite()) {
-                compiler.report(Diagnostic::at(weight.span, "a weight is a number of 0 or more"));
+                compiler.report(Diagnostic::at(
+                    weight.span,
+                    "a weight is a number of 0 or more",
+                ));
             }
         }
         if let Some((first, _)) = weights.0.first()
             && weights.0.iter().all(|(_, weight)| weight.value == 0.0)
         {
-            compiler.report(Diagnostic::at(first.span, "the weights sum to 0: nothing would count"));
+            compiler.report(Diagnostic::at(
+                first.span,
+                "the weights sum to 0: nothing would count",
+            ));
         }
         if weights.0.is_empty() {
-            compiler.report(Diagnostic::nowhere("`weights` is empty: nothing would count"));
+            compiler.report(Diagnostic::nowhere(
+                "`weights` is empty: nothing would count",
+            ));
         }
     }
     for (name, floor) in written.gates.iter().flat_map(|gates| &gates.0) {
         if !(0.0..=1.0).contains(floor) {
-            compiler.report(Diagnostic::at(name.span, format!("the floor of `{}` is not between 0 and 1", name.value)));
+            compiler.report(Diagnostic::at(
+                name.span,
+                format!("the floor of `{}` is not between 0 and 1", name.value),
+            ));
         }
     }
     for bound in [&written.at_least, &written.at_most].into_iter().flatten() {
@@ -65,17 +97,27 @@ pub(super) fn compile(written: &ScoreSpec, expect: &[Expected], compiler: &mut C
     }
     let wanted = match (&written.at_least, &written.at_most) {
         (Some(_), Some(most)) => {
-            compiler.report(Diagnostic::at(most.span, "`at_most` stands beside `at_least`").help("write one of the two"));
+            compiler.report(
+                Diagnostic::at(most.span, "`at_most` stands beside `at_least`")
+                    .help("write one of the two"),
+            );
             Wanted::AtLeast(1.0)
         }
         (Some(least), None) => Wanted::AtLeast(least.value),
-        (None, Some(most)) => Wanted::AtMost(most.value, written.cause.as_ref().map(|cause| cause.value)),
+        (None, Some(most)) => {
+            Wanted::AtMost(most.value, written.cause.as_ref().map(|cause| cause.value))
+        }
         (None, None) => Wanted::AtLeast(1.0),
     };
     if let (Some(cause), None) = (&written.cause, &written.at_most) {
         compiler.report(
-            Diagnostic::at(cause.span, "`cause` stands without `at_most`").help("a cause belongs to a reply known to be bad: `at_most: 0`"),
+            Diagnostic::at(cause.span, "`cause` stands without `at_most`")
+                .help("a cause belongs to a reply known to be bad: `at_most: 0`"),
         );
     }
-    ScoreRule { weights, gates, wanted }
+    ScoreRule {
+        weights,
+        gates,
+        wanted,
+    }
 }

@@ -24,12 +24,14 @@ pub(super) fn limits(base: Limits, written: &LimitsSpec) -> Limits {
 pub(super) fn regex(pattern: &str) -> Result<Regex, (String, Option<Range<usize>>)> {
     Regex::new(pattern).map_err(|error| {
         let (what, at) = match regex_syntax::Parser::new().parse(pattern) {
-            Err(regex_syntax::Error::Parse(error)) => {
-                (error.kind().to_string(), Some(error.span().start.offset..error.span().end.offset))
-            }
-            Err(regex_syntax::Error::Translate(error)) => {
-                (error.kind().to_string(), Some(error.span().start.offset..error.span().end.offset))
-            }
+            Err(regex_syntax::Error::Parse(error)) => (
+                error.kind().to_string(),
+                Some(error.span().start.offset..error.span().end.offset),
+            ),
+            Err(regex_syntax::Error::Translate(error)) => (
+                error.kind().to_string(),
+                Some(error.span().start.offset..error.span().end.offset),
+            ),
             _ => (error.to_string(), None),
         };
         (format!("not a regular expression: {what}"), at)

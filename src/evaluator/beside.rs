@@ -48,7 +48,11 @@ struct Report {
 impl TestCode {
     /// The bytes for the runner's private descriptor.
     pub(super) fn order(&self, nonce: &Nonce) -> Vec<u8> {
-        serde_json::to_vec(&Order { nonce: &nonce.0, tests: self }).expect("texts are JSON")
+        serde_json::to_vec(&Order {
+            nonce: &nonce.0,
+            tests: self,
+        })
+        .expect("texts are JSON")
     }
 
     /// Whether the tests ran to their end.
@@ -64,7 +68,9 @@ impl TestCode {
         const WHERE: &str = "judged beside the program, in its own interpreter";
         let Some(report) = report(&execution.private, nonce) else {
             let why = match execution.status {
-                Status::Ok => "the program ended before its tests were done: exit status 0 alone proves nothing",
+                Status::Ok => {
+                    "the program ended before its tests were done: exit status 0 alone proves nothing"
+                }
                 _ => "the program failed before its tests were done",
             };
             return Ok(Metric::of(false, format!("{why} ({WHERE})")));
@@ -75,22 +81,47 @@ impl TestCode {
             ));
         }
         if report.ran == 0 {
-            return Ok(Metric::of(false, format!("no assertion of the tests was reached ({WHERE})")));
+            return Ok(Metric::of(
+                false,
+                format!("no assertion of the tests was reached ({WHERE})"),
+            ));
         }
         if report.passed == report.units && report.failures.is_empty() {
-            return Ok(Metric::of(true, format!("{} passed, {} ({WHERE})", tests(report.units), assertions(report.ran))));
+            return Ok(Metric::of(
+                true,
+                format!(
+                    "{} passed, {} ({WHERE})",
+                    tests(report.units),
+                    assertions(report.ran)
+                ),
+            ));
         }
         let first = report.failures.first().map_or("", String::as_str);
-        Ok(Metric::of(false, format!("{} of {} passed ({WHERE}); first failure: {first}", report.passed, tests(report.units))))
+        Ok(Metric::of(
+            false,
+            format!(
+                "{} of {} passed ({WHERE}); first failure: {first}",
+                report.passed,
+                tests(report.units)
+            ),
+        ))
     }
 }
 
 fn tests(count: u64) -> String {
-    if count == 1 { "1 test".to_owned() } else { format!("{count} tests") }
+    if count == 1 {
+        "1 test".to_owned()
+    } else {
+        format!("{count} tests")
+    }
 }
 
 fn assertions(ran: u64) -> String {
-    if ran == 1 { "1 assertion ran".to_owned() } else { format!("{ran} assertions ran") }
+    if ran == 1 {
+        "1 assertion ran".to_owned()
+    } else {
+        format!("{ran} assertions ran")
+    }
 }
 
 /// The one report that carries the nonce; two of them are a forgery.

@@ -70,7 +70,10 @@ impl Expectation {
     /// Whether it looks at a run with the case's own input and arguments.
     pub(super) fn needs_own_run(&self) -> bool {
         match self {
-            Expectation::Output(_) | Expectation::Runs | Expectation::ExitCode(_) | Expectation::Error(_) => true,
+            Expectation::Output(_)
+            | Expectation::Runs
+            | Expectation::ExitCode(_)
+            | Expectation::Error(_) => true,
             Expectation::StdinCases(_) | Expectation::Tests(_) => false,
         }
     }
@@ -81,10 +84,21 @@ impl Matcher {
     fn judge(&self, actual: &str) -> Metric {
         let comparison = self.prepared.compare(actual);
         if !self.negated {
-            return Metric { score: comparison.score, success: comparison.matched, reason: comparison.reason };
+            return Metric {
+                score: comparison.score,
+                success: comparison.matched,
+                reason: comparison.reason,
+            };
         }
-        let reason = if comparison.matched { "it matches what it must not match" } else { "it does not match, as wanted" };
-        Metric::of(!comparison.matched, format!("{reason} ({})", comparison.rule))
+        let reason = if comparison.matched {
+            "it matches what it must not match"
+        } else {
+            "it does not match, as wanted"
+        };
+        Metric::of(
+            !comparison.matched,
+            format!("{reason} ({})", comparison.rule),
+        )
     }
 
     /// Where the expectation comes from.
@@ -113,13 +127,26 @@ pub(super) struct Judgement {
 }
 
 /// Judges the executions of a case's one job.
-pub(super) fn judge(evaluator: &Evaluator, result: &JobResult, nonce: &Nonce) -> Result<Judgement, Fault> {
-    if let Some(build) = result.build.as_ref().filter(|build| build.status != Status::Ok) {
+pub(super) fn judge(
+    evaluator: &Evaluator,
+    result: &JobResult,
+    nonce: &Nonce,
+) -> Result<Judgement, Fault> {
+    if let Some(build) = result
+        .build
+        .as_ref()
+        .filter(|build| build.status != Status::Ok)
+    {
         return Ok(not_built(evaluator, build));
     }
     let mut metrics = Vec::new();
     let mut runs = result.runs.iter();
-    let own = evaluator.expectations.iter().any(Expectation::needs_own_run).then(|| runs.next()).flatten();
+    let own = evaluator
+        .expectations
+        .iter()
+        .any(Expectation::needs_own_run)
+        .then(|| runs.next())
+        .flatten();
     let mut tests_done = true;
     for expectation in &evaluator.expectations {
         let metric = match expectation {
@@ -127,7 +154,9 @@ pub(super) fn judge(evaluator: &Evaluator, result: &JobResult, nonce: &Nonce) ->
             Expectation::Runs => None,
             Expectation::ExitCode(matcher) => own.map(|run| exit_code(matcher, run)),
             Expectation::Error(matcher) => own.map(|run| error(evaluator, matcher, run)),
-            Expectation::StdinCases(cases) => Some(stdin_cases(cases, runs.by_ref().take(cases.len()))),
+            Expectation::StdinCases(cases) => {
+                Some(stdin_cases(cases, runs.by_ref().take(cases.len())))
+            }
             Expectation::Tests(tests) => match runs.next() {
                 Some(run) => {
                     let metric = tests.metric(run, nonce)?;
@@ -141,13 +170,32 @@ pub(super) fn judge(evaluator: &Evaluator, result: &JobResult, nonce: &Nonce) ->
             metrics.push((expectation.metric().to_owned(), metric));
         }
     }
-    let failed = result.runs.iter().enumerate().find(|(_, run)| run.status != Status::Ok);
+    let failed = result
+        .runs
+        .iter()
+        .enumerate()
+        .find(|(_, run)| run.status != Status::Ok);
     let execution = match failed {
-        Some((index, run)) => Metric::of(false, how_it_ended(evaluator, run, (result.runs.len() > 1).then_some((index, result.runs.len())))),
-        None if !tests_done => Metric::of(false, "the program ended before its tests were done".to_owned()),
+        Some((index, run)) => Metric::of(
+            false,
+            how_it_ended(
+                evaluator,
+                run,
+                (result.runs.len() > 1).then_some((index, result.runs.len())),
+            ),
+        ),
+        None if !tests_done => Metric::of(
+            false,
+            "the program ended before its tests were done".to_owned(),
+        ),
         None => Metric::of(true, "ran without error".to_owned()),
     };
-    let wants_failure = evaluator.expectations.iter().any(|expectation| matches!(expectation, Expectation::ExitCode(_) | Expectation::Error(_)));
+    let wants_failure = evaluator.expectations.iter().any(|expectation| {
+        matches!(
+            expectation,
+            Expectation::ExitCode(_) | Expectation::Error(_)
+        )
+    });
     let cause = match failed {
         Some((_, run)) => trouble(run.status, wants_failure),
         None => (!tests_done).then_some(Cause::Error),
@@ -157,14 +205,23 @@ pub(super) fn judge(evaluator: &Evaluator, result: &JobResult, nonce: &Nonce) ->
 }
 
 fn not_built(evaluator: &Evaluator, build: &Execution) -> Judgement {
-    let why = format!("the build failed: {}", first_lines(&build.stderr.text, &build.stdout.text));
+    let why = format!(
+        "the build failed: {}",
+        first_lines(&build.stderr.text, &build.stdout.text)
+    );
     let mut metrics = vec![("execution_result".to_owned(), Metric::of(false, why))];
     for expectation in &evaluator.expectations {
         if expectation.metric() != "execution_result" {
-            metrics.push((expectation.metric().to_owned(), Metric::of(false, "nothing ran: the build failed".to_owned())));
+            metrics.push((
+                expectation.metric().to_owned(),
+                Metric::of(false, "nothing ran: the build failed".to_owned()),
+            ));
         }
     }
-    Judgement { metrics, cause: Some(Cause::Compile) }
+    Judgement {
+        metrics,
+        cause: Some(Cause::Compile),
+    }
 }
 
 /// Why a zero is a zero when an execution ended like this.
@@ -180,22 +237,37 @@ fn trouble(status: Status, wants_failure: bool) -> Option<Cause> {
 }
 
 fn how_it_ended(evaluator: &Evaluator, run: &Execution, which: Option<(usize, usize)>) -> String {
-    let reason = run.reason.as_deref().map_or(String::new(), |reason| format!(" ({reason})"));
+    let reason = run
+        .reason
+        .as_deref()
+        .map_or(String::new(), |reason| format!(" ({reason})"));
     let told = exception(evaluator, &run.stderr.text).map(|(name, message)| match message {
         Some(message) if !message.is_empty() => format!("{name}: {message}"),
         _ => name,
     });
     let told = told.unwrap_or_else(|| first_lines(&run.stderr.text, ""));
-    let told = if told.is_empty() { told } else { format!(": {}", shorten(&told)) };
+    let told = if told.is_empty() {
+        told
+    } else {
+        format!(": {}", shorten(&told))
+    };
     let limits = &evaluator.limits;
     let what = match run.status {
         Status::Ok => "ran without error".to_owned(),
-        Status::RuntimeError => format!("ended with exit status {}{told}", run.exit_code.unwrap_or(-1)),
+        Status::RuntimeError => format!(
+            "ended with exit status {}{told}",
+            run.exit_code.unwrap_or(-1)
+        ),
         Status::CompileError => format!("did not compile{told}"),
         Status::Killed => format!("was ended by signal {}{told}", run.signal.unwrap_or(-1)),
-        Status::Timeout if run.reason.as_deref() == Some("cpu") => format!("used more than {:?} of CPU time", limits.cpu),
+        Status::Timeout if run.reason.as_deref() == Some("cpu") => {
+            format!("used more than {:?} of CPU time", limits.cpu)
+        }
         Status::Timeout => format!("ran longer than {:?}", limits.wall),
-        Status::MemoryLimit => format!("used more than {} MiB of memory{reason}", limits.memory >> 20),
+        Status::MemoryLimit => format!(
+            "used more than {} MiB of memory{reason}",
+            limits.memory >> 20
+        ),
         Status::OutputLimit => format!("wrote more than {} bytes to one stream", limits.output),
         Status::ProcessLimit => format!("wanted more than {} processes{reason}", limits.processes),
     };
@@ -215,51 +287,91 @@ fn shorten(text: &str) -> String {
 
 /// The last line that says something, of the first stream that does.
 fn first_lines(stderr: &str, stdout: &str) -> String {
-    let line = |text: &str| text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned);
+    let line = |text: &str| {
+        text.lines()
+            .rev()
+            .map(str::trim)
+            .find(|line| !line.is_empty())
+            .map(str::to_owned)
+    };
     line(stderr).or_else(|| line(stdout)).unwrap_or_default()
 }
 
 fn output(matcher: &Matcher, run: &Execution) -> Metric {
     if run.stdout.truncated {
-        return Metric::of(false, "the output was cut off, and what is cut off is not compared".to_owned());
+        return Metric::of(
+            false,
+            "the output was cut off, and what is cut off is not compared".to_owned(),
+        );
     }
     matcher.judge(&run.stdout.text)
 }
 
 fn stdin_cases<'a>(cases: &[InputCase], runs: impl Iterator<Item = &'a Execution>) -> Metric {
-    let metrics: Vec<Metric> = cases.iter().zip(runs).map(|(case, run)| {
-        let metric = output(&case.output, run);
-        match run.status {
-            Status::Ok => metric,
-            status => Metric::of(false, format!("the program did not end well: {}", status.word())),
-        }
-    }).collect();
+    let metrics: Vec<Metric> = cases
+        .iter()
+        .zip(runs)
+        .map(|(case, run)| {
+            let metric = output(&case.output, run);
+            match run.status {
+                Status::Ok => metric,
+                status => Metric::of(
+                    false,
+                    format!("the program did not end well: {}", status.word()),
+                ),
+            }
+        })
+        .collect();
     let passed = metrics.iter().filter(|metric| metric.success).count();
-    let first = metrics.iter().enumerate().find(|(_, metric)| !metric.success);
+    let first = metrics
+        .iter()
+        .enumerate()
+        .find(|(_, metric)| !metric.success);
     let count = format!("{passed} of {} inputs pass", cases.len());
     match first {
         None if metrics.len() == cases.len() => Metric::of(true, count),
         None => Metric::of(false, format!("{count}; not all were run")),
-        Some((index, metric)) => {
-            Metric::of(false, format!("{count}; input {} ({}): {}", index + 1, quoted(cases[index].stdin.trim_end()), metric.reason))
-        }
+        Some((index, metric)) => Metric::of(
+            false,
+            format!(
+                "{count}; input {} ({}): {}",
+                index + 1,
+                quoted(cases[index].stdin.trim_end()),
+                metric.reason
+            ),
+        ),
     }
 }
 
 fn exit_code(matcher: &Matcher, run: &Execution) -> Metric {
     match run.exit_code {
         Some(code) => matcher.judge(&code.to_string()),
-        None => Metric::of(false, format!("there is no exit status: {}", run.status.word())),
+        None => Metric::of(
+            false,
+            format!("there is no exit status: {}", run.status.word()),
+        ),
     }
 }
 
 /// The exception by name, or by name and message where the matcher is more than a name.
 fn error(evaluator: &Evaluator, matcher: &Matcher, run: &Execution) -> Metric {
     if run.status == Status::Ok {
-        return Metric::of(false, format!("expected the error {}, but it ran without error", quoted(&matcher.expected.text)));
+        return Metric::of(
+            false,
+            format!(
+                "expected the error {}, but it ran without error",
+                quoted(&matcher.expected.text)
+            ),
+        );
     }
     let Some((name, message)) = exception(evaluator, &run.stderr.text) else {
-        return Metric::of(false, format!("expected the error {}, but standard error shows no exception", quoted(&matcher.expected.text)));
+        return Metric::of(
+            false,
+            format!(
+                "expected the error {}, but standard error shows no exception",
+                quoted(&matcher.expected.text)
+            ),
+        );
     };
     let told = match message {
         Some(message) if !message.is_empty() => format!("{name}: {message}"),
@@ -268,11 +380,22 @@ fn error(evaluator: &Evaluator, matcher: &Matcher, run: &Execution) -> Metric {
     let short = name.rsplit(['.', ':']).next().unwrap_or(&name);
     let candidates = [name.as_str(), short, told.as_str()];
     let judged = candidates.map(|candidate| matcher.judge(candidate));
-    let success = if matcher.negated { judged.iter().all(|metric| metric.success) } else { judged.iter().any(|metric| metric.success) };
+    let success = if matcher.negated {
+        judged.iter().all(|metric| metric.success)
+    } else {
+        judged.iter().any(|metric| metric.success)
+    };
     if success {
         return Metric::of(true, format!("ended with {}", quoted(&told)));
     }
-    Metric::of(false, format!("expected the error {}, got {}", quoted(&matcher.expected.text), quoted(&told)))
+    Metric::of(
+        false,
+        format!(
+            "expected the error {}, got {}",
+            quoted(&matcher.expected.text),
+            quoted(&told)
+        ),
+    )
 }
 
 /// Name and message of the exception that standard error ends with.
@@ -280,5 +403,9 @@ fn exception(evaluator: &Evaluator, stderr: &str) -> Option<(String, Option<Stri
     let pattern = evaluator.language.exception.as_ref()?;
     let last = pattern.captures_iter(stderr).last()?;
     let name = last.name("name")?.as_str().to_owned();
-    Some((name, last.name("message").map(|message| message.as_str().trim().to_owned())))
+    Some((
+        name,
+        last.name("message")
+            .map(|message| message.as_str().trim().to_owned()),
+    ))
 }

@@ -66,8 +66,15 @@ impl FileNameRule {
         match self {
             FileNameRule::Fixed(name) => Ok(name.clone()),
             FileNameRule::Class { name, pattern } => {
-                let class = pattern.captures(program).and_then(|groups| groups.get(1)).map(|group| group.as_str());
-                let class = class.ok_or_else(|| format!("the code declares nothing that `{pattern}` finds, so its file has no name"))?;
+                let class = pattern
+                    .captures(program)
+                    .and_then(|groups| groups.get(1))
+                    .map(|group| group.as_str());
+                let class = class.ok_or_else(|| {
+                    format!(
+                        "the code declares nothing that `{pattern}` finds, so its file has no name"
+                    )
+                })?;
                 Ok(name.replace("{{ class }}", class))
             }
         }
@@ -102,8 +109,14 @@ impl CommandTemplate {
     ///
     /// # Errors
     /// An unknown placeholder.
-    pub fn new<'a>(words: impl Iterator<Item = &'a str>, names: &[(&str, &str)]) -> Result<Self, CommandError> {
-        let words = words.enumerate().map(|(index, word)| read_word(index, word, names)).collect::<Result<_, _>>()?;
+    pub fn new<'a>(
+        words: impl Iterator<Item = &'a str>,
+        names: &[(&str, &str)],
+    ) -> Result<Self, CommandError> {
+        let words = words
+            .enumerate()
+            .map(|(index, word)| read_word(index, word, names))
+            .collect::<Result<_, _>>()?;
         Ok(CommandTemplate { words })
     }
 
@@ -114,13 +127,19 @@ impl CommandTemplate {
             .iter()
             .map(|word| match word {
                 WordTemplate::Interpreter => Word::Interpreter,
-                WordTemplate::Text(text) => Word::Text(text.replace("{{ file }}", file).replace("{{ stem }}", stem)),
+                WordTemplate::Text(text) => {
+                    Word::Text(text.replace("{{ file }}", file).replace("{{ stem }}", stem))
+                }
             })
             .collect()
     }
 }
 
-fn read_word(index: usize, word: &str, names: &[(&str, &str)]) -> Result<WordTemplate, CommandError> {
+fn read_word(
+    index: usize,
+    word: &str,
+    names: &[(&str, &str)],
+) -> Result<WordTemplate, CommandError> {
     if word.trim() == "{{ interpreter }}" {
         return Ok(WordTemplate::Interpreter);
     }
@@ -130,9 +149,25 @@ fn read_word(index: usize, word: &str, names: &[(&str, &str)]) -> Result<WordTem
     }
     let unknown = text.replace("{{ file }}", "").replace("{{ stem }}", "");
     if unknown.contains("{{") {
-        let mut known: Vec<String> = names.iter().map(|(name, _)| format!("`{{{{ {name} }}}}`")).collect();
-        known.extend(["`{{ interpreter }}` (a word of its own)", "`{{ file }}`", "`{{ stem }}`"].map(str::to_owned));
-        return Err(CommandError { word: index, message: format!("unknown placeholder in `{word}`; known are {}", known.join(", ")) });
+        let mut known: Vec<String> = names
+            .iter()
+            .map(|(name, _)| format!("`{{{{ {name} }}}}`"))
+            .collect();
+        known.extend(
+            [
+                "`{{ interpreter }}` (a word of its own)",
+                "`{{ file }}`",
+                "`{{ stem }}`",
+            ]
+            .map(str::to_owned),
+        );
+        return Err(CommandError {
+            word: index,
+            message: format!(
+                "unknown placeholder in `{word}`; known are {}",
+                known.join(", ")
+            ),
+        });
     }
     Ok(WordTemplate::Text(text))
 }

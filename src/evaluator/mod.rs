@@ -173,17 +173,29 @@ impl Evaluator {
         let (extraction, code) = match reply {
             Reply::Code(code) => (None, Some(code.clone())),
             Reply::Text(text) => {
-                let extraction = self.extractor.extract(text, &self.language.tags, &self.known);
+                let extraction = self
+                    .extractor
+                    .extract(text, &self.language.tags, &self.known);
                 let code = extraction.code.clone();
                 (Some(extraction), code)
             }
         };
         let Some(code) = code else {
-            return Ok(Attempt { extraction, program: None, job: None, nonce });
+            return Ok(Attempt {
+                extraction,
+                program: None,
+                job: None,
+                nonce,
+            });
         };
         let program = self.program_text(&code)?;
         let job = self.job(&program, &nonce)?;
-        Ok(Attempt { extraction, program: Some(program), job: Some(job), nonce })
+        Ok(Attempt {
+            extraction,
+            program: Some(program),
+            job: Some(job),
+            nonce,
+        })
     }
 
     /// What to do after these results, one for each job ordered so far.
@@ -192,7 +204,10 @@ impl Evaluator {
     /// A fault that is not the model's, such as tests that assert nothing.
     pub fn step(&self, attempt: &Attempt, results: &[JobResult]) -> Result<Step, Fault> {
         let Some(job) = &attempt.job else {
-            return Ok(Step::Done(self.score.reward_without_code(self.metrics_before(attempt), self)));
+            return Ok(Step::Done(
+                self.score
+                    .reward_without_code(self.metrics_before(attempt), self),
+            ));
         };
         let Some(result) = results.first() else {
             return Ok(Step::Run(vec![job.clone()]));
@@ -206,11 +221,18 @@ impl Evaluator {
     fn program_text(&self, code: &str) -> Result<String, Fault> {
         match &self.program {
             ProgramText::Code => Ok(code.to_owned()),
-            ProgramText::Template { templates, id, scope } => {
+            ProgramText::Template {
+                templates,
+                id,
+                scope,
+            } => {
                 let scope = minijinja::context! { code => code, ..scope.clone() };
-                templates
-                    .text(id, &scope)
-                    .map_err(|error| Fault::configuration(format!("`program` could not be rendered: {}", error.message)))
+                templates.text(id, &scope).map_err(|error| {
+                    Fault::configuration(format!(
+                        "`program` could not be rendered: {}",
+                        error.message
+                    ))
+                })
             }
         }
     }
@@ -220,12 +242,22 @@ impl Evaluator {
     fn job(&self, program: &str, nonce: &Nonce) -> Result<Job, Fault> {
         let language = &self.language;
         let file = language.file.name(program).map_err(Fault::configuration)?;
-        let mut files = vec![SourceFile { path: file.clone(), bytes: program.as_bytes().to_vec() }];
+        let mut files = vec![SourceFile {
+            path: file.clone(),
+            bytes: program.as_bytes().to_vec(),
+        }];
         files.extend(language.helpers.iter().cloned());
         let run = |args: &[String], stdin: &str| {
             let mut command = language.run.words(&file);
-            command.extend(args.iter().map(|arg| crate::program::Word::Text(arg.clone())));
-            Run { command, stdin: stdin.as_bytes().to_vec(), private: None }
+            command.extend(
+                args.iter()
+                    .map(|arg| crate::program::Word::Text(arg.clone())),
+            );
+            Run {
+                command,
+                stdin: stdin.as_bytes().to_vec(),
+                private: None,
+            }
         };
         let mut runs = Vec::new();
         if self.expectations.iter().any(Expectation::needs_own_run) {
@@ -233,19 +265,38 @@ impl Evaluator {
         }
         for expectation in &self.expectations {
             match expectation {
-                Expectation::StdinCases(cases) => runs.extend(cases.iter().map(|case| run(&case.args, &case.stdin))),
+                Expectation::StdinCases(cases) => {
+                    runs.extend(cases.iter().map(|case| run(&case.args, &case.stdin)))
+                }
                 Expectation::Tests(tests) => {
                     let Some(beside) = &language.beside else {
-                        let message = format!("`tests` cannot run in {}: its rule has no `beside`", language.name);
+                        let message = format!(
+                            "`tests` cannot run in {}: its rule has no `beside`",
+                            language.name
+                        );
                         return Err(Fault::configuration(message));
                     };
-                    files.push(SourceFile { path: beside.file.clone(), bytes: beside.code.clone() });
+                    files.push(SourceFile {
+                        path: beside.file.clone(),
+                        bytes: beside.code.clone(),
+                    });
                     let mut command = beside.run.words(&file);
-                    command.extend(self.args.iter().map(|arg| crate::program::Word::Text(arg.clone())));
+                    command.extend(
+                        self.args
+                            .iter()
+                            .map(|arg| crate::program::Word::Text(arg.clone())),
+                    );
                     let private = Some(tests.order(nonce));
-                    runs.push(Run { command, stdin: self.stdin.as_bytes().to_vec(), private });
+                    runs.push(Run {
+                        command,
+                        stdin: self.stdin.as_bytes().to_vec(),
+                        private,
+                    });
                 }
-                Expectation::Output(_) | Expectation::Runs | Expectation::ExitCode(_) | Expectation::Error(_) => {}
+                Expectation::Output(_)
+                | Expectation::Runs
+                | Expectation::ExitCode(_)
+                | Expectation::Error(_) => {}
             }
         }
         files.extend(self.files.iter().cloned());
@@ -256,7 +307,10 @@ impl Evaluator {
             limits: self.limits,
             network: false,
         };
-        Ok(Job { program: Arc::new(program), runs })
+        Ok(Job {
+            program: Arc::new(program),
+            runs,
+        })
     }
 
     /// The metrics that are known before anything runs.
@@ -269,7 +323,10 @@ impl Evaluator {
         metrics.push(("extracted_code".to_owned(), Metric::of(found, reason)));
         for expectation in &self.expectations {
             if let Expectation::Output(matcher) = expectation {
-                metrics.push(("expected_output".to_owned(), Metric::of(true, matcher.provenance())));
+                metrics.push((
+                    "expected_output".to_owned(),
+                    Metric::of(true, matcher.provenance()),
+                ));
             }
         }
         metrics
@@ -279,7 +336,11 @@ impl Evaluator {
     pub fn prompt(&self) -> String {
         match self.messages.as_slice() {
             [only] => only.content.clone(),
-            messages => messages.iter().map(|message| format!("{}: {}", message.role, message.content)).collect::<Vec<_>>().join("\n\n"),
+            messages => messages
+                .iter()
+                .map(|message| format!("{}: {}", message.role, message.content))
+                .collect::<Vec<_>>()
+                .join("\n\n"),
         }
     }
 }

@@ -29,10 +29,22 @@ const EPSILON: f64 = 1e-9;
 impl ScoreRule {
     /// The reward for these metrics; `trouble` is what went wrong with the executions.
     pub(super) fn reward(&self, metrics: Vec<(String, Metric)>, trouble: Option<Cause>) -> Reward {
-        let value = |name: &str| metrics.iter().find(|(metric, _)| metric == name).map_or(0.0, |(_, metric)| metric.score);
-        let closed = self.gates.iter().find(|(gate, floor)| value(gate) < floor - EPSILON);
+        let value = |name: &str| {
+            metrics
+                .iter()
+                .find(|(metric, _)| metric == name)
+                .map_or(0.0, |(_, metric)| metric.score)
+        };
+        let closed = self
+            .gates
+            .iter()
+            .find(|(gate, floor)| value(gate) < floor - EPSILON);
         let total: f64 = self.weights.iter().map(|(_, weight)| weight).sum();
-        let weighted: f64 = self.weights.iter().map(|(name, weight)| weight * value(name)).sum();
+        let weighted: f64 = self
+            .weights
+            .iter()
+            .map(|(name, weight)| weight * value(name))
+            .sum();
         let score = match closed {
             None if total > 0.0 => (weighted / total).clamp(0.0, 1.0),
             _ => 0.0,
@@ -40,48 +52,103 @@ impl ScoreRule {
         let score = if score > 1.0 - EPSILON { 1.0 } else { score };
         let cause = (score <= 0.0).then(|| match (trouble, closed) {
             (Some(cause), _) => cause,
-            (None, Some((gate, _))) if gate != "execution_result" && !self.weighs(gate) => Cause::Gate,
+            (None, Some((gate, _))) if gate != "execution_result" && !self.weighs(gate) => {
+                Cause::Gate
+            }
             (None, _) => Cause::Wrong,
         });
         let because = match closed {
-            Some((gate, floor)) => format!("the gate `{gate}` is at {}, below {floor}", value(gate)),
+            Some((gate, floor)) => {
+                format!("the gate `{gate}` is at {}, below {floor}", value(gate))
+            }
             None => self.sum(&value),
         };
         self.verdict(score, cause, metrics, because)
     }
 
     /// The reward of a reply without code: everything that was expected is missing.
-    pub(super) fn reward_without_code(&self, mut metrics: Vec<(String, Metric)>, evaluator: &Evaluator) -> Reward {
-        for name in std::iter::once("execution_result").chain(evaluator.expectations.iter().map(super::Expectation::metric)) {
+    pub(super) fn reward_without_code(
+        &self,
+        mut metrics: Vec<(String, Metric)>,
+        evaluator: &Evaluator,
+    ) -> Reward {
+        for name in std::iter::once("execution_result").chain(
+            evaluator
+                .expectations
+                .iter()
+                .map(super::Expectation::metric),
+        ) {
             if !metrics.iter().any(|(metric, _)| metric == name) {
-                metrics.push((name.to_owned(), Metric::of(false, "nothing ran: the reply holds no code".to_owned())));
+                metrics.push((
+                    name.to_owned(),
+                    Metric::of(false, "nothing ran: the reply holds no code".to_owned()),
+                ));
             }
         }
-        self.verdict(0.0, Some(Cause::NoCode), metrics, "the reply holds no code".to_owned())
+        self.verdict(
+            0.0,
+            Some(Cause::NoCode),
+            metrics,
+            "the reply holds no code".to_owned(),
+        )
     }
 
     fn weighs(&self, metric: &str) -> bool {
-        self.weights.iter().any(|(name, weight)| name == metric && *weight > 0.0)
+        self.weights
+            .iter()
+            .any(|(name, weight)| name == metric && *weight > 0.0)
     }
 
     fn sum(&self, value: &dyn Fn(&str) -> f64) -> String {
-        let parts: Vec<String> = self.weights.iter().filter(|(_, weight)| *weight > 0.0).map(|(name, weight)| {
-            if self.weights.len() == 1 { format!("{name} {}", short(value(name))) } else { format!("{name} {} × {weight}", short(value(name))) }
-        }).collect();
+        let parts: Vec<String> = self
+            .weights
+            .iter()
+            .filter(|(_, weight)| *weight > 0.0)
+            .map(|(name, weight)| {
+                if self.weights.len() == 1 {
+                    format!("{name} {}", short(value(name)))
+                } else {
+                    format!("{name} {} × {weight}", short(value(name)))
+                }
+            })
+            .collect();
         parts.join(", ")
     }
 
-    fn verdict(&self, score: f64, cause: Option<Cause>, metrics: Vec<(String, Metric)>, because: String) -> Reward {
+    fn verdict(
+        &self,
+        score: f64,
+        cause: Option<Cause>,
+        metrics: Vec<(String, Metric)>,
+        because: String,
+    ) -> Reward {
         let cause_word = cause.map_or(String::new(), |cause| format!(" ({})", cause.word()));
         let (passed, wanted) = match self.wanted {
-            Wanted::AtLeast(least) => (score >= least - EPSILON, format!("at least {least} is wanted")),
-            Wanted::AtMost(most, None) => (score <= most + EPSILON, format!("at most {most} is wanted")),
+            Wanted::AtLeast(least) => (
+                score >= least - EPSILON,
+                format!("at least {least} is wanted"),
+            ),
+            Wanted::AtMost(most, None) => {
+                (score <= most + EPSILON, format!("at most {most} is wanted"))
+            }
             Wanted::AtMost(most, Some(wanted)) => {
                 let as_caused = cause.is_none_or(|cause| cause == wanted);
-                (score <= most + EPSILON && as_caused, format!("at most {most} is wanted, with the cause `{}`", wanted.word()))
+                (
+                    score <= most + EPSILON && as_caused,
+                    format!(
+                        "at most {most} is wanted, with the cause `{}`",
+                        wanted.word()
+                    ),
+                )
             }
         };
-        Reward { score, passed, cause, metrics, reason: format!("score {}{cause_word}: {because}; {wanted}", short(score)) }
+        Reward {
+            score,
+            passed,
+            cause,
+            metrics,
+            reason: format!("score {}{cause_word}: {because}; {wanted}", short(score)),
+        }
     }
 }
 

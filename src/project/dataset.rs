@@ -23,28 +23,50 @@ pub struct Rows {
 impl Rows {
     /// No rows.
     pub fn none() -> Rows {
-        Rows { reader: None, file: String::new(), line: 0 }
+        Rows {
+            reader: None,
+            file: String::new(),
+            line: 0,
+        }
     }
 
     pub(super) fn open(path: &Path, shown: String) -> Result<Rows, String> {
         let file = File::open(path).map_err(|error| super::why(&error))?;
-        if file.metadata().map_err(|error| super::why(&error))?.is_dir() {
+        if file
+            .metadata()
+            .map_err(|error| super::why(&error))?
+            .is_dir()
+        {
             return Err("it is a directory".to_owned());
         }
-        Ok(Rows { reader: Some(BufReader::new(file)), file: shown, line: 0 })
+        Ok(Rows {
+            reader: Some(BufReader::new(file)),
+            file: shown,
+            line: 0,
+        })
     }
 
     fn bad(&self, text: &str, column: usize, message: String) -> Diagnostic {
         let skipped = column.saturating_sub(SHOWN_MAX / 2);
         let shown: String = text.chars().skip(skipped).take(SHOWN_MAX).collect();
-        let place = RowPlace { file: self.file.clone(), line: self.line, column: column.max(1), text: shown, skipped };
+        let place = RowPlace {
+            file: self.file.clone(),
+            line: self.line,
+            column: column.max(1),
+            text: shown,
+            skipped,
+        };
         Diagnostic::in_row(place, message)
     }
 
     fn row(&self, line: &[u8]) -> Result<Row, Diagnostic> {
         let text = std::str::from_utf8(line).map_err(|error| {
             let valid = String::from_utf8_lossy(&line[..error.valid_up_to()]).into_owned();
-            self.bad(&valid, valid.chars().count() + 1, "the row is not UTF-8".to_owned())
+            self.bad(
+                &valid,
+                valid.chars().count() + 1,
+                "the row is not UTF-8".to_owned(),
+            )
         })?;
         let columns = match serde_json::from_str(text) {
             Ok(serde_json::Value::Object(columns)) => columns,
@@ -52,10 +74,18 @@ impl Rows {
             Err(error) => {
                 let message = error.to_string();
                 let message = message.split(" at line ").next().unwrap_or(&message);
-                return Err(self.bad(text, error.column(), format!("the row is not JSON: {message}")));
+                return Err(self.bad(
+                    text,
+                    error.column(),
+                    format!("the row is not JSON: {message}"),
+                ));
             }
         };
-        Ok(Row { file: self.file.clone(), line: self.line, columns })
+        Ok(Row {
+            file: self.file.clone(),
+            line: self.line,
+            columns,
+        })
     }
 }
 
@@ -73,7 +103,11 @@ impl Iterator for Rows {
                 Ok(0) => return None,
                 Ok(_) if line.len() > ROW_BYTES_MAX => {
                     self.reader = None;
-                    return Some(Err(self.bad("", 1, format!("the row has more than {} MiB", ROW_BYTES_MAX >> 20))));
+                    return Some(Err(self.bad(
+                        "",
+                        1,
+                        format!("the row has more than {} MiB", ROW_BYTES_MAX >> 20),
+                    )));
                 }
                 Ok(_) => {}
                 Err(error) => {

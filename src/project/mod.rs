@@ -13,9 +13,12 @@ use serde::Deserialize;
 
 pub use dataset::Rows;
 
-use crate::compile::{CasePlan, Files, RuleExample, RuleSet, SuitePlan, compile_inline, compile_rules, compile_suite, resolve_path, rule_examples};
-use crate::evaluator::Evaluator;
+use crate::compile::{
+    CasePlan, Files, RuleExample, RuleSet, SuitePlan, compile_inline, compile_rules, compile_suite,
+    resolve_path, rule_examples,
+};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::evaluator::Evaluator;
 use crate::source::{SourceId, Sources, Span};
 use crate::syntax::rules::{RulePack, parse_rules};
 use crate::syntax::{Kind, Node, SuiteFile, parse_suite};
@@ -117,7 +120,11 @@ impl Project {
             match fs::metadata(place) {
                 Ok(data) if data.is_dir() => files.extend(yaml_files(place, false)),
                 Ok(_) => files.push(place.clone()),
-                Err(error) => diagnostics.push(Diagnostic::nowhere(format!("cannot read `{}`: {}", place.display(), why(&error)))),
+                Err(error) => diagnostics.push(Diagnostic::nowhere(format!(
+                    "cannot read `{}`: {}",
+                    place.display(),
+                    why(&error)
+                ))),
             }
         }
         files.sort();
@@ -125,11 +132,22 @@ impl Project {
         let mut stems: BTreeMap<String, &PathBuf> = BTreeMap::new();
         for file in &files {
             if let Some(other) = stems.insert(stem(file), file) {
-                let message = format!("`{}` and `{}` have one name", self.shown(other), self.shown(file));
-                diagnostics.push(Diagnostic::nowhere(message).help("a suite is named after its file: rename one"));
+                let message = format!(
+                    "`{}` and `{}` have one name",
+                    self.shown(other),
+                    self.shown(file)
+                );
+                diagnostics.push(
+                    Diagnostic::nowhere(message)
+                        .help("a suite is named after its file: rename one"),
+                );
             }
         }
-        if diagnostics.is_empty() { Ok(files) } else { Err(diagnostics) }
+        if diagnostics.is_empty() {
+            Ok(files)
+        } else {
+            Err(diagnostics)
+        }
     }
 
     /// Reads and compiles a suite file.
@@ -138,7 +156,8 @@ impl Project {
     /// Everything that is wrong with it.
     pub fn suite(&mut self, path: &Path) -> Result<SuitePlan, Diagnostics> {
         let (file, rules) = self.suite_source(path)?;
-        let (plan, mut diagnostics) = compile_suite(&stem(path), &file, &rules, &self.files, &self.sources);
+        let (plan, mut diagnostics) =
+            compile_suite(&stem(path), &file, &rules, &self.files, &self.sources);
         for case in &plan.cases {
             if let Some(dataset) = &case.dataset
                 && let Err(diagnostic) = self.rows(case)
@@ -147,7 +166,11 @@ impl Project {
                 diagnostics.push(diagnostic);
             }
         }
-        if diagnostics.is_empty() { Ok(plan) } else { Err(diagnostics) }
+        if diagnostics.is_empty() {
+            Ok(plan)
+        } else {
+            Err(diagnostics)
+        }
     }
 
     fn suite_source(&mut self, path: &Path) -> Result<(SuiteFile, Arc<RuleSet>), Diagnostics> {
@@ -161,11 +184,23 @@ impl Project {
             None => None,
             Some(names) => {
                 let mut diagnostics = Diagnostics::default();
-                let known: Vec<&str> = self.packs.iter().filter(|pack| !pack.is_standard).map(|pack| pack.pack.name.as_str()).collect();
+                let known: Vec<&str> = self
+                    .packs
+                    .iter()
+                    .filter(|pack| !pack.is_standard)
+                    .map(|pack| pack.pack.name.as_str())
+                    .collect();
                 for name in names {
                     if !known.contains(&name.value.as_str()) {
-                        let help = crate::diagnostic::did_you_mean(&name.value, known.iter().copied());
-                        diagnostics.push(Diagnostic::at(name.span, format!("unknown rule pack `{}`", name.value)).maybe_help(help));
+                        let help =
+                            crate::diagnostic::did_you_mean(&name.value, known.iter().copied());
+                        diagnostics.push(
+                            Diagnostic::at(
+                                name.span,
+                                format!("unknown rule pack `{}`", name.value),
+                            )
+                            .maybe_help(help),
+                        );
                     }
                 }
                 if !diagnostics.is_empty() {
@@ -175,7 +210,11 @@ impl Project {
             }
         };
         let (rules, diagnostics) = self.rule_set(selection);
-        if diagnostics.is_empty() { Ok((file, rules)) } else { Err(diagnostics) }
+        if diagnostics.is_empty() {
+            Ok((file, rules))
+        } else {
+            Err(diagnostics)
+        }
     }
 
     /// A case whose keys came as JSON, in a row to score. Texts in it are literal but for
@@ -183,7 +222,10 @@ impl Project {
     ///
     /// # Errors
     /// Everything that is wrong with it; places mean nothing.
-    pub fn inline(&mut self, keys: &serde_json::Map<String, serde_json::Value>) -> Result<Evaluator, Diagnostics> {
+    pub fn inline(
+        &mut self,
+        keys: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Evaluator, Diagnostics> {
         let rules = self.rules();
         compile_inline(keys, &rules, &self.files, &self.sources)
     }
@@ -195,10 +237,18 @@ impl Project {
             let pack = &pack.pack;
             let languages = pack.languages.iter().map(|rule| (&rule.name, &rule.node));
             let code = pack.code.iter().map(|rule| (&rule.name, &rule.node));
-            let expected = pack.expected_output.iter().map(|rule| (&rule.name, &rule.node));
+            let expected = pack
+                .expected_output
+                .iter()
+                .map(|rule| (&rule.name, &rule.node));
             let comparators = pack.comparators.iter().map(|rule| (&rule.name, &rule.node));
             let presets = pack.presets.iter().map(|rule| (&rule.name, &rule.node));
-            for (rule, _) in languages.chain(code).chain(expected).chain(comparators).chain(presets) {
+            for (rule, _) in languages
+                .chain(code)
+                .chain(expected)
+                .chain(comparators)
+                .chain(presets)
+            {
                 if rule.value == name {
                     found.push((self.sources.place(rule.span), self.block_at(rule.span)));
                 }
@@ -210,13 +260,20 @@ impl Project {
     /// The lines of a YAML block, from its key to where the indentation ends.
     fn block_at(&self, key: Span) -> String {
         let text = &self.sources.get(key.source).text;
-        let start = text[..key.start as usize].rfind('\n').map_or(0, |newline| newline + 1);
+        let start = text[..key.start as usize]
+            .rfind('\n')
+            .map_or(0, |newline| newline + 1);
         let indent = |line: &str| line.len() - line.trim_start().len();
         let mut lines = text[start..].lines();
-        let Some(first) = lines.next() else { return String::new() };
+        let Some(first) = lines.next() else {
+            return String::new();
+        };
         let outer = indent(first);
         let inner = lines.take_while(|line| line.trim().is_empty() || indent(line) > outer);
-        let block: Vec<&str> = std::iter::once(first).chain(inner).map(|line| line.get(outer..).unwrap_or("")).collect();
+        let block: Vec<&str> = std::iter::once(first)
+            .chain(inner)
+            .map(|line| line.get(outer..).unwrap_or(""))
+            .collect();
         block.join("\n").trim_end().to_owned()
     }
 
@@ -225,12 +282,18 @@ impl Project {
     /// # Errors
     /// When the file cannot be opened, at the place where it is named.
     pub fn rows(&self, case: &CasePlan) -> Result<Rows, Diagnostic> {
-        let Some(dataset) = &case.dataset else { return Ok(Rows::none()) };
+        let Some(dataset) = &case.dataset else {
+            return Ok(Rows::none());
+        };
         let at = |message: String| Diagnostic::at(dataset.written.span, message);
         if let Err(why) = self.may_read(&dataset.path) {
-            return Err(at(format!("cannot read `{}`: {why}", dataset.written.value)));
+            return Err(at(format!(
+                "cannot read `{}`: {why}",
+                dataset.written.value
+            )));
         }
-        Rows::open(&dataset.path, self.shown(&dataset.path)).map_err(|why| at(format!("cannot read `{}`: {why}", dataset.written.value)))
+        Rows::open(&dataset.path, self.shown(&dataset.path))
+            .map_err(|why| at(format!("cannot read `{}`: {why}", dataset.written.value)))
     }
 
     /// The rules that every suite of the project sees.
@@ -241,7 +304,11 @@ impl Project {
     /// The examples of the project's own rules, in the order of packs.
     pub fn rule_examples(&mut self) -> Vec<RuleExample> {
         let rules = self.rules();
-        self.packs.iter().filter(|pack| pack.in_project).flat_map(|pack| rule_examples(&pack.pack, &rules)).collect()
+        self.packs
+            .iter()
+            .filter(|pack| pack.in_project)
+            .flat_map(|pack| rule_examples(&pack.pack, &rules))
+            .collect()
     }
 
     /// A path as it is shown: from the root where it lies in it.
@@ -257,7 +324,12 @@ impl Project {
         let packs: Vec<RulePack> = self
             .packs
             .iter()
-            .filter(|pack| pack.is_standard || selection.as_ref().is_none_or(|names| names.contains(&pack.pack.name)))
+            .filter(|pack| {
+                pack.is_standard
+                    || selection
+                        .as_ref()
+                        .is_none_or(|names| names.contains(&pack.pack.name))
+            })
             .map(|pack| pack.pack.clone())
             .collect();
         let (rules, diagnostics) = compile_rules(&packs, &self.files, &self.sources);
@@ -280,18 +352,30 @@ impl Project {
             Err(error) => {
                 let at = error.span().unwrap_or(0..0);
                 let to = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
-                self.diagnostics.push(Diagnostic::at(Span { source, start: to(at.start), end: to(at.end) }, error.message()));
+                self.diagnostics.push(Diagnostic::at(
+                    Span {
+                        source,
+                        start: to(at.start),
+                        end: to(at.end),
+                    },
+                    error.message(),
+                ));
             }
         }
     }
 
     /// The standard pack, then the project's.
     fn read_packs(&mut self) {
-        let directory = self.root.join(self.config.rules.as_deref().unwrap_or(Path::new("rules")));
+        let directory = self
+            .root
+            .join(self.config.rules.as_deref().unwrap_or(Path::new("rules")));
         let mut standard: BTreeMap<&str, &[u8]> = BTreeMap::new();
         for (name, bytes) in standard::FILES {
             standard.insert(name, bytes);
-            self.files.insert(resolve_path(Path::new(standard::DIRECTORY), name), Ok(bytes.to_vec()));
+            self.files.insert(
+                resolve_path(Path::new(standard::DIRECTORY), name),
+                Ok(bytes.to_vec()),
+            );
         }
         for (name, bytes) in &standard {
             if !is_yaml(Path::new(name)) {
@@ -301,15 +385,28 @@ impl Project {
             let in_project = fs::read(directory.join(name)).is_ok_and(|own| own == *bytes);
             let text = String::from_utf8_lossy(bytes).into_owned();
             let home = Path::new(standard::DIRECTORY).join(name);
-            let shown = if in_project { self.shown(&directory.join(name)) } else { format!("{}/{name}", standard::DIRECTORY) };
-            let source = self.sources.add(shown, home.parent().unwrap_or(Path::new("")), text.as_str());
+            let shown = if in_project {
+                self.shown(&directory.join(name))
+            } else {
+                format!("{}/{name}", standard::DIRECTORY)
+            };
+            let source =
+                self.sources
+                    .add(shown, home.parent().unwrap_or(Path::new("")), text.as_str());
             self.add_pack(name, source, &text, in_project, true);
         }
         if self.config.rules.is_some() && !directory.is_dir() {
-            self.diagnostics.push(Diagnostic::nowhere(format!("`rules` in rewardspec.toml names `{}`, which is no directory", self.shown(&directory))));
+            self.diagnostics.push(Diagnostic::nowhere(format!(
+                "`rules` in rewardspec.toml names `{}`, which is no directory",
+                self.shown(&directory)
+            )));
         }
         for path in yaml_files(&directory, true) {
-            let name = path.strip_prefix(&directory).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let name = path
+                .strip_prefix(&directory)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .replace('\\', "/");
             let (source, text) = match self.read_source(&path) {
                 Ok(read) => read,
                 Err(diagnostics) => {
@@ -317,14 +414,24 @@ impl Project {
                     continue;
                 }
             };
-            if standard.get(name.as_str()).is_some_and(|bytes| *bytes == text.as_bytes()) {
+            if standard
+                .get(name.as_str())
+                .is_some_and(|bytes| *bytes == text.as_bytes())
+            {
                 continue;
             }
             self.add_pack(&name, source, &text, true, false);
         }
     }
 
-    fn add_pack(&mut self, file: &str, source: SourceId, text: &str, in_project: bool, is_standard: bool) {
+    fn add_pack(
+        &mut self,
+        file: &str,
+        source: SourceId,
+        text: &str,
+        in_project: bool,
+        is_standard: bool,
+    ) {
         let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
         match parse_rules(name, source, text) {
             Ok(pack) => {
@@ -334,7 +441,11 @@ impl Project {
                 for preset in &pack.presets {
                     self.read_named_files(&preset.node);
                 }
-                self.packs.push(LoadedPack { pack, in_project, is_standard });
+                self.packs.push(LoadedPack {
+                    pack,
+                    in_project,
+                    is_standard,
+                });
             }
             Err(diagnostics) => self.diagnostics.extend(diagnostics),
         }
@@ -347,7 +458,15 @@ impl Project {
             Ok(bytes) => bytes,
             Err(why) => {
                 let source = self.sources.add(shown, &directory, "");
-                return Err(Diagnostic::at(Span { source, start: 0, end: 0 }, format!("cannot read the file: {why}")).into());
+                return Err(Diagnostic::at(
+                    Span {
+                        source,
+                        start: 0,
+                        end: 0,
+                    },
+                    format!("cannot read the file: {why}"),
+                )
+                .into());
             }
         };
         match String::from_utf8(bytes) {
@@ -360,7 +479,15 @@ impl Project {
                 let valid = String::from_utf8_lossy(&error.as_bytes()[..at]).into_owned();
                 let source = self.sources.add(shown, &directory, valid);
                 let at = u32::try_from(at).unwrap_or(u32::MAX);
-                Err(Diagnostic::at(Span { source, start: at, end: at }, "the file is not UTF-8 from here on").into())
+                Err(Diagnostic::at(
+                    Span {
+                        source,
+                        start: at,
+                        end: at,
+                    },
+                    "the file is not UTF-8 from here on",
+                )
+                .into())
             }
         }
     }
@@ -374,9 +501,12 @@ impl Project {
                 for (key, value) in entries {
                     match &value.kind {
                         Kind::Scalar { text, .. } if key.text == "file" => {
-                            let path = resolve_path(&self.sources.get(value.span.source).directory, text);
+                            let path =
+                                resolve_path(&self.sources.get(value.span.source).directory, text);
                             if !self.files.contains_key(&path) {
-                                let content = self.may_read(&path).and_then(|()| read_limited(&path, FILE_BYTES_MAX));
+                                let content = self
+                                    .may_read(&path)
+                                    .and_then(|()| read_limited(&path, FILE_BYTES_MAX));
                                 self.files.insert(path, content);
                             }
                         }
@@ -405,16 +535,23 @@ impl Project {
 fn find_root(start: &Path) -> PathBuf {
     let start = std::path::absolute(start).unwrap_or_else(|_| start.to_path_buf());
     let marked = |directory: &Path| ROOT_MARKS.iter().any(|mark| directory.join(mark).exists());
-    start.ancestors().find(|directory| marked(directory)).unwrap_or(&start).to_path_buf()
+    start
+        .ancestors()
+        .find(|directory| marked(directory))
+        .unwrap_or(&start)
+        .to_path_buf()
 }
 
 /// The name of a suite: its file's stem.
 pub fn stem(path: &Path) -> String {
-    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+    path.extension()
+        .is_some_and(|ending| ending == "yaml" || ending == "yml")
 }
 
 fn yaml_files(directory: &Path, deep: bool) -> Vec<PathBuf> {
@@ -439,9 +576,15 @@ fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
         return Err("it is a directory".to_owned());
     }
     let mut bytes = Vec::new();
-    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(|error| why(&error))?;
+    file.take(bytes_max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| why(&error))?;
     if bytes.len() as u64 > bytes_max {
-        return Err(format!("it has {} MiB, more than the {} MiB that are read", data.len() >> 20, bytes_max >> 20));
+        return Err(format!(
+            "it has {} MiB, more than the {} MiB that are read",
+            data.len() >> 20,
+            bytes_max >> 20
+        ));
     }
     Ok(bytes)
 }

@@ -46,7 +46,10 @@ impl Human {
     pub fn new(sink: Sink) -> Self {
         let progress = sink.is_terminal.then(|| {
             let bar = ProgressBar::new_spinner();
-            bar.set_style(ProgressStyle::with_template("{spinner} {pos} done  {msg}").expect("the template is right"));
+            bar.set_style(
+                ProgressStyle::with_template("{spinner} {pos} done  {msg}")
+                    .expect("the template is right"),
+            );
             bar
         });
         Human {
@@ -62,7 +65,11 @@ impl Human {
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colour {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn verdict(&self, outcome: &Outcome) -> String {
@@ -74,13 +81,33 @@ impl Human {
     }
 
     fn table(&self) -> String {
-        let width = self.suites.keys().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
-        let mut text = format!("{:<width$}  {:>6}  {:>6}  {:>6}  {:>10}\n", "suite", "cases", "passed", "errors", "mean score");
+        let width = self
+            .suites
+            .keys()
+            .map(|name| name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max(5);
+        let mut text = format!(
+            "{:<width$}  {:>6}  {:>6}  {:>6}  {:>10}\n",
+            "suite", "cases", "passed", "errors", "mean score"
+        );
         for (name, counts) in &self.suites {
             let scored = counts.cases - counts.errors;
-            #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
-            let mean = if scored == 0 { "-".to_owned() } else { format!("{:.3}", counts.score_sum / scored as f64) };
-            let _ = writeln!(text, "{name:<width$}  {:>6}  {:>6}  {:>6}  {mean:>10}", counts.cases, counts.passed, counts.errors);
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "counts of cases are far below 2^52"
+            )]
+            let mean = if scored == 0 {
+                "-".to_owned()
+            } else {
+                format!("{:.3}", counts.score_sum / scored as f64)
+            };
+            let _ = writeln!(
+                text,
+                "{name:<width$}  {:>6}  {:>6}  {:>6}  {mean:>10}",
+                counts.cases, counts.passed, counts.errors
+            );
         }
         text
     }
@@ -108,17 +135,26 @@ impl Reporter for Human {
             Err(_) => counts.errors += 1,
         }
         self.slowest.push((outcome.elapsed, outcome.id.to_string()));
-        self.slowest.sort_by_key(|(elapsed, _)| std::cmp::Reverse(*elapsed));
+        self.slowest
+            .sort_by_key(|(elapsed, _)| std::cmp::Reverse(*elapsed));
         self.slowest.truncate(SLOWEST_SHOWN_MAX);
         if !outcome.passed() {
-            if self.failures.len() < FAILURES_SHOWN_MAX { self.failures.push(outcome.clone()) } else { self.failures_more += 1 }
+            if self.failures.len() < FAILURES_SHOWN_MAX {
+                self.failures.push(outcome.clone())
+            } else {
+                self.failures_more += 1
+            }
         }
         if let Some(bar) = &self.progress {
             bar.inc(1);
             bar.set_message(outcome.id.to_string());
             return Ok(());
         }
-        let line = format!("{} {}", self.verdict(outcome), escape_line(&outcome.id.to_string()));
+        let line = format!(
+            "{} {}",
+            self.verdict(outcome),
+            escape_line(&outcome.id.to_string())
+        );
         writeln!(self.writer, "{line}")?;
         self.writer.flush()
     }
@@ -129,14 +165,27 @@ impl Reporter for Human {
         }
         for outcome in &self.failures {
             let verdict = self.verdict(outcome);
-            writeln!(self.writer, "\n{verdict} {}\n{}", escape_line(&outcome.id.to_string()), indent(&explain_outcome(outcome)))?;
+            writeln!(
+                self.writer,
+                "\n{verdict} {}\n{}",
+                escape_line(&outcome.id.to_string()),
+                indent(&explain_outcome(outcome))
+            )?;
         }
         if self.failures_more > 0 {
-            writeln!(self.writer, "\n… and {} more; `--format jsonl` has them all", self.failures_more)?;
+            writeln!(
+                self.writer,
+                "\n… and {} more; `--format jsonl` has them all",
+                self.failures_more
+            )?;
         }
         writeln!(self.writer, "\n{}", self.table().trim_end())?;
         if !self.causes.is_empty() {
-            let causes: Vec<String> = self.causes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+            let causes: Vec<String> = self
+                .causes
+                .iter()
+                .map(|(cause, count)| format!("{cause} {count}"))
+                .collect();
             writeln!(self.writer, "\nzeros by cause: {}", causes.join(", "))?;
         }
         let slow: Vec<String> = self
@@ -151,17 +200,32 @@ impl Reporter for Human {
         for (reason, count) in &summary.skipped {
             writeln!(self.writer, "not run: {count} ({reason})")?;
         }
-        let mut parts = vec![format!("{} passed", summary.passed), format!("{} failed", summary.failed)];
+        let mut parts = vec![
+            format!("{} passed", summary.passed),
+            format!("{} failed", summary.failed),
+        ];
         if summary.configuration > 0 {
-            parts.push(format!("{} with configuration errors", summary.configuration));
+            parts.push(format!(
+                "{} with configuration errors",
+                summary.configuration
+            ));
         }
         if summary.infrastructure > 0 {
-            parts.push(format!("{} with infrastructure errors", summary.infrastructure));
+            parts.push(format!(
+                "{} with infrastructure errors",
+                summary.infrastructure
+            ));
         }
         if summary.interrupted {
             parts.push("interrupted".to_owned());
         }
-        writeln!(self.writer, "{} cases in {:.1} s: {}", summary.cases, summary.seconds, parts.join(", "))?;
+        writeln!(
+            self.writer,
+            "{} cases in {:.1} s: {}",
+            summary.cases,
+            summary.seconds,
+            parts.join(", ")
+        )?;
         self.writer.flush()
     }
 }
@@ -175,7 +239,12 @@ pub fn explain_outcome(outcome: &Outcome) -> String {
         }
         Ok(reward) => {
             let _ = writeln!(text, "{}", escape(&reward.reason));
-            let width = reward.metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+            let width = reward
+                .metrics
+                .iter()
+                .map(|(name, _)| name.len())
+                .max()
+                .unwrap_or(0);
             for (name, metric) in &reward.metrics {
                 let mark = if metric.success { "+" } else { "-" };
                 let reason = escape(&metric.reason);
@@ -207,12 +276,23 @@ fn put_stream(text: &mut String, name: &str, stream: &str) {
         return;
     }
     let shown: String = stream.chars().take(OUTPUT_SHOWN_MAX).collect();
-    let more = if shown.len() < stream.len() { format!("\n… ({} bytes in all)", stream.len()) } else { String::new() };
-    let _ = writeln!(text, "{name}:\n{}", indent(&escape(&format!("{}{more}", shown.trim_end()))));
+    let more = if shown.len() < stream.len() {
+        format!("\n… ({} bytes in all)", stream.len())
+    } else {
+        String::new()
+    };
+    let _ = writeln!(
+        text,
+        "{name}:\n{}",
+        indent(&escape(&format!("{}{more}", shown.trim_end())))
+    );
 }
 
 fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("    {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Text that a program or a model made, harmless to a terminal: control characters are shown,
@@ -223,7 +303,9 @@ pub(crate) fn escape(text: &str) -> String {
         match letter {
             '\n' | '\t' => safe.push(letter),
             '\r' => safe.push_str("\\r"),
-            _ if letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+            _ if letter.is_control()
+                || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
                 safe.extend(letter.escape_unicode());
             }
             _ => safe.push(letter),
@@ -242,7 +324,10 @@ mod tests {
 
     #[test]
     fn a_program_cannot_drive_the_terminal() {
-        assert_eq!(escape("\x1b[2Jgone\r\u{202e}x"), "\\u{1b}[2Jgone\\r\\u{202e}x");
+        assert_eq!(
+            escape("\x1b[2Jgone\r\u{202e}x"),
+            "\\u{1b}[2Jgone\\r\\u{202e}x"
+        );
         assert_eq!(escape("a\n\tb é"), "a\n\tb é");
     }
 }

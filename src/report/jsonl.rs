@@ -15,7 +15,9 @@ pub struct Jsonl {
 impl Jsonl {
     /// A reporter that writes there.
     pub fn new(sink: Sink) -> Self {
-        Jsonl { writer: sink.writer }
+        Jsonl {
+            writer: sink.writer,
+        }
     }
 }
 

@@ -56,8 +56,16 @@ pub struct Sink {
 
 /// Every format.
 pub const FORMATS: &[Format] = &[
-    Format { name: "human", about: "progress, a table, what failed and why", open: |sink| Box::new(Human::new(sink)) },
-    Format { name: "jsonl", about: "one JSON object a case, as each is done", open: |sink| Box::new(Jsonl::new(sink)) },
+    Format {
+        name: "human",
+        about: "progress, a table, what failed and why",
+        open: |sink| Box::new(Human::new(sink)),
+    },
+    Format {
+        name: "jsonl",
+        about: "one JSON object a case, as each is done",
+        open: |sink| Box::new(Jsonl::new(sink)),
+    },
 ];
 
 /// The counts of a run.
@@ -90,7 +98,11 @@ impl Summary {
         match &outcome.result {
             Ok(reward) => {
                 self.score_sum += reward.score;
-                if reward.passed { self.passed += 1 } else { self.failed += 1 }
+                if reward.passed {
+                    self.passed += 1
+                } else {
+                    self.failed += 1
+                }
             }
             Err(fault) => match fault.kind {
                 FaultKind::Infrastructure => self.infrastructure += 1,

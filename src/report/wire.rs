@@ -54,7 +54,10 @@ pub fn fault(id: Value, line: usize, fault: &Fault) -> Map<String, Value> {
 
 /// The execution that says most: the first that did not end well, else the last.
 pub fn shown(executions: &[Execution]) -> Option<&Execution> {
-    executions.iter().find(|execution| execution.status != Status::Ok).or(executions.last())
+    executions
+        .iter()
+        .find(|execution| execution.status != Status::Ok)
+        .or(executions.last())
 }
 
 fn put_reward(object: &mut Map<String, Value>, reward: &Reward) {
@@ -66,7 +69,12 @@ fn put_reward(object: &mut Map<String, Value>, reward: &Reward) {
     let metrics: Map<String, Value> = reward
         .metrics
         .iter()
-        .map(|(name, metric)| (name.clone(), json!({"score": metric.score, "success": metric.success, "reason": metric.reason})))
+        .map(|(name, metric)| {
+            (
+                name.clone(),
+                json!({"score": metric.score, "success": metric.success, "reason": metric.reason}),
+            )
+        })
         .collect();
     object.insert("metrics".to_owned(), metrics.into());
 }

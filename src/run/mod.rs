@@ -79,8 +79,20 @@ impl Runner {
     /// Scores a reply; absent, the reply that the case carries.
     pub async fn evaluate(&self, evaluator: &Evaluator, reply: Option<&Reply>) -> Outcome {
         let started = Instant::now();
-        let mut outcome = Outcome::fault(evaluator.id.clone(), evaluator.language.name.clone(), Fault::input("nothing was tried"));
-        outcome.result = self.attempt(evaluator, reply, &mut outcome.extraction, &mut outcome.program, &mut outcome.executions).await;
+        let mut outcome = Outcome::fault(
+            evaluator.id.clone(),
+            evaluator.language.name.clone(),
+            Fault::input("nothing was tried"),
+        );
+        outcome.result = self
+            .attempt(
+                evaluator,
+                reply,
+                &mut outcome.extraction,
+                &mut outcome.program,
+                &mut outcome.executions,
+            )
+            .await;
         outcome.elapsed = started.elapsed();
         outcome
     }
@@ -108,7 +120,10 @@ impl Runner {
                 Step::Done(reward) => return Ok(reward),
                 Step::Run(jobs) => {
                     for job in jobs {
-                        let result = backend.execute(&job).await.map_err(|error| Fault::infrastructure(error.message))?;
+                        let result = backend
+                            .execute(&job)
+                            .await
+                            .map_err(|error| Fault::infrastructure(error.message))?;
                         executions.extend(result.build.iter().cloned());
                         executions.extend(result.runs.iter().cloned());
                         results.push(result);
@@ -123,7 +138,9 @@ impl Runner {
         if wanted.contains(&BackendChoice::Local) {
             return Ok(&self.local);
         }
-        Err(Fault::infrastructure("the backend `e2b` is not in this version; `backend: [e2b, local]` falls back to this machine"))
+        Err(Fault::infrastructure(
+            "the backend `e2b` is not in this version; `backend: [e2b, local]` falls back to this machine",
+        ))
     }
 
     /// Runs a job that belongs to no case, such as a rule's example.
@@ -135,7 +152,11 @@ impl Runner {
     }
 
     /// What a user must be told once about where programs run.
-    pub fn notices<'a>(&self, evaluators: impl IntoIterator<Item = &'a [BackendChoice]>, key_is_set: bool) -> BTreeSet<String> {
+    pub fn notices<'a>(
+        &self,
+        evaluators: impl IntoIterator<Item = &'a [BackendChoice]>,
+        key_is_set: bool,
+    ) -> BTreeSet<String> {
         let mut notices = BTreeSet::new();
         for wanted in evaluators {
             let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
@@ -168,7 +189,9 @@ fn nonce() -> Nonce {
     let mut bytes = [0_u8; 16];
     let mut filled = 0;
     while filled < bytes.len() {
-        filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty()).expect("the kernel gives random bytes");
+        filled +=
+            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
+                .expect("the kernel gives random bytes");
     }
     Nonce(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -196,10 +219,19 @@ pub async fn run_all(
                 None => break,
             }
         }
-        let Some(joined) = tasks.join_next().await else { return };
+        let Some(joined) = tasks.join_next().await else {
+            return;
+        };
         let outcome = joined.unwrap_or_else(|error| {
-            let id = CaseId { suite: "rewardspec".to_owned(), case: "evaluate".to_owned() };
-            Outcome::fault(id, "", Fault::infrastructure(format!("an evaluation panicked: {error}")))
+            let id = CaseId {
+                suite: "rewardspec".to_owned(),
+                case: "evaluate".to_owned(),
+            };
+            Outcome::fault(
+                id,
+                "",
+                Fault::infrastructure(format!("an evaluation panicked: {error}")),
+            )
         });
         if on_outcome(outcome).is_break() {
             // Dropping the tasks ends their programs.

@@ -34,7 +34,11 @@ pub enum Planned {
 impl Selection {
     fn wants_case(&self, case: &CasePlan) -> bool {
         let tagged = self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag));
-        let named = case.dataset.is_some() || self.filter.as_ref().is_none_or(|filter| case.id.to_string().contains(filter));
+        let named = case.dataset.is_some()
+            || self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| case.id.to_string().contains(filter));
         let spoken = match case.fixed_language() {
             Some(language) => self.wants_language(&language.name),
             None => true,
@@ -51,30 +55,58 @@ impl Selection {
     }
 
     fn wants_id(&self, id: &CaseId) -> bool {
-        self.filter.as_ref().is_none_or(|filter| id.to_string().contains(filter))
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| id.to_string().contains(filter))
     }
 
     /// Every selected case of the suites, rows streamed. Cases that are skipped come too: who
     /// runs them decides.
-    pub fn plan<'p>(&'p self, suites: &'p [SuitePlan], project: &'p Project) -> impl Iterator<Item = Planned> + 'p {
-        let cases = suites.iter().flat_map(|suite| &suite.cases).filter(|case| self.wants_case(case));
+    pub fn plan<'p>(
+        &'p self,
+        suites: &'p [SuitePlan],
+        project: &'p Project,
+    ) -> impl Iterator<Item = Planned> + 'p {
+        let cases = suites
+            .iter()
+            .flat_map(|suite| &suite.cases)
+            .filter(|case| self.wants_case(case));
         let planned = cases.flat_map(move |case| self.rows(case, project));
         planned.take(self.limit.unwrap_or(usize::MAX))
     }
 
-    fn rows<'p>(&'p self, case: &'p CasePlan, project: &'p Project) -> Box<dyn Iterator<Item = Planned> + 'p> {
+    fn rows<'p>(
+        &'p self,
+        case: &'p CasePlan,
+        project: &'p Project,
+    ) -> Box<dyn Iterator<Item = Planned> + 'p> {
         if case.dataset.is_none() {
-            let planned = self.planned(case.evaluator(None, &project.sources), case.id.clone(), project);
+            let planned = self.planned(
+                case.evaluator(None, &project.sources),
+                case.id.clone(),
+                project,
+            );
             return Box::new(planned.into_iter());
         }
         let rows = match project.rows(case) {
             Ok(rows) => rows,
-            Err(diagnostic) => return Box::new(std::iter::once(fault(case.id.clone(), &diagnostic, project))),
+            Err(diagnostic) => {
+                return Box::new(std::iter::once(fault(
+                    case.id.clone(),
+                    &diagnostic,
+                    project,
+                )));
+            }
         };
         Box::new(rows.filter_map(move |row| match row {
             Err(diagnostic) => Some(fault(bad_row_id(case, &diagnostic), &diagnostic, project)),
             Ok(row) => {
-                let id = case.id_of(&row, &project.sources).unwrap_or_else(|_| CaseId { case: row.line.to_string(), ..case.id.clone() });
+                let id = case
+                    .id_of(&row, &project.sources)
+                    .unwrap_or_else(|_| CaseId {
+                        case: row.line.to_string(),
+                        ..case.id.clone()
+                    });
                 if !self.wants_id(&id) {
                     return None;
                 }
@@ -83,9 +115,16 @@ impl Selection {
         }))
     }
 
-    fn planned(&self, evaluator: Result<Evaluator, Diagnostic>, id: CaseId, project: &Project) -> Option<Planned> {
+    fn planned(
+        &self,
+        evaluator: Result<Evaluator, Diagnostic>,
+        id: CaseId,
+        project: &Project,
+    ) -> Option<Planned> {
         match evaluator {
-            Ok(evaluator) => self.wants(&evaluator).then(|| Planned::Case(Arc::new(evaluator))),
+            Ok(evaluator) => self
+                .wants(&evaluator)
+                .then(|| Planned::Case(Arc::new(evaluator))),
             Err(diagnostic) => Some(fault(id, &diagnostic, project)),
         }
     }
@@ -94,7 +133,10 @@ impl Selection {
 /// A row that is no JSON has no name but its line.
 fn bad_row_id(case: &CasePlan, diagnostic: &Diagnostic) -> CaseId {
     let line = diagnostic.row.as_ref().map_or(0, |row| row.line);
-    CaseId { suite: case.id.suite.clone(), case: line.to_string() }
+    CaseId {
+        suite: case.id.suite.clone(),
+        case: line.to_string(),
+    }
 }
 
 fn fault(id: CaseId, diagnostic: &Diagnostic, project: &Project) -> Planned {
@@ -103,5 +145,9 @@ fn fault(id: CaseId, diagnostic: &Diagnostic, project: &Project) -> Planned {
         message.push_str("; ");
         message.push_str(help);
     }
-    Planned::Fault(Box::new(Outcome::fault(id, "", Fault::configuration(message))))
+    Planned::Fault(Box::new(Outcome::fault(
+        id,
+        "",
+        Fault::configuration(message),
+    )))
 }

@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
+    self, Deserialize, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 
 use super::node::{Key, Kind, Node};
@@ -26,7 +27,7 @@ pub fn decode<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, Diagnostic
 
 /// What went wrong while decoding; the place is filled in by the innermost value that knows it.
 #[derive(Debug)]
-pub struct DecodeError {
+pub(super) struct DecodeError {
     message: String,
     label: String,
     help: Option<String>,
@@ -35,7 +36,12 @@ pub struct DecodeError {
 
 impl DecodeError {
     fn new(message: impl Into<String>) -> Self {
-        DecodeError { message: message.into(), label: String::new(), help: None, span: None }
+        DecodeError {
+            message: message.into(),
+            label: String::new(),
+            help: None,
+            span: None,
+        }
     }
 
     fn at(mut self, span: Span) -> Self {
@@ -49,7 +55,12 @@ impl DecodeError {
     }
 
     fn into_diagnostic(self) -> Diagnostic {
-        Diagnostic { span: self.span, label: self.label, help: self.help, ..Diagnostic::nowhere(self.message) }
+        Diagnostic {
+            span: self.span,
+            label: self.label,
+            help: self.help,
+            ..Diagnostic::nowhere(self.message)
+        }
     }
 }
 
@@ -80,11 +91,13 @@ impl de::Error for DecodeError {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        DecodeError::new(format!("unknown word `{variant}`")).help(did_you_mean(variant, expected.iter().copied()))
+        DecodeError::new(format!("unknown word `{variant}`"))
+            .help(did_you_mean(variant, expected.iter().copied()))
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        DecodeError::new(format!("unknown key `{field}`")).help(did_you_mean(field, expected.iter().copied()))
+        DecodeError::new(format!("unknown key `{field}`"))
+            .help(did_you_mean(field, expected.iter().copied()))
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -94,7 +107,7 @@ impl de::Error for DecodeError {
 
 fn found(unexpected: Unexpected<'_>) -> String {
     match unexpected {
-        Unexpected::Str(text) if text.is_empty() => "nothing".to_owned(),
+        Unexpected::Str("") => "nothing".to_owned(),
         Unexpected::Str(text) if text.len() > 60 => "text".to_owned(),
         Unexpected::Str(text) => format!("`{text}`"),
         Unexpected::Seq => "a list".to_owned(),
@@ -143,6 +156,13 @@ impl<'de> Decoder<'de> {
         Err(de::Error::invalid_type(self.unexpected(), expected))
     }
 
+    fn no_number(self) -> DecodeError {
+        DecodeError::new(format!(
+            "expected a number, found {}",
+            found(self.unexpected())
+        ))
+    }
+
     fn number<'a, T: std::str::FromStr, V: Visitor<'de>>(
         self,
         visitor: V,
@@ -151,9 +171,9 @@ impl<'de> Decoder<'de> {
         match self.scalar() {
             Some((text, true)) => match text.replace('_', "").parse::<T>() {
                 Ok(number) => visit(visitor, number),
-                Err(_) => self.wrong(&visitor),
+                Err(_) => Err(self.no_number()),
             },
-            _ => self.wrong(&visitor),
+            _ => Err(self.no_number()),
         }
         .map_err(|error: DecodeError| error.at(self.node.span))
     }
@@ -187,7 +207,9 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         match &self.node.kind {
             Kind::Scalar { .. } if self.node.is_nothing() => visitor.visit_unit(),
             Kind::Scalar { text, .. } => visitor.visit_borrowed_str(text),
-            Kind::List(items) => visitor.visit_seq(List { items: items.iter() }),
+            Kind::List(items) => visitor.visit_seq(List {
+                items: items.iter(),
+            }),
             Kind::Map(entries) => visitor.visit_map(Entries::new(entries, &[], "")),
         }
         .map_err(|error| error.at(self.node.span))
@@ -197,7 +219,10 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         match self.scalar() {
             Some(("true", true)) => visitor.visit_bool(true),
             Some(("false", true)) => visitor.visit_bool(false),
-            _ => Err(DecodeError::new(format!("expected `true` or `false`, found {}", found(self.unexpected())))),
+            _ => Err(DecodeError::new(format!(
+                "expected `true` or `false`, found {}",
+                found(self.unexpected())
+            ))),
         }
         .map_err(|error| error.at(self.node.span))
     }
@@ -205,7 +230,10 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.scalar() {
             Some((text, _)) if !self.node.is_nothing() => visitor.visit_borrowed_str(text),
-            _ => Err(DecodeError::new(format!("expected text, found {}", found(self.unexpected())))),
+            _ => Err(DecodeError::new(format!(
+                "expected text, found {}",
+                found(self.unexpected())
+            ))),
         }
         .map_err(|error: DecodeError| error.at(self.node.span))
     }
@@ -231,22 +259,41 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.node.is_nothing() { visitor.visit_none() } else { visitor.visit_some(self) }
-            .map_err(|error: DecodeError| error.at(self.node.span))
+        if self.node.is_nothing() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
+        .map_err(|error: DecodeError| error.at(self.node.span))
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        if self.node.is_nothing() { visitor.visit_unit() } else { self.wrong(&visitor) }
-            .map_err(|error: DecodeError| error.at(self.node.span))
+        if self.node.is_nothing() {
+            visitor.visit_unit()
+        } else {
+            self.wrong(&visitor)
+        }
+        .map_err(|error: DecodeError| error.at(self.node.span))
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         match name {
-            SPANNED => visitor.visit_seq(SpannedParts { node: self.node, part: 0 }),
+            SPANNED => visitor.visit_seq(SpannedParts {
+                node: self.node,
+                part: 0,
+            }),
             TYPED => self.deserialize_typed(visitor),
             ONE_OR_MANY if matches!(self.node.kind, Kind::List(_)) => self.deserialize_any(visitor),
             TEXT_OR_MAP if !matches!(self.node.kind, Kind::Map(_)) => self.deserialize_any(visitor),
@@ -257,19 +304,31 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.kind {
-            Kind::List(items) => visitor.visit_seq(List { items: items.iter() }),
-            Kind::Scalar { .. } | Kind::Map(_) => {
-                Err(DecodeError::new(format!("expected a list, found {}", found(self.unexpected()))))
-            }
+            Kind::List(items) => visitor.visit_seq(List {
+                items: items.iter(),
+            }),
+            Kind::Scalar { .. } | Kind::Map(_) => Err(DecodeError::new(format!(
+                "expected a list, found {}",
+                found(self.unexpected())
+            ))),
         }
         .map_err(|error| error.at(self.node.span))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         self.deserialize_seq(visitor)
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         self.deserialize_seq(visitor)
     }
 
@@ -286,13 +345,18 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
         match &self.node.kind {
             Kind::Map(entries) => visitor.visit_map(Entries::new(entries, fields, name)),
             // A struct whose name ends with a question mark has a short form.
-            Kind::Scalar { .. } | Kind::List(_) if name.ends_with('?') => return self.deserialize_any(visitor),
+            Kind::Scalar { .. } | Kind::List(_) if name.ends_with('?') => {
+                return self.deserialize_any(visitor);
+            }
             Kind::Scalar { .. } | Kind::List(_) => {
                 let keys = match fields {
                     [] => String::new(),
                     [first, ..] => format!(" with keys such as `{first}`"),
                 };
-                Err(DecodeError::new(format!("expected a map{keys}, found {}", found(self.unexpected()))))
+                Err(DecodeError::new(format!(
+                    "expected a map{keys}, found {}",
+                    found(self.unexpected())
+                )))
             }
         }
         .map_err(|error| error.at(self.node.span))
@@ -313,9 +377,15 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
             }
             Kind::Map(entries) => match entries.as_slice() {
                 [(key, value)] => visitor.visit_enum(Variant { key, value }),
-                _ => Err(DecodeError::new(format!("expected one of the words {}, as a word or as a map's only key", words(variants)))),
+                _ => Err(DecodeError::new(format!(
+                    "expected one of the words {}, as a word or as a map's only key",
+                    words(variants)
+                ))),
             },
-            Kind::List(_) => Err(DecodeError::new(format!("expected one of the words {}, found a list", words(variants)))),
+            Kind::List(_) => Err(DecodeError::new(format!(
+                "expected one of the words {}, found a list",
+                words(variants)
+            ))),
         }
         .map_err(|error: DecodeError| error.at(self.node.span))
     }
@@ -335,10 +405,14 @@ impl<'de> Decoder<'de> {
                 "true" | "True" | "TRUE" => visitor.visit_bool(true),
                 "false" | "False" | "FALSE" => visitor.visit_bool(false),
                 // A number is passed on as the text that it is: `serde_json` keeps its digits.
-                _ if is_json_number(text) => visitor.visit_newtype_struct(StrDeserializer::<DecodeError>::new(text)),
+                _ if is_json_number(text) => {
+                    visitor.visit_newtype_struct(StrDeserializer::<DecodeError>::new(text))
+                }
                 _ => visitor.visit_borrowed_str(text),
             },
-            Kind::List(items) => visitor.visit_seq(List { items: items.iter() }),
+            Kind::List(items) => visitor.visit_seq(List {
+                items: items.iter(),
+            }),
             Kind::Map(entries) => visitor.visit_map(Entries::new(entries, &[], "")),
         }
     }
@@ -347,11 +421,16 @@ impl<'de> Decoder<'de> {
 /// A number as JSON writes it; YAML's other spellings (`0x10`, `1_000`, `.5`) are text here.
 fn is_json_number(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    digits.starts_with(|letter: char| letter.is_ascii_digit()) && serde_json::from_str::<serde_json::Number>(text).is_ok()
+    digits.starts_with(|letter: char| letter.is_ascii_digit())
+        && serde_json::from_str::<serde_json::Number>(text).is_ok()
 }
 
 fn words(variants: &[&str]) -> String {
-    variants.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+    variants
+        .iter()
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl<'de> IntoDeserializer<'de, DecodeError> for Decoder<'de> {
@@ -369,9 +448,16 @@ struct List<'de> {
 impl<'de> SeqAccess<'de> for List<'de> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
-        let Some(node) = self.items.next() else { return Ok(None) };
-        seed.deserialize(Decoder { node }).map(Some).map_err(|error| error.at(node.span))
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
+        let Some(node) = self.items.next() else {
+            return Ok(None);
+        };
+        seed.deserialize(Decoder { node })
+            .map(Some)
+            .map_err(|error| error.at(node.span))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -387,16 +473,30 @@ struct Entries<'de> {
 }
 
 impl<'de> Entries<'de> {
-    fn new(entries: &'de [(Key, Node)], fields: &'static [&'static str], name: &'static str) -> Self {
-        Entries { entries: entries.iter(), value: None, fields, name }
+    fn new(
+        entries: &'de [(Key, Node)],
+        fields: &'static [&'static str],
+        name: &'static str,
+    ) -> Self {
+        Entries {
+            entries: entries.iter(),
+            value: None,
+            fields,
+            name,
+        }
     }
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
     type Error = DecodeError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, DecodeError> {
+        let Some((key, value)) = self.entries.next() else {
+            return Ok(None);
+        };
         if !self.fields.is_empty()
             && !self.fields.contains(&key.text.as_str())
             && let Some(message) = later::key(self.name, &key.text)
@@ -404,12 +504,21 @@ impl<'de> MapAccess<'de> for Entries<'de> {
             return Err(DecodeError::new(message).at(key.span));
         }
         self.value = Some(value);
-        seed.deserialize(KeyDecoder { key }).map(Some).map_err(|error| error.at(key.span))
+        seed.deserialize(KeyDecoder { key })
+            .map(Some)
+            .map_err(|error| error.at(key.span))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
-        let node = self.value.take().expect("serde asks for a value only after its key");
-        seed.deserialize(Decoder { node }).map_err(|error| error.at(node.span))
+    fn next_value_seed<V: DeserializeSeed<'de>>(
+        &mut self,
+        seed: V,
+    ) -> Result<V::Value, DecodeError> {
+        let node = self
+            .value
+            .take()
+            .expect("serde asks for a value only after its key");
+        seed.deserialize(Decoder { node })
+            .map_err(|error| error.at(node.span))
     }
 }
 
@@ -425,9 +534,16 @@ impl<'de> Deserializer<'de> for KeyDecoder<'de> {
         visitor.visit_borrowed_str(&self.key.text)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, DecodeError> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         match name {
-            SPANNED => visitor.visit_seq(KeyParts { key: self.key, part: 0 }),
+            SPANNED => visitor.visit_seq(KeyParts {
+                key: self.key,
+                part: 0,
+            }),
             _ => visitor.visit_newtype_struct(self),
         }
     }
@@ -447,8 +563,13 @@ impl<'de> EnumAccess<'de> for Variant<'de> {
     type Error = DecodeError;
     type Variant = Decoder<'de>;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Decoder<'de>), DecodeError> {
-        let variant = seed.deserialize(KeyDecoder { key: self.key }).map_err(|error| error.at(self.key.span))?;
+    fn variant_seed<V: DeserializeSeed<'de>>(
+        self,
+        seed: V,
+    ) -> Result<(V::Value, Decoder<'de>), DecodeError> {
+        let variant = seed
+            .deserialize(KeyDecoder { key: self.key })
+            .map_err(|error| error.at(self.key.span))?;
         Ok((variant, Decoder { node: self.value }))
     }
 }
@@ -460,11 +581,18 @@ impl<'de> VariantAccess<'de> for Decoder<'de> {
         match &self.node.kind {
             Kind::Map(entries) if entries.is_empty() => Ok(()),
             _ if self.node.is_nothing() => Ok(()),
-            _ => Err(DecodeError::new(format!("this word takes no value, found {}", found(self.unexpected()))).at(self.node.span)),
+            _ => Err(DecodeError::new(format!(
+                "this word takes no value, found {}",
+                found(self.unexpected())
+            ))
+            .at(self.node.span)),
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
+        self,
+        seed: T,
+    ) -> Result<T::Value, DecodeError> {
         let span = self.node.span;
         seed.deserialize(self).map_err(|error| error.at(span))
     }
@@ -473,7 +601,11 @@ impl<'de> VariantAccess<'de> for Decoder<'de> {
         self.deserialize_seq(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, DecodeError> {
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DecodeError> {
         self.deserialize_struct("", fields, visitor)
     }
 }
@@ -487,7 +619,10 @@ struct SpannedParts<'de> {
 impl<'de> SeqAccess<'de> for SpannedParts<'de> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
         let part = self.part;
         self.part += 1;
         match span_part(self.node.span, part) {
@@ -505,7 +640,10 @@ struct KeyParts<'de> {
 impl<'de> SeqAccess<'de> for KeyParts<'de> {
     type Error = DecodeError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
         let part = self.part;
         self.part += 1;
         match span_part(self.key.span, part) {
@@ -541,7 +679,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
                 let start = parts.next_element()?.ok_or_else(missing)?;
                 let end = parts.next_element()?.ok_or_else(missing)?;
                 let value = parts.next_element()?.ok_or_else(missing)?;
-                Ok(Spanned::new(value, Span { source: crate::source::SourceId(source), start, end }))
+                Ok(Spanned::new(
+                    value,
+                    Span {
+                        source: crate::source::SourceId(source),
+                        start,
+                        end,
+                    },
+                ))
             }
         }
 
@@ -551,7 +696,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
 
 impl<'de> Deserialize<'de> for Typed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(TYPED, TypedVisitor).map(Typed)
+        deserializer
+            .deserialize_newtype_struct(TYPED, TypedVisitor)
+            .map(Typed)
     }
 }
 
@@ -576,7 +723,10 @@ impl<'de> Visitor<'de> for TypedVisitor {
         Ok(text.into())
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, number: D) -> Result<serde_json::Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        number: D,
+    ) -> Result<serde_json::Value, D::Error> {
         let text = String::deserialize(number)?;
         serde_json::from_str(&text).map_err(de::Error::custom)
     }

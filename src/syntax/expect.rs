@@ -47,7 +47,9 @@ impl<'de> Deserialize<'de> for Expect {
             type Value = Result<Expect, Content>;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("the expected output, or a map such as `{output: …}` or `{tests: …}`")
+                formatter.write_str(
+                    "the expected output, or a map such as `{output: …}` or `{tests: …}`",
+                )
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
@@ -70,12 +72,14 @@ impl<'de> Deserialize<'de> for Expect {
                     }
                 }
                 match short {
-                    None if expect == Expect::default() => {
-                        Err(de::Error::custom("`expect` names nothing\nwrite the expected output, or `{runs: true}` if running is enough"))
-                    }
+                    None if expect == Expect::default() => Err(de::Error::custom(
+                        "`expect` names nothing\nwrite the expected output, or `{runs: true}` if running is enough",
+                    )),
                     None => Ok(Ok(expect)),
                     Some(content) if expect == Expect::default() => Ok(Err(content)),
-                    Some(_) => Err(de::Error::custom("`text` and `expr` stand for the whole expected output\nput it under `output`")),
+                    Some(_) => Err(de::Error::custom(
+                        "`text` and `expr` stand for the whole expected output\nput it under `output`",
+                    )),
                 }
             }
         }
@@ -84,8 +88,19 @@ impl<'de> Deserialize<'de> for Expect {
 
         impl<'de> Deserialize<'de> for Form {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                const KEYS: &[&str] = &["output", "stdin_cases", "tests", "runs", "exit_code", "error", "text", "expr"];
-                deserializer.deserialize_struct("Expect?", KEYS, Forms).map(Form)
+                const KEYS: &[&str] = &[
+                    "output",
+                    "stdin_cases",
+                    "tests",
+                    "runs",
+                    "exit_code",
+                    "error",
+                    "text",
+                    "expr",
+                ];
+                deserializer
+                    .deserialize_struct("Expect?", KEYS, Forms)
+                    .map(Form)
             }
         }
 
@@ -94,7 +109,10 @@ impl<'de> Deserialize<'de> for Expect {
             Ok(expect) => expect,
             Err(content) => {
                 let matcher = Matcher::Value(Spanned::new(content, form.span));
-                Expect { output: Some(Spanned::new(matcher, form.span)), ..Expect::default() }
+                Expect {
+                    output: Some(Spanned::new(matcher, form.span)),
+                    ..Expect::default()
+                }
             }
         })
     }
@@ -142,8 +160,12 @@ impl<'de> Deserialize<'de> for Origin {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match String::deserialize(deserializer)?.as_str() {
             "prompt" => Ok(Origin::Prompt),
-            "reference" => Err(de::Error::custom("`from: reference` is not in this version")),
-            other => Err(de::Error::custom(format!("expected `prompt`, found `{other}`"))),
+            "reference" => Err(de::Error::custom(
+                "`from: reference` is not in this version",
+            )),
+            other => Err(de::Error::custom(format!(
+                "expected `prompt`, found `{other}`"
+            ))),
         }
     }
 }
@@ -165,7 +187,9 @@ impl<'de> Deserialize<'de> for Matcher {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let Some(key) = map.next_key::<Spanned<String>>()? else {
-                    return Err(de::Error::custom("expected one matcher such as `{contains: …}`, found none"));
+                    return Err(de::Error::custom(
+                        "expected one matcher such as `{contains: …}`, found none",
+                    ));
                 };
                 let matcher = match key.value.as_str() {
                     "text" => Err(Content::Literal(map.next_value()?)),
@@ -177,7 +201,10 @@ impl<'de> Deserialize<'de> for Matcher {
                         let operand: Spanned<LongForm> = map.next_value()?;
                         Ok(Matcher::Named {
                             comparator: key,
-                            value: Spanned::new(operand.value.value, operand.value.span.unwrap_or(operand.span)),
+                            value: Spanned::new(
+                                operand.value.value,
+                                operand.value.span.unwrap_or(operand.span),
+                            ),
                             params: operand.value.params,
                         })
                     }
@@ -220,7 +247,11 @@ impl<'de> Deserialize<'de> for LongForm {
         struct Forms;
 
         fn short(value: Operand) -> LongForm {
-            LongForm { value, span: None, params: Vec::new() }
+            LongForm {
+                value,
+                span: None,
+                params: Vec::new(),
+            }
         }
 
         impl<'de> Visitor<'de> for Forms {
@@ -249,14 +280,22 @@ impl<'de> Deserialize<'de> for LongForm {
                     match key.value.as_str() {
                         "value" => value = Some(map.next_value()?),
                         "text" => value = Some(operand(&key, Content::Literal(map.next_value()?))),
-                        "expr" => value = Some(operand(&key, Content::Expression(map.next_value()?))),
+                        "expr" => {
+                            value = Some(operand(&key, Content::Expression(map.next_value()?)))
+                        }
                         "file" => value = Some(operand(&key, Content::File(map.next_value()?))),
                         _ => params.push((key, map.next_value()?)),
                     }
                 }
                 match value {
-                    Some(value) => Ok(LongForm { value: value.value, span: Some(value.span), params }),
-                    None => Err(de::Error::custom("the long form of a matcher needs the key `value`")),
+                    Some(value) => Ok(LongForm {
+                        value: value.value,
+                        span: Some(value.span),
+                        params,
+                    }),
+                    None => Err(de::Error::custom(
+                        "the long form of a matcher needs the key `value`",
+                    )),
                 }
             }
         }
@@ -297,13 +336,21 @@ impl<'de> Deserialize<'de> for Operand {
                 while let Some((key, Typed(value))) = map.next_entry::<String, Typed>()? {
                     entries.insert(key, value);
                 }
-                let only = (entries.len() == 1).then(|| entries.iter().next()).flatten();
+                let only = (entries.len() == 1)
+                    .then(|| entries.iter().next())
+                    .flatten();
                 Ok(match only {
                     Some((key, serde_json::Value::String(text))) if key == "expr" => {
-                        Operand::Content(Content::Expression(Spanned::new(text.clone(), crate::source::Span::default())))
+                        Operand::Content(Content::Expression(Spanned::new(
+                            text.clone(),
+                            crate::source::Span::default(),
+                        )))
                     }
                     Some((key, serde_json::Value::String(text))) if key == "text" => {
-                        Operand::Content(Content::Literal(Spanned::new(text.clone(), crate::source::Span::default())))
+                        Operand::Content(Content::Literal(Spanned::new(
+                            text.clone(),
+                            crate::source::Span::default(),
+                        )))
                     }
                     _ => Operand::Map(Typed(entries.into())),
                 })
@@ -367,7 +414,9 @@ impl<'de> Deserialize<'de> for StdinCases {
                     cases.push(case);
                 }
                 if cases.is_empty() {
-                    return Err(de::Error::custom("`stdin_cases` is empty: nothing would be tested"));
+                    return Err(de::Error::custom(
+                        "`stdin_cases` is empty: nothing would be tested",
+                    ));
                 }
                 Ok(StdinCases::List(cases))
             }
@@ -384,7 +433,14 @@ impl<'de> Deserialize<'de> for StdinCases {
                 }
                 let each = each.ok_or_else(|| de::Error::missing_field("each"))?;
                 let output = output.ok_or_else(|| de::Error::missing_field("output"))?;
-                Ok(StdinCases::Each { each, case: Box::new(StdinCase { stdin, args, output }) })
+                Ok(StdinCases::Each {
+                    each,
+                    case: Box::new(StdinCase {
+                        stdin,
+                        args,
+                        output,
+                    }),
+                })
             }
         }
 
@@ -446,9 +502,16 @@ impl<'de> Deserialize<'de> for Tests {
                     code.push(test);
                 }
                 if code.is_empty() {
-                    return Err(de::Error::custom("`tests` is empty: nothing would be tested"));
+                    return Err(de::Error::custom(
+                        "`tests` is empty: nothing would be tested",
+                    ));
                 }
-                Ok(Ok(Tests { code, entry_point: None, prelude: None, judged: None }))
+                Ok(Ok(Tests {
+                    code,
+                    entry_point: None,
+                    prelude: None,
+                    judged: None,
+                }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -465,7 +528,12 @@ impl<'de> Deserialize<'de> for Tests {
                     }
                 }
                 let code = code.ok_or_else(|| de::Error::missing_field("code"))?;
-                Ok(Ok(Tests { code, entry_point, prelude, judged }))
+                Ok(Ok(Tests {
+                    code,
+                    entry_point,
+                    prelude,
+                    judged,
+                }))
             }
         }
 
@@ -473,17 +541,30 @@ impl<'de> Deserialize<'de> for Tests {
 
         impl<'de> Deserialize<'de> for Form {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                const KEYS: &[&str] = &["code", "entry_point", "prelude", "judged", "text", "expr", "file"];
-                deserializer.deserialize_struct("Tests?", KEYS, Forms).map(Form)
+                const KEYS: &[&str] = &[
+                    "code",
+                    "entry_point",
+                    "prelude",
+                    "judged",
+                    "text",
+                    "expr",
+                    "file",
+                ];
+                deserializer
+                    .deserialize_struct("Tests?", KEYS, Forms)
+                    .map(Form)
             }
         }
 
         let form = Spanned::<Form>::deserialize(deserializer)?;
         Ok(match form.value.0 {
             Ok(tests) => tests,
-            Err(content) => {
-                Tests { code: vec![Spanned::new(content, form.span)], entry_point: None, prelude: None, judged: None }
-            }
+            Err(content) => Tests {
+                code: vec![Spanned::new(content, form.span)],
+                entry_point: None,
+                prelude: None,
+                judged: None,
+            },
         })
     }
 }
@@ -534,7 +615,8 @@ impl<'de> Deserialize<'de> for CompareSpec {
             type Value = CompareSpec;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a comparator's name, or a map such as `{numeric: {abs: 0.01}}`")
+                formatter
+                    .write_str("a comparator's name, or a map such as `{numeric: {abs: 0.01}}`")
             }
 
             fn visit_str<E>(self, name: &str) -> Result<CompareSpec, E> {
@@ -543,16 +625,23 @@ impl<'de> Deserialize<'de> for CompareSpec {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CompareSpec, A::Error> {
                 let Some(key) = map.next_key::<Spanned<String>>()? else {
-                    return Err(de::Error::custom("expected a comparator's name, found none"));
+                    return Err(de::Error::custom(
+                        "expected a comparator's name, found none",
+                    ));
                 };
                 let compare = if key.value == "expr" {
                     CompareSpec::Expression(map.next_value()?)
                 } else {
-                    CompareSpec::With { comparator: key, params: map.next_value::<Params>()?.0 }
+                    CompareSpec::With {
+                        comparator: key,
+                        params: map.next_value::<Params>()?.0,
+                    }
                 };
                 match map.next_key::<String>()? {
                     None => Ok(compare),
-                    Some(second) => Err(de::Error::custom(format!("one comparator stands here, and `{second}` is a second"))),
+                    Some(second) => Err(de::Error::custom(format!(
+                        "one comparator stands here, and `{second}` is a second"
+                    ))),
                 }
             }
         }

@@ -56,14 +56,21 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<SuiteFile, Diagnostic
     let root = node::parse(source, text)?;
     let Kind::Map(entries) = &root.kind else {
         let label = "a suite is a map with the keys `cases` or `dataset`";
-        return Err(Diagnostic::at(root.span, format!("expected a map, found {}", root.noun())).label(label).into());
+        return Err(
+            Diagnostic::at(root.span, format!("expected a map, found {}", root.noun()))
+                .label(label)
+                .into(),
+        );
     };
     let mut diagnostics = Diagnostics::default();
     let mut shared = Vec::new();
     let mut suite = SuiteFile {
         title: None,
         rules: None,
-        shared: Node { kind: Kind::Map(Vec::new()), span: root.span },
+        shared: Node {
+            kind: Kind::Map(Vec::new()),
+            span: root.span,
+        },
         cases: Vec::new(),
         span: root.span,
     };
@@ -76,30 +83,48 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<SuiteFile, Diagnostic
         }
     }
     suite.shared.kind = Kind::Map(shared);
-    if suite.cases.is_empty() && suite.shared.get("dataset").is_none() && diagnostics.is_empty() && root.get("cases").is_none() {
+    if suite.cases.is_empty()
+        && suite.shared.get("dataset").is_none()
+        && diagnostics.is_empty()
+        && root.get("cases").is_none()
+    {
         diagnostics.push(
-            Diagnostic::at(root.span, "the suite has no cases").help("write them under `cases`, or name a file of rows under `dataset`"),
+            Diagnostic::at(root.span, "the suite has no cases")
+                .help("write them under `cases`, or name a file of rows under `dataset`"),
         );
     }
     check_layer(&suite.shared, SUITE_KEYS, &mut diagnostics);
     diagnostics.sort();
-    if diagnostics.is_empty() { Ok(suite) } else { Err(diagnostics) }
+    if diagnostics.is_empty() {
+        Ok(suite)
+    } else {
+        Err(diagnostics)
+    }
 }
 
 fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
     let Kind::List(items) = &value.kind else {
-        diagnostics.push(Diagnostic::at(value.span, format!("expected a list of cases, found {}", value.noun())));
+        diagnostics.push(Diagnostic::at(
+            value.span,
+            format!("expected a list of cases, found {}", value.noun()),
+        ));
         return Vec::new();
     };
     if items.is_empty() {
-        diagnostics.push(Diagnostic::at(value.span, "`cases` is empty: nothing would be tested"));
+        diagnostics.push(Diagnostic::at(
+            value.span,
+            "`cases` is empty: nothing would be tested",
+        ));
     }
     let mut cases = Vec::new();
     for item in items {
         let Kind::Map(entries) = &item.kind else {
             diagnostics.push(
-                Diagnostic::at(item.span, format!("expected a case, which is a map, found {}", item.noun()))
-                    .help("a case has keys such as `prompt`, `reply` and `expect`"),
+                Diagnostic::at(
+                    item.span,
+                    format!("expected a case, which is a map, found {}", item.noun()),
+                )
+                .help("a case has keys such as `prompt`, `reply` and `expect`"),
             );
             continue;
         };
@@ -111,9 +136,16 @@ fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
                 _ => keys.push((key.clone(), value.clone())),
             }
         }
-        let keys = Node { kind: Kind::Map(keys), span: item.span };
+        let keys = Node {
+            kind: Kind::Map(keys),
+            span: item.span,
+        };
         check_layer(&keys, &["name"], diagnostics);
-        cases.push(CaseEntry { name, keys, span: item.span });
+        cases.push(CaseEntry {
+            name,
+            keys,
+            span: item.span,
+        });
     }
     cases
 }
@@ -121,7 +153,10 @@ fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
 /// Whether a layer of keys is well-formed by itself; `~`, which removes, is left out.
 pub fn check_layer(layer: &Node, also_known: &[&'static str], diagnostics: &mut Diagnostics) {
     let Kind::Map(entries) = &layer.kind else {
-        diagnostics.push(Diagnostic::at(layer.span, format!("expected a map of keys, found {}", layer.noun())));
+        diagnostics.push(Diagnostic::at(
+            layer.span,
+            format!("expected a map of keys, found {}", layer.noun()),
+        ));
         return;
     };
     for (key, _) in entries {
@@ -132,10 +167,12 @@ pub fn check_layer(layer: &Node, also_known: &[&'static str], diagnostics: &mut 
         let known = Keys::NAMES.iter().chain(also_known).copied();
         diagnostics.push(match later::key("Keys", name) {
             Some(message) => Diagnostic::at(key.span, message),
-            None if name == "cases" || name == "rules" => {
-                Diagnostic::at(key.span, format!("`{name}` stands at the top of a suite, not in a case"))
-            }
-            None => Diagnostic::at(key.span, format!("unknown key `{name}`")).maybe_help(did_you_mean(name, known)),
+            None if name == "cases" || name == "rules" => Diagnostic::at(
+                key.span,
+                format!("`{name}` stands at the top of a suite, not in a case"),
+            ),
+            None => Diagnostic::at(key.span, format!("unknown key `{name}`"))
+                .maybe_help(did_you_mean(name, known)),
         });
     }
     for (key, value) in entries {
@@ -143,7 +180,10 @@ pub fn check_layer(layer: &Node, also_known: &[&'static str], diagnostics: &mut 
             continue;
         }
         // Decoding one key at a time reports one error for each, not one for all.
-        let single = Node { kind: Kind::Map(vec![(key.clone(), without_removals(value))]), span: layer.span };
+        let single = Node {
+            kind: Kind::Map(vec![(key.clone(), without_removals(value))]),
+            span: layer.span,
+        };
         let _: Option<Keys> = collect(decode(&single), diagnostics);
     }
 }
@@ -152,7 +192,13 @@ pub fn check_layer(layer: &Node, also_known: &[&'static str], diagnostics: &mut 
 pub fn without_removals(node: &Node) -> Node {
     match &node.kind {
         Kind::Map(entries) => Node {
-            kind: Kind::Map(entries.iter().filter(|(_, value)| !value.is_nothing()).cloned().collect()),
+            kind: Kind::Map(
+                entries
+                    .iter()
+                    .filter(|(_, value)| !value.is_nothing())
+                    .cloned()
+                    .collect(),
+            ),
             span: node.span,
         },
         Kind::Scalar { .. } | Kind::List(_) => node.clone(),
@@ -160,5 +206,7 @@ pub fn without_removals(node: &Node) -> Node {
 }
 
 fn collect<T>(result: Result<T, Diagnostic>, diagnostics: &mut Diagnostics) -> Option<T> {
-    result.map_err(|diagnostic| diagnostics.push(diagnostic)).ok()
+    result
+        .map_err(|diagnostic| diagnostics.push(diagnostic))
+        .ok()
 }

@@ -57,7 +57,10 @@ impl Node {
     /// The value of a key, if this is a map that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.kind {
-            Kind::Map(entries) => entries.iter().find(|(name, _)| name.text == key).map(|(_, value)| value),
+            Kind::Map(entries) => entries
+                .iter()
+                .find(|(name, _)| name.text == key)
+                .map(|(_, value)| value),
             Kind::Scalar { .. } | Kind::List(_) => None,
         }
     }
@@ -78,11 +81,19 @@ impl Node {
 /// # Errors
 /// One diagnostic with its place when the text is no YAML, is too large, or is empty.
 pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
-    let start = Span { source, start: 0, end: 0 };
+    let start = Span {
+        source,
+        start: 0,
+        end: 0,
+    };
     if text.len() > FILE_BYTES_MAX {
         return Err(Diagnostic::at(
             start,
-            format!("the file has {} MiB, more than the {} MiB of YAML that are read", text.len() >> 20, FILE_BYTES_MAX >> 20),
+            format!(
+                "the file has {} MiB, more than the {} MiB of YAML that are read",
+                text.len() >> 20,
+                FILE_BYTES_MAX >> 20
+            ),
         )
         .help("put data into a JSONL file and name it under `dataset`"));
     }
@@ -90,10 +101,12 @@ pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
         duplicate_keys: serde_yaml::DuplicateKeyPolicy::Error,
         non_finite_float_policy: serde_yaml::NonFiniteFloatPolicy::AsString,
     };
-    let raw: RawNode = serde_yaml::from_str_with_options(text, options).map_err(|error| yaml_error(source, text, &error))?;
+    let raw: RawNode = serde_yaml::from_str_with_options(text, options)
+        .map_err(|error| yaml_error(source, text, &error))?;
     let node = raw.place(source, text);
     if node.is_nothing() {
-        return Err(Diagnostic::at(start, "the file is empty").help("a suite needs at least `cases` or `dataset`"));
+        return Err(Diagnostic::at(start, "the file is empty")
+            .help("a suite needs at least `cases` or `dataset`"));
     }
     Ok(node)
 }
@@ -101,23 +114,46 @@ pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
 fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagnostic {
     let message = error.without_snippet().to_string();
     // "error: line 3 column 7: unclosed quote" → "unclosed quote": the place is shown by the caret.
-    let message = message.rsplit_once("column ").and_then(|(_, rest)| rest.split_once(": ")).map_or(message.as_str(), |(_, rest)| rest);
-    let span = error.location().map_or(Span { source, start: 0, end: 0 }, |location| {
-        let start = byte_offset(text, location.line(), location.column());
-        Span { source, start: offset(start), end: offset(start) }
-    });
-    if let Some(key) = message.strip_prefix("duplicate mapping key: ").map(|rest| rest.split(',').next().unwrap_or(rest)) {
-        return Diagnostic::at(span, format!("the key `{key}` stands here twice")).help("remove one of the two");
+    let message = message
+        .rsplit_once("column ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map_or(message.as_str(), |(_, rest)| rest);
+    let span = error.location().map_or(
+        Span {
+            source,
+            start: 0,
+            end: 0,
+        },
+        |location| {
+            let start = byte_offset(text, location.line(), location.column());
+            Span {
+                source,
+                start: offset(start),
+                end: offset(start),
+            }
+        },
+    );
+    if let Some(key) = message
+        .strip_prefix("duplicate mapping key: ")
+        .map(|rest| rest.split(',').next().unwrap_or(rest))
+    {
+        return Diagnostic::at(span, format!("the key `{key}` stands here twice"))
+            .help("remove one of the two");
     }
     if message.starts_with("tabs") || message.contains("tab") && message.contains("indent") {
-        return Diagnostic::at(span, format!("not YAML: {message}")).help("indent with blanks; YAML allows no tabs there");
+        return Diagnostic::at(span, format!("not YAML: {message}"))
+            .help("indent with blanks; YAML allows no tabs there");
     }
     if message.contains("multiple YAML documents") {
-        return Diagnostic::at(span, "a second YAML document begins here").help("one file is one document: remove the `---`, or split the file");
+        return Diagnostic::at(span, "a second YAML document begins here")
+            .help("one file is one document: remove the `---`, or split the file");
     }
     if message.contains("budget breached") {
-        return Diagnostic::at(span, "aliases make this file too large when they are written out")
-            .help("write the values, or put data into a dataset");
+        return Diagnostic::at(
+            span,
+            "aliases make this file too large when they are written out",
+        )
+        .help("write the values, or put data into a dataset");
     }
     Diagnostic::at(span, format!("not YAML: {message}"))
 }
@@ -127,13 +163,19 @@ fn byte_offset(text: &str, line: u64, column: u64) -> usize {
         0 => 0,
         skipped => {
             let skipped = usize::try_from(skipped - 1).unwrap_or(usize::MAX);
-            text.match_indices('\n').nth(skipped).map_or(text.len(), |(at, _)| at + 1)
+            text.match_indices('\n')
+                .nth(skipped)
+                .map_or(text.len(), |(at, _)| at + 1)
         }
     };
     let column = usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX);
     let rest = &text[line_start..];
     let line_text = rest.split('\n').next().unwrap_or("");
-    line_start + line_text.char_indices().nth(column).map_or(line_text.len(), |(at, _)| at)
+    line_start
+        + line_text
+            .char_indices()
+            .nth(column)
+            .map_or(line_text.len(), |(at, _)| at)
 }
 
 fn offset(at: usize) -> u32 {
@@ -160,14 +202,26 @@ impl RawNode {
     fn place(self, source: SourceId, text: &str) -> Node {
         let start = usize::try_from(self.start).unwrap_or(0).min(text.len());
         let end = (start + usize::try_from(self.length).unwrap_or(0)).min(text.len());
-        let span = Span { source, start: offset(start), end: offset(end) };
+        let span = Span {
+            source,
+            start: offset(start),
+            end: offset(end),
+        };
         let kind = match self.kind {
             RawKind::Text(value) => {
                 let plain = is_plain(text, start, end, &value);
                 Kind::Scalar { text: value, plain }
             }
-            RawKind::Retyped => Kind::Scalar { text: text[start..end].trim().to_owned(), plain: true },
-            RawKind::List(items) => Kind::List(items.into_iter().map(|item| item.place(source, text)).collect()),
+            RawKind::Retyped => Kind::Scalar {
+                text: text[start..end].trim().to_owned(),
+                plain: true,
+            },
+            RawKind::List(items) => Kind::List(
+                items
+                    .into_iter()
+                    .map(|item| item.place(source, text))
+                    .collect(),
+            ),
             RawKind::Map(entries) => Kind::Map(
                 entries
                     .into_iter()
@@ -175,7 +229,14 @@ impl RawNode {
                         let (start, length) = bytes_of(&key.defined);
                         let start = usize::try_from(start).unwrap_or(0).min(text.len());
                         let end = (start + usize::try_from(length).unwrap_or(0)).min(text.len());
-                        let key = Key { text: key.value, span: Span { source, start: offset(start), end: offset(end) } };
+                        let key = Key {
+                            text: key.value,
+                            span: Span {
+                                source,
+                                start: offset(start),
+                                end: offset(end),
+                            },
+                        };
                         (key, value.place(source, text))
                     })
                     .collect(),
@@ -185,7 +246,10 @@ impl RawNode {
             // The parser's span of a scalar may run on to the next token.
             Kind::Scalar { .. } => {
                 let trimmed = text[start..end].trim_end().len();
-                Span { end: offset(start + trimmed), ..span }
+                Span {
+                    end: offset(start + trimmed),
+                    ..span
+                }
             }
             Kind::List(_) | Kind::Map(_) => span,
         };
@@ -195,30 +259,42 @@ impl RawNode {
 
 /// A plain word stands in the source as it is, on one line, without a quote before it.
 fn is_plain(text: &str, start: usize, end: usize, value: &str) -> bool {
-    text[start..end].trim_end() == value && !value.contains('\n') && !after_block_header(text, start)
+    text[start..end].trim_end() == value
+        && !value.contains('\n')
+        && !after_block_header(text, start)
 }
 
 /// Whether the line before this one ends with a block scalar's header (`|`, `>-`, `|2+`).
 fn after_block_header(text: &str, start: usize) -> bool {
     let before = text[..start].trim_end_matches(' ');
-    let Some(before) = before.strip_suffix('\n') else { return false };
+    let Some(before) = before.strip_suffix('\n') else {
+        return false;
+    };
     let line = before.rsplit('\n').next().unwrap_or("");
     let line = line.split(" #").next().unwrap_or(line).trim_end();
     let header = line.rsplit([' ', '\t']).next().unwrap_or("");
     let mut letters = header.chars();
-    matches!(letters.next(), Some('|' | '>')) && letters.all(|letter| matches!(letter, '+' | '-' | '0'..='9'))
+    matches!(letters.next(), Some('|' | '>'))
+        && letters.all(|letter| matches!(letter, '+' | '-' | '0'..='9'))
 }
 
 fn bytes_of(location: &serde_yaml::Location) -> (u64, u64) {
     let span = location.span();
-    (span.byte_offset().unwrap_or(0), span.byte_len().unwrap_or(0))
+    (
+        span.byte_offset().unwrap_or(0),
+        span.byte_len().unwrap_or(0),
+    )
 }
 
 impl<'de> Deserialize<'de> for RawNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned: serde_yaml::Spanned<RawKind> = Deserialize::deserialize(deserializer)?;
         let (start, length) = bytes_of(&spanned.defined);
-        Ok(RawNode { kind: spanned.value, start, length })
+        Ok(RawNode {
+            kind: spanned.value,
+            start,
+            length,
+        })
     }
 }
 

@@ -108,12 +108,21 @@ impl<'de> Deserialize<'de> for FileName {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<FileName, E> {
-                Ok(FileName { name: name.to_owned(), class: None })
+                Ok(FileName {
+                    name: name.to_owned(),
+                    class: None,
+                })
             }
 
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, map: D) -> Result<FileName, D::Error> {
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                map: D,
+            ) -> Result<FileName, D::Error> {
                 let map = Map::deserialize(map)?;
-                Ok(FileName { name: map.name, class: Some(map.class) })
+                Ok(FileName {
+                    name: map.name,
+                    class: Some(map.class),
+                })
             }
         }
 
@@ -171,29 +180,47 @@ pub struct LanguageExample {
 /// # Errors
 /// What is no YAML is one diagnostic. Otherwise the first structural error of each rule.
 pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack, Diagnostics> {
-    const MAPS: &[&str] = &["languages", "code", "expected_output", "comparators", "presets"];
+    const MAPS: &[&str] = &[
+        "languages",
+        "code",
+        "expected_output",
+        "comparators",
+        "presets",
+    ];
     let root = node::parse(source, text)?;
     let Kind::Map(entries) = &root.kind else {
         let label = "a rule pack is a map with keys such as `languages` and `comparators`";
-        return Err(Diagnostic::at(root.span, format!("expected a map, found {}", root.noun())).label(label).into());
+        return Err(
+            Diagnostic::at(root.span, format!("expected a map, found {}", root.noun()))
+                .label(label)
+                .into(),
+        );
     };
     let mut diagnostics = Diagnostics::default();
-    let mut pack = RulePack { name: name.to_owned(), ..RulePack::default() };
+    let mut pack = RulePack {
+        name: name.to_owned(),
+        ..RulePack::default()
+    };
     for (key, value) in entries {
         let found = &mut diagnostics;
         match key.text.as_str() {
-            "languages" => pack.languages = rules(value, found, |node| decode(node)),
-            "code" => pack.code = rules(value, found, |node| decode(node)),
-            "expected_output" => pack.expected_output = rules(value, found, |node| decode(node)),
-            "comparators" => pack.comparators = rules(value, found, |node| decode(node)),
+            "languages" => pack.languages = rules(value, found, decode),
+            "code" => pack.code = rules(value, found, decode),
+            "expected_output" => pack.expected_output = rules(value, found, decode),
+            "comparators" => pack.comparators = rules(value, found, decode),
             "presets" => pack.presets = presets(value, found),
             other => found.push(match super::later::key("RulePack", other) {
                 Some(message) => Diagnostic::at(key.span, message),
-                None => Diagnostic::at(key.span, format!("unknown key `{other}`")).maybe_help(did_you_mean(other, MAPS.iter().copied())),
+                None => Diagnostic::at(key.span, format!("unknown key `{other}`"))
+                    .maybe_help(did_you_mean(other, MAPS.iter().copied())),
             }),
         }
     }
-    if diagnostics.is_empty() { Ok(pack) } else { Err(diagnostics) }
+    if diagnostics.is_empty() {
+        Ok(pack)
+    } else {
+        Err(diagnostics)
+    }
 }
 
 fn rules<'n, T>(
@@ -202,14 +229,21 @@ fn rules<'n, T>(
     read: impl Fn(&'n Node) -> Result<T, Diagnostic>,
 ) -> Vec<Named<T>> {
     let Kind::Map(entries) = &value.kind else {
-        diagnostics.push(Diagnostic::at(value.span, format!("expected a map of rules by name, found {}", value.noun())));
+        diagnostics.push(Diagnostic::at(
+            value.span,
+            format!("expected a map of rules by name, found {}", value.noun()),
+        ));
         return Vec::new();
     };
     entries
         .iter()
         .filter_map(|(key, node)| {
             let rule = collect(read(node), diagnostics)?;
-            Some(Named { name: Spanned::new(key.text.clone(), key.span), rule, node: node.clone() })
+            Some(Named {
+                name: Spanned::new(key.text.clone(), key.span),
+                rule,
+                node: node.clone(),
+            })
         })
         .collect()
 }
@@ -219,7 +253,10 @@ fn presets(value: &Node, diagnostics: &mut Diagnostics) -> Vec<Named<()>> {
     for preset in &named {
         super::check_layer(&preset.node, &[], diagnostics);
         if let Some((key, _)) = entry(&preset.node, "use") {
-            diagnostics.push(Diagnostic::at(key.span, "a preset cannot use another preset"));
+            diagnostics.push(Diagnostic::at(
+                key.span,
+                "a preset cannot use another preset",
+            ));
         }
     }
     named

@@ -104,7 +104,9 @@ impl<'de> Deserialize<'de> for Choice {
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-                Err(de::Error::custom("a list of languages is not in this version"))
+                Err(de::Error::custom(
+                    "a list of languages is not in this version",
+                ))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -119,7 +121,9 @@ impl<'de> Deserialize<'de> for Choice {
 
         impl<'de> Deserialize<'de> for Form {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_struct("LanguageName?", &["expr"], Forms).map(Form)
+                deserializer
+                    .deserialize_struct("LanguageName?", &["expr"], Forms)
+                    .map(Form)
             }
         }
 
@@ -212,15 +216,34 @@ impl<'de> Deserialize<'de> for ReplySpec {
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<ReplySpec, A::Error> {
-                Err(de::Error::custom("a list of replies is not in this version"))
+                Err(de::Error::custom(
+                    "a list of replies is not in this version",
+                ))
             }
 
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, map: D) -> Result<ReplySpec, D::Error> {
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                map: D,
+            ) -> Result<ReplySpec, D::Error> {
                 match Map::deserialize(map)? {
-                    Map { text: Some(text), file: None, expr: None } => Ok(ReplySpec::Text(text)),
-                    Map { text: None, file: Some(file), expr: None } => Ok(ReplySpec::File(file)),
-                    Map { text: None, file: None, expr: Some(expression) } => Ok(ReplySpec::Expression(expression)),
-                    _ => Err(de::Error::custom("expected one of the keys `text`, `file` and `expr`")),
+                    Map {
+                        text: Some(text),
+                        file: None,
+                        expr: None,
+                    } => Ok(ReplySpec::Text(text)),
+                    Map {
+                        text: None,
+                        file: Some(file),
+                        expr: None,
+                    } => Ok(ReplySpec::File(file)),
+                    Map {
+                        text: None,
+                        file: None,
+                        expr: Some(expression),
+                    } => Ok(ReplySpec::Expression(expression)),
+                    _ => Err(de::Error::custom(
+                        "expected one of the keys `text`, `file` and `expr`",
+                    )),
                 }
             }
         }

@@ -29,12 +29,19 @@ impl std::str::FromStr for Time {
             "ms" => 0.001,
             "m" | "min" => 60.0,
             "h" => 3600.0,
-            _ => return Err(format!("expected a time such as `5`, `500ms` or `2m`, found `{text}`")),
+            _ => {
+                return Err(format!(
+                    "expected a time such as `5`, `500ms` or `2m`, found `{text}`"
+                ));
+            }
         };
-        let seconds: f64 =
-            number.parse().map_err(|_| format!("expected a time such as `5`, `500ms` or `2m`, found `{text}`"))?;
+        let seconds: f64 = number
+            .parse()
+            .map_err(|_| format!("expected a time such as `5`, `500ms` or `2m`, found `{text}`"))?;
         if !(seconds > 0.0 && seconds * seconds_per_unit <= 86_400.0) {
-            return Err(format!("expected a time above 0 and up to a day, found `{text}`"));
+            return Err(format!(
+                "expected a time above 0 and up to a day, found `{text}`"
+            ));
         }
         Ok(Time(Duration::from_secs_f64(seconds * seconds_per_unit)))
     }
@@ -45,7 +52,8 @@ impl std::str::FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (number, unit) = split_unit(text);
-        let wrong = || format!("expected a size with a unit such as `256MiB` or `1GB`, found `{text}`");
+        let wrong =
+            || format!("expected a size with a unit such as `256MiB` or `1GB`, found `{text}`");
         let bytes_per_unit: f64 = match unit {
             "B" => 1.0,
             "kB" | "KB" => 1e3,
@@ -60,13 +68,19 @@ impl std::str::FromStr for Size {
         if !(1.0..=1e15).contains(&bytes) {
             return Err(wrong());
         }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range was checked above"
+        )]
         Ok(Size(bytes as u64))
     }
 }
 
 fn split_unit(text: &str) -> (&str, &str) {
-    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    let end = text
+        .find(|letter: char| letter.is_ascii_alphabetic())
+        .unwrap_or(text.len());
     (text[..end].trim(), text[end..].trim())
 }
 
@@ -134,11 +148,17 @@ impl<'de> Deserialize<'de> for Content {
                     Some(Form::Text) => Content::Literal(map.next_value()?),
                     Some(Form::Expr) => Content::Expression(map.next_value()?),
                     Some(Form::File) => Content::File(map.next_value()?),
-                    None => return Err(de::Error::custom("expected one of the keys `text`, `expr` or `file`, found none")),
+                    None => {
+                        return Err(de::Error::custom(
+                            "expected one of the keys `text`, `expr` or `file`, found none",
+                        ));
+                    }
                 };
                 match map.next_key::<Form>()? {
                     None => Ok(content),
-                    Some(_) => Err(de::Error::custom("expected only one of the keys `text`, `expr` and `file`")),
+                    Some(_) => Err(de::Error::custom(
+                        "expected only one of the keys `text`, `expr` and `file`",
+                    )),
                 }
             }
         }
@@ -170,12 +190,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
                 Ok(OneOrMany(items))
             }
 
-            fn visit_newtype_struct<D: Deserializer<'de>>(self, one: D) -> Result<OneOrMany<T>, D::Error> {
+            fn visit_newtype_struct<D: Deserializer<'de>>(
+                self,
+                one: D,
+            ) -> Result<OneOrMany<T>, D::Error> {
                 Ok(OneOrMany(vec![T::deserialize(one)?]))
             }
         }
 
-        deserializer.deserialize_newtype_struct(super::decode::ONE_OR_MANY, Either(std::marker::PhantomData))
+        deserializer.deserialize_newtype_struct(
+            super::decode::ONE_OR_MANY,
+            Either(std::marker::PhantomData),
+        )
     }
 }
 
@@ -185,8 +211,18 @@ mod tests {
 
     #[test]
     fn times_have_units_or_are_seconds() {
-        for (text, milliseconds) in [("5", 5000), ("0.5", 500), ("500ms", 500), ("2s", 2000), ("1m", 60_000)] {
-            assert_eq!(text.parse::<Time>().unwrap().0.as_millis(), milliseconds, "{text}");
+        for (text, milliseconds) in [
+            ("5", 5000),
+            ("0.5", 500),
+            ("500ms", 500),
+            ("2s", 2000),
+            ("1m", 60_000),
+        ] {
+            assert_eq!(
+                text.parse::<Time>().unwrap().0.as_millis(),
+                milliseconds,
+                "{text}"
+            );
         }
         for text in ["", "-1", "0", "5 parsecs", "1e9", "nan"] {
             assert!(text.parse::<Time>().is_err(), "{text}");
@@ -195,7 +231,11 @@ mod tests {
 
     #[test]
     fn sizes_need_a_unit() {
-        for (text, bytes) in [("256MiB", 256 << 20), ("1 GB", 1_000_000_000), ("512B", 512)] {
+        for (text, bytes) in [
+            ("256MiB", 256 << 20),
+            ("1 GB", 1_000_000_000),
+            ("512B", 512),
+        ] {
             assert_eq!(text.parse::<Size>().unwrap().0, bytes, "{text}");
         }
         for text in ["256", "MiB", "-1MiB", "1XB", ""] {

@@ -9,8 +9,14 @@ fn refuses(project: &TempProject, place: &str, words: &str) {
         let ran = project.run(&[command]);
         let told = format!("{}{}", ran.stdout, ran.stderr);
         assert_eq!(ran.status, 2, "{command}: {told}");
-        assert!(told.contains(place), "`{place}` is missing in what `{command}` says:\n{told}");
-        assert!(told.contains(words), "`{words}` is missing in what `{command}` says:\n{told}");
+        assert!(
+            told.contains(place),
+            "`{place}` is missing in what `{command}` says:\n{told}"
+        );
+        assert!(
+            told.contains(words),
+            "`{words}` is missing in what `{command}` says:\n{told}"
+        );
         assert!(!told.contains("panicked"), "{told}");
     }
 }
@@ -38,7 +44,10 @@ fn an_alias_bomb() {
     let mut text = String::from("vars:\n  a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..10 {
         let before = format!("*a{}", level - 1);
-        text.push_str(&format!("  a{level}: &a{level} [{}]\n", vec![before; 10].join(", ")));
+        text.push_str(&format!(
+            "  a{level}: &a{level} [{}]\n",
+            vec![before; 10].join(", ")
+        ));
     }
     text.push_str("cases:\n  - {reply: x, expect: 1}\n");
     let project = TempProject::new(&[("suites/bomb.yaml", &text)]);
@@ -54,7 +63,10 @@ fn deep_nesting() {
 
 #[test]
 fn a_row_that_is_not_json() {
-    let project = TempProject::new(&[("suites/rows.yaml", "dataset: {file: rows.jsonl}\nreply: x\nexpect: 1\n")]);
+    let project = TempProject::new(&[(
+        "suites/rows.yaml",
+        "dataset: {file: rows.jsonl}\nreply: x\nexpect: 1\n",
+    )]);
     project.write("suites/rows.jsonl", "{\"a\": 1}\n\n{\"a\": 1, oops}\n");
     refuses(&project, "suites/rows.jsonl:3:10", "not JSON");
 }
@@ -63,13 +75,19 @@ fn a_row_that_is_not_json() {
 fn a_row_without_the_column() {
     let suite = "dataset: {file: rows.jsonl}\nreply: {expr: row.reply}\nexpect: 1\n";
     let project = TempProject::new(&[("suites/rows.yaml", suite)]);
-    project.write("suites/rows.jsonl", "{\"reply\": \"x\"}\n{\"replly\": \"x\"}\n");
+    project.write(
+        "suites/rows.jsonl",
+        "{\"reply\": \"x\"}\n{\"replly\": \"x\"}\n",
+    );
     refuses(&project, "suites/rows.jsonl:2:1", "no column `reply`");
 }
 
 #[test]
 fn a_row_that_is_no_object_or_not_utf_8() {
-    let project = TempProject::new(&[("suites/rows.yaml", "dataset: {file: rows.jsonl}\nreply: x\nexpect: 1\n")]);
+    let project = TempProject::new(&[(
+        "suites/rows.yaml",
+        "dataset: {file: rows.jsonl}\nreply: x\nexpect: 1\n",
+    )]);
     project.write("suites/rows.jsonl", b"[1]\n{\"a\": \"\xff\"}\n");
     refuses(&project, "suites/rows.jsonl:1:1", "no JSON object");
     refuses(&project, "suites/rows.jsonl:2:", "not UTF-8");
@@ -77,7 +95,13 @@ fn a_row_that_is_no_object_or_not_utf_8() {
 
 #[test]
 fn a_directory_for_a_dataset() {
-    let project = TempProject::new(&[("suites/rows.yaml", "dataset: {file: more}\nreply: x\nexpect: 1\n"), ("suites/more/a", "")]);
+    let project = TempProject::new(&[
+        (
+            "suites/rows.yaml",
+            "dataset: {file: more}\nreply: x\nexpect: 1\n",
+        ),
+        ("suites/more/a", ""),
+    ]);
     refuses(&project, "suites/rows.yaml:1:17", "it is a directory");
 }
 
@@ -85,7 +109,11 @@ fn a_directory_for_a_dataset() {
 fn a_suite_that_is_not_there() {
     let project = TempProject::new(&[]);
     let ran = project.run(&["run", "gone.yaml"]).expect_status(2);
-    assert!(ran.stderr.contains("gone.yaml") && ran.stderr.contains("no such file"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("gone.yaml") && ran.stderr.contains("no such file"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

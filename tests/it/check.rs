@@ -5,10 +5,17 @@ use crate::support::{TempProject, assert_golden, root};
 #[test]
 fn every_mistake_is_told_with_its_place_and_mend() {
     let directory = root().join("tests/golden/check");
-    let mut files: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     files.sort();
-    assert!(files.len() >= 40, "only {} mistakes are under test", files.len());
+    assert!(
+        files.len() >= 40,
+        "only {} mistakes are under test",
+        files.len()
+    );
     for file in files {
         let suite = std::fs::read_to_string(&file).unwrap();
         // A file whose first line says so is a rule pack, beside a suite that is right.
@@ -19,10 +26,22 @@ fn every_mistake_is_told_with_its_place_and_mend() {
         };
         project.write("suites/rows.jsonl", "{\"n\": 1, \"list\": [1]}\n");
         let ran = project.run(&["check"]);
-        assert_eq!(ran.status, 2, "{}: {}{}", file.display(), ran.stdout, ran.stderr);
+        assert_eq!(
+            ran.status,
+            2,
+            "{}: {}{}",
+            file.display(),
+            ran.stdout,
+            ran.stderr
+        );
         assert_eq!(ran.stdout, "", "{}", file.display());
         assert_golden(&file.with_extension("stderr"), &ran.stderr);
-        assert!(ran.stderr.contains("1 configuration error\n"), "{}: not one mistake:\n{}", file.display(), ran.stderr);
+        assert!(
+            ran.stderr.contains("1 configuration error\n"),
+            "{}: not one mistake:\n{}",
+            file.display(),
+            ran.stderr
+        );
     }
 }
 
@@ -31,12 +50,27 @@ const RIGHT: &str = "cases:\n  - {reply: x, expect: 1}\n";
 #[test]
 fn all_mistakes_of_all_files_are_told_at_once() {
     let project = TempProject::new(&[
-        ("suites/one.yaml", "cases:\n  - {nmae: a, reply: x, expect: 1}\n  - {reply: x, expct: 1}\n"),
-        ("suites/two.yaml", "cases:\n  - {reply: x, expect: 1, language: pyhton}\n"),
+        (
+            "suites/one.yaml",
+            "cases:\n  - {nmae: a, reply: x, expect: 1}\n  - {reply: x, expct: 1}\n",
+        ),
+        (
+            "suites/two.yaml",
+            "cases:\n  - {reply: x, expect: 1, language: pyhton}\n",
+        ),
     ]);
     let ran = project.run(&["check"]).expect_status(2);
-    for told in ["suites/one.yaml:2:6", "suites/one.yaml:3:16", "suites/two.yaml:2:37", "3 configuration errors"] {
-        assert!(ran.stderr.contains(told), "{told} is missing in:\n{}", ran.stderr);
+    for told in [
+        "suites/one.yaml:2:6",
+        "suites/one.yaml:3:16",
+        "suites/two.yaml:2:37",
+        "3 configuration errors",
+    ] {
+        assert!(
+            ran.stderr.contains(told),
+            "{told} is missing in:\n{}",
+            ran.stderr
+        );
     }
 }
 

@@ -27,23 +27,50 @@ fn project() -> TempProject {
 #[test]
 fn run_tells_what_failed_and_why_and_ends_with_1() {
     let ran = project().run(&["run"]).expect_status(1);
-    for told in ["pass  numbers::right", "FAIL  numbers::wrong", "expected", "119", "zeros by cause: wrong 1", "2 cases", "1 passed, 1 failed"] {
-        assert!(ran.stdout.contains(told), "`{told}` is missing in:\n{}", ran.stdout);
+    for told in [
+        "pass  numbers::right",
+        "FAIL  numbers::wrong",
+        "expected",
+        "119",
+        "zeros by cause: wrong 1",
+        "2 cases",
+        "1 passed, 1 failed",
+    ] {
+        assert!(
+            ran.stdout.contains(told),
+            "`{told}` is missing in:\n{}",
+            ran.stdout
+        );
     }
 }
 
 #[test]
 fn run_says_once_that_programs_are_not_isolated_and_that_there_is_no_key() {
     let ran = project().run(&["run"]);
-    assert_eq!(ran.stdout.matches("not yet isolated").count(), 1, "{}", ran.stdout);
-    assert_eq!(ran.stdout.matches("E2B_API_KEY is not set: running locally").count(), 1, "{}", ran.stdout);
+    assert_eq!(
+        ran.stdout.matches("not yet isolated").count(),
+        1,
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(
+        ran.stdout
+            .matches("E2B_API_KEY is not set: running locally")
+            .count(),
+        1,
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
 fn a_key_is_not_used_by_this_version_and_never_shown() {
     let ran = project().run_env(&["run"], &[("E2B_API_KEY", "e2b_secret_value")]);
     let told = format!("{}{}", ran.stdout, ran.stderr);
-    assert!(told.contains("the backend `e2b` is not in this version: running locally"), "{told}");
+    assert!(
+        told.contains("the backend `e2b` is not in this version: running locally"),
+        "{told}"
+    );
     assert!(!told.contains("e2b_secret_value"), "{told}");
 }
 
@@ -59,15 +86,30 @@ fn e2b_alone_is_an_infrastructure_error_and_no_score() {
 
 #[test]
 fn jsonl_is_one_documented_object_a_case() {
-    let ran = project().run(&["run", "--format", "jsonl"]).expect_status(1);
+    let ran = project()
+        .run(&["run", "--format", "jsonl"])
+        .expect_status(1);
     let rows = ran.json_lines();
     assert_eq!(rows.len(), 2);
-    let right = rows.iter().find(|row| row["id"] == "numbers::right").unwrap();
+    let right = rows
+        .iter()
+        .find(|row| row["id"] == "numbers::right")
+        .unwrap();
     assert_eq!(right["score"], 1.0);
-    for name in ["extracted_code", "expected_output", "execution_result", "output_match"] {
+    for name in [
+        "extracted_code",
+        "expected_output",
+        "execution_result",
+        "output_match",
+    ] {
         let metric = &right["metrics"][name];
         assert_eq!(metric["success"], true, "{name}: {metric}");
-        assert!(metric["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{name}: {metric}");
+        assert!(
+            metric["reason"]
+                .as_str()
+                .is_some_and(|reason| !reason.is_empty()),
+            "{name}: {metric}"
+        );
     }
     let execution = &right["execution"];
     assert_eq!(execution["status"], "ok");
@@ -75,7 +117,10 @@ fn jsonl_is_one_documented_object_a_case() {
     assert_eq!(execution["exit_code"], 0);
     assert_eq!(execution["backend"], "local");
     assert_eq!(execution["isolation"], "none");
-    let wrong = rows.iter().find(|row| row["id"] == "numbers::wrong").unwrap();
+    let wrong = rows
+        .iter()
+        .find(|row| row["id"] == "numbers::wrong")
+        .unwrap();
     assert_eq!(wrong["score"], 0.0);
     assert_eq!(wrong["cause"], "wrong");
     assert_eq!(wrong["suite"], "numbers");
@@ -84,7 +129,15 @@ fn jsonl_is_one_documented_object_a_case() {
 #[test]
 fn results_can_go_to_a_file_while_people_read_the_table() {
     let project = project();
-    let ran = project.run(&["run", "--format", "human", "--format", "jsonl=results.jsonl"]).expect_status(1);
+    let ran = project
+        .run(&[
+            "run",
+            "--format",
+            "human",
+            "--format",
+            "jsonl=results.jsonl",
+        ])
+        .expect_status(1);
     assert!(ran.stdout.contains("mean score"), "{}", ran.stdout);
     let results = std::fs::read_to_string(project.path().join("results.jsonl")).unwrap();
     assert_eq!(results.lines().count(), 2);
@@ -93,7 +146,9 @@ fn results_can_go_to_a_file_while_people_read_the_table() {
 #[test]
 fn what_a_program_prints_cannot_drive_the_terminal() {
     let suite = "cases:\n  - reply: |\n      ```python\n      print('\\x1b[2Jgone')\n      ```\n    expect: here\n";
-    let ran = TempProject::new(&[("suites/s.yaml", suite)]).run(&["run"]).expect_status(1);
+    let ran = TempProject::new(&[("suites/s.yaml", suite)])
+        .run(&["run"])
+        .expect_status(1);
     assert!(!ran.stdout.contains('\x1b'), "{:?}", ran.stdout);
     assert!(ran.stdout.contains("\\u{1b}[2Jgone"), "{}", ran.stdout);
 }
@@ -114,44 +169,85 @@ cases:
         (&["--limit", "1"][..], &["s::one"][..]),
         (&[][..], &["s::one", "s::two"][..]),
     ] {
-        let ran = project.run(&[&["run", "--format", "jsonl"], arguments].concat()).expect_status(0);
-        let mut found: Vec<String> = ran.json_lines().iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+        let ran = project
+            .run(&[&["run", "--format", "jsonl"], arguments].concat())
+            .expect_status(0);
+        let mut found: Vec<String> = ran
+            .json_lines()
+            .iter()
+            .map(|row| row["id"].as_str().unwrap().to_owned())
+            .collect();
         found.sort();
         assert_eq!(found, ids, "{arguments:?}");
     }
     let ran = project.run(&["run"]).expect_status(0);
-    assert!(ran.stdout.contains("not run: 1 (skip: not today)"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("not run: 1 (skip: not today)"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
 fn an_unknown_format_or_language_is_refused() {
     let project = project();
     let ran = project.run(&["run", "--format", "jsnl"]).expect_status(2);
-    assert!(ran.stderr.contains("did you mean `jsonl`?"), "{}", ran.stderr);
-    let ran = project.run(&["run", "--language", "pyhton"]).expect_status(2);
-    assert!(ran.stderr.contains("did you mean `python`?"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("did you mean `jsonl`?"),
+        "{}",
+        ran.stderr
+    );
+    let ran = project
+        .run(&["run", "--language", "pyhton"])
+        .expect_status(2);
+    assert!(
+        ran.stderr.contains("did you mean `python`?"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
 fn try_scores_one_reply_with_the_explanation() {
     let project = project();
-    let ran = project.run_with(&["try", "suites/numbers.yaml", "wrong"], RIGHT).expect_status(0);
+    let ran = project
+        .run_with(&["try", "suites/numbers.yaml", "wrong"], RIGHT)
+        .expect_status(0);
     assert!(ran.stdout.contains("score 1"), "{}", ran.stdout);
-    let ran = project.run_with(&["try", "suites/numbers.yaml", "wrong"], "I cannot do that.").expect_status(1);
+    let ran = project
+        .run_with(
+            &["try", "suites/numbers.yaml", "wrong"],
+            "I cannot do that.",
+        )
+        .expect_status(1);
     assert!(ran.stdout.contains("no_code"), "{}", ran.stdout);
-    let ran = project.run_with(&["try", "suites/numbers.yaml"], RIGHT).expect_status(2);
+    let ran = project
+        .run_with(&["try", "suites/numbers.yaml"], RIGHT)
+        .expect_status(2);
     assert!(ran.stderr.contains("more than one case"), "{}", ran.stderr);
-    let ran = project.run_with(&["try", "suites/numbers.yaml", "rihgt"], RIGHT).expect_status(2);
-    assert!(ran.stderr.contains("did you mean `right`?"), "{}", ran.stderr);
+    let ran = project
+        .run_with(&["try", "suites/numbers.yaml", "rihgt"], RIGHT)
+        .expect_status(2);
+    assert!(
+        ran.stderr.contains("did you mean `right`?"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
 fn list_names_cases_and_rows() {
     let project = project();
     project.write("suites/rows.yaml", "dataset: {file: rows.jsonl, name: \"{{ row.name }}\"}\nreply: x\nexpect: \"{{ row.n }}\"\n");
-    project.write("suites/rows.jsonl", "{\"name\": \"a/1\", \"n\": 1}\n{\"name\": \"b\", \"n\": 2}\n");
+    project.write(
+        "suites/rows.jsonl",
+        "{\"name\": \"a/1\", \"n\": 1}\n{\"name\": \"b\", \"n\": 2}\n",
+    );
     let ran = project.run(&["list"]).expect_status(0);
-    assert_eq!(ran.stdout, "numbers::right\nnumbers::wrong\nrows::a/1\nrows::b\n");
+    assert_eq!(
+        ran.stdout,
+        "numbers::right\nnumbers::wrong\nrows::a/1\nrows::b\n"
+    );
 }
 
 #[test]
@@ -167,9 +263,22 @@ cases:
       ```
 "#;
     let project = TempProject::new(&[("suites/s.yaml", suite)]);
-    let ran = project.run(&["explain", "s::sum", "--run"]).expect_status(0);
-    for told in ["print(sum([1, 2, 3, 4, 5]))", "`15` by `lines`", "found in the prompt by the rule", "output_match × 1.000", "score 1", "suites/s.yaml:3:11"] {
-        assert!(ran.stdout.contains(told), "`{told}` is missing in:\n{}", ran.stdout);
+    let ran = project
+        .run(&["explain", "s::sum", "--run"])
+        .expect_status(0);
+    for told in [
+        "print(sum([1, 2, 3, 4, 5]))",
+        "`15` by `lines`",
+        "found in the prompt by the rule",
+        "output_match × 1.000",
+        "score 1",
+        "suites/s.yaml:3:11",
+    ] {
+        assert!(
+            ran.stdout.contains(told),
+            "`{told}` is missing in:\n{}",
+            ran.stdout
+        );
     }
 }
 
@@ -188,7 +297,18 @@ fn score_answers_each_row_in_order() {
     input.push_str("not json\n");
     let ran = project().run_with(&["score"], &input).expect_status(0);
     let results = ran.json_lines();
-    let short: Vec<Value> = results.iter().map(|row| json!([row["id"], row["sample"], row["score"], row["cause"], row["error"]["kind"]])).collect();
+    let short: Vec<Value> = results
+        .iter()
+        .map(|row| {
+            json!([
+                row["id"],
+                row["sample"],
+                row["score"],
+                row["cause"],
+                row["error"]["kind"]
+            ])
+        })
+        .collect();
     assert_eq!(
         short,
         [
@@ -203,9 +323,16 @@ fn score_answers_each_row_in_order() {
             json!([null, null, null, null, "input"]),
         ]
     );
-    assert!(results[4]["error"]["message"].as_str().unwrap().contains("did you mean `expect`?"));
+    assert!(
+        results[4]["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("did you mean `expect`?")
+    );
     assert_eq!(results[8]["error"]["line"], 8);
-    project().run_with(&["score", "--strict"], "not json\n").expect_status(2);
+    project()
+        .run_with(&["score", "--strict"], "not json\n")
+        .expect_status(2);
 }
 
 #[test]
@@ -215,14 +342,34 @@ dataset: {file: rows.jsonl}
 reply: {expr: row.reply}
 expect: {tests: {expr: row.tests}}
 "#;
-    let project = TempProject::new(&[("suites/f.yaml", suite), ("suites/rows.jsonl", "{\"reply\": \"x\", \"tests\": \"assert 1\"}\n")]);
+    let project = TempProject::new(&[
+        ("suites/f.yaml", suite),
+        (
+            "suites/rows.jsonl",
+            "{\"reply\": \"x\", \"tests\": \"assert 1\"}\n",
+        ),
+    ]);
     let row = json!({"reply": "", "tests": ["assert f(2) == 4", "assert f(3) == 9"]});
     let right = "```python\ndef f(n):\n    return n * n\n```";
-    let input = format!("{}\n{}\n", json!({"id": 1, "suite": "f", "row": row, "reply": right}), json!({"id": 2, "suite": "f", "row": {"reply": ""}, "reply": right}));
-    let results = project.run_with(&["score"], &input).expect_status(0).json_lines();
+    let input = format!(
+        "{}\n{}\n",
+        json!({"id": 1, "suite": "f", "row": row, "reply": right}),
+        json!({"id": 2, "suite": "f", "row": {"reply": ""}, "reply": right})
+    );
+    let results = project
+        .run_with(&["score"], &input)
+        .expect_status(0)
+        .json_lines();
     assert_eq!(results[0]["score"], 1.0, "{}", results[0]);
     assert_eq!(results[1]["score"], Value::Null);
-    assert!(results[1]["error"]["message"].as_str().unwrap().contains("no column `tests`"), "{}", results[1]);
+    assert!(
+        results[1]["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("no column `tests`"),
+        "{}",
+        results[1]
+    );
 }
 
 #[test]
@@ -236,17 +383,41 @@ fn rules_are_listed_shown_and_tried() {
     assert!(ran.stdout.contains("aliases: [py"), "{}", ran.stdout);
     project.run(&["rules", "show", "pyhton"]).expect_status(2);
 
-    let input = format!("{}\n", json!({"id": 1, "text": "Sum. Expected output: 15 (for [1,2,3,4,5])"}));
-    let row = &project.run_with(&["rules", "try", "expected-output"], &input).expect_status(0).json_lines()[0];
-    assert_eq!((&row["id"], &row["value"], &row["span"]), (&json!(1), &json!("15"), &json!([22, 24])));
+    let input = format!(
+        "{}\n",
+        json!({"id": 1, "text": "Sum. Expected output: 15 (for [1,2,3,4,5])"})
+    );
+    let row = &project
+        .run_with(&["rules", "try", "expected-output"], &input)
+        .expect_status(0)
+        .json_lines()[0];
+    assert_eq!(
+        (&row["id"], &row["value"], &row["span"]),
+        (&json!(1), &json!("15"), &json!([22, 24]))
+    );
 
-    let input = format!("{}\n", json!({"id": 2, "text": "Run:\n```js\nconsole.log(1)\n```\n", "language": "javascript"}));
-    let row = &project.run_with(&["rules", "try", "code"], &input).expect_status(0).json_lines()[0];
+    let input = format!(
+        "{}\n",
+        json!({"id": 2, "text": "Run:\n```js\nconsole.log(1)\n```\n", "language": "javascript"})
+    );
+    let row = &project
+        .run_with(&["rules", "try", "code"], &input)
+        .expect_status(0)
+        .json_lines()[0];
     assert_eq!(row["code"].as_str().unwrap().trim_end(), "console.log(1)");
-    assert_eq!(row["blocks"], json!([{"lang": "js", "start_line": 3, "end_line": 3, "chosen": true}]));
+    assert_eq!(
+        row["blocks"],
+        json!([{"lang": "js", "start_line": 3, "end_line": 3, "chosen": true}])
+    );
 
-    let input = format!("{}\n", json!({"id": 3, "actual": "0.30000000000000004", "expected": "0.3", "comparator": "numeric", "params": {"rel": 1e-9}}));
-    let row = &project.run_with(&["rules", "try", "compare"], &input).expect_status(0).json_lines()[0];
+    let input = format!(
+        "{}\n",
+        json!({"id": 3, "actual": "0.30000000000000004", "expected": "0.3", "comparator": "numeric", "params": {"rel": 1e-9}})
+    );
+    let row = &project
+        .run_with(&["rules", "try", "compare"], &input)
+        .expect_status(0)
+        .json_lines()[0];
     assert_eq!((&row["match"], &row["score"]), (&json!(true), &json!(1.0)));
 }
 
@@ -287,7 +458,16 @@ cases:
     let project = TempProject::new(&[("rules/own.yaml", rules), ("suites/s.yaml", suite)]);
     project.run(&["run"]).expect_status(0);
     let ran = project.run(&["test"]).expect_status(0);
-    for trial in ["rules::own::shell::1", "rules::own::must-say::1", "rules::own::loose::1", "s::shell"] {
-        assert!(ran.stdout.contains(trial), "{trial} is missing in\n{}", ran.stdout);
+    for trial in [
+        "rules::own::shell::1",
+        "rules::own::must-say::1",
+        "rules::own::loose::1",
+        "s::shell",
+    ] {
+        assert!(
+            ran.stdout.contains(trial),
+            "{trial} is missing in\n{}",
+            ran.stdout
+        );
     }
 }

@@ -27,9 +27,19 @@ fn the_suites_of_the_readme_compile() {
         if !info.starts_with("yaml") {
             continue;
         }
-        let path = if text.starts_with("# rules/") { "rules/own.yaml" } else { "suites/readme.yaml" };
-        let project = TempProject::new(&[(path, &text), ("suites/right.yaml", "cases:\n  - {reply: x, expect: 1}\n")]);
-        project.write("suites/problems.jsonl", "{\"id\": \"a\", \"question\": \"q\", \"answer\": \"1\", \"tests\": \"assert 1\"}\n");
+        let path = if text.starts_with("# rules/") {
+            "rules/own.yaml"
+        } else {
+            "suites/readme.yaml"
+        };
+        let project = TempProject::new(&[
+            (path, &text),
+            ("suites/right.yaml", "cases:\n  - {reply: x, expect: 1}\n"),
+        ]);
+        project.write(
+            "suites/problems.jsonl",
+            "{\"id\": \"a\", \"question\": \"q\", \"answer\": \"1\", \"tests\": \"assert 1\"}\n",
+        );
         project.write("suites/replies/sum.md", "x");
         let ran = project.run(&["check"]);
         assert_eq!(ran.status, 0, "{}\n{text}", ran.stderr);
@@ -41,17 +51,30 @@ fn the_suites_of_the_readme_compile() {
 #[test]
 fn the_first_suite_prints_what_the_readme_shows() {
     let blocks = blocks(&readme());
-    let at = blocks.iter().position(|(info, _)| info == "yaml suites/factorial.yaml").expect("the first suite is marked");
+    let at = blocks
+        .iter()
+        .position(|(info, _)| info == "yaml suites/factorial.yaml")
+        .expect("the first suite is marked");
     let suite = &blocks[at].1;
-    assert!(suite.lines().count() <= 12, "the first suite has {} lines", suite.lines().count());
+    assert!(
+        suite.lines().count() <= 12,
+        "the first suite has {} lines",
+        suite.lines().count()
+    );
     let shown = &blocks[at + 1].1;
     let (command, shown) = shown.split_once('\n').unwrap();
     let project = TempProject::new(&[("suites/factorial.yaml", suite)]);
-    let words: Vec<&str> = command.strip_prefix("$ rewardspec ").expect("a command").split(' ').collect();
+    let words: Vec<&str> = command
+        .strip_prefix("$ rewardspec ")
+        .expect("a command")
+        .split(' ')
+        .collect();
     let ran = project.run(&words).expect_status(0);
     // The seconds differ from run to run.
     let steady = |text: &str| -> String {
-        text.lines().map(|line| line.split(" in ").next().unwrap().trim_end().to_owned() + "\n").collect()
+        text.lines()
+            .map(|line| line.split(" in ").next().unwrap().trim_end().to_owned() + "\n")
+            .collect()
     };
     assert_eq!(steady(&ran.stdout), steady(shown));
 }
@@ -59,11 +82,16 @@ fn the_first_suite_prints_what_the_readme_shows() {
 #[test]
 fn commands_of_the_readme_exist() {
     let mut commands = 0;
-    for line in readme().lines().filter_map(|line| line.trim().strip_prefix("$ ")) {
+    for line in readme()
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("$ "))
+    {
         let words: Vec<&str> = line.split(' ').collect();
         let name = match words.as_slice() {
             ["rewardspec", name, ..] => *name,
-            ["cargo", "run", "--release", "--", name, ..] | ["cargo", "run", "--", name, ..] => *name,
+            ["cargo", "run", "--release", "--", name, ..] | ["cargo", "run", "--", name, ..] => {
+                *name
+            }
             _ => continue,
         };
         let ran = crate::support::run_in(&root(), &[name, "--help"], "", &[]);

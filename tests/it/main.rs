@@ -1,10 +1,16 @@
 //! Integration tests, one binary, one module a behaviour. No mocks: the real command, real
 //! interpreters, real files.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps fails, which is what it is for"
+)]
+
 mod bad_input; // whatever stands in a file, the answer is a located error
 mod check; // goldens: a suite in, diagnostics out
 mod cli; // commands, exit statuses, streams
 mod docs; // the blocks of README.md are checked and run
+mod local; // what the local backend promises of every program
 mod support;
 mod tidy; // layering, headers, changelog: conventions are executable
 mod trials; // what `cargo test` and nextest see

@@ -57,20 +57,31 @@ pub(crate) struct Ran {
 impl Ran {
     /// The lines of standard output as JSON objects.
     pub(crate) fn json_lines(&self) -> Vec<serde_json::Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let parse = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        };
         self.stdout.lines().map(parse).collect()
     }
 
     /// Fails with everything it printed unless the status is as wanted.
     #[track_caller]
     pub(crate) fn expect_status(self, status: i32) -> Self {
-        assert_eq!(self.status, status, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.status, status,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
 
 /// Runs the command in a directory, without the caller's keys.
-pub(crate) fn run_in(directory: &Path, arguments: &[&str], stdin: &str, variables: &[(&str, &str)]) -> Ran {
+pub(crate) fn run_in(
+    directory: &Path,
+    arguments: &[&str],
+    stdin: &str,
+    variables: &[(&str, &str)],
+) -> Ran {
     let mut child = Command::new(env!("CARGO_BIN_EXE_rewardspec"))
         .args(arguments)
         .current_dir(directory)
@@ -87,7 +98,11 @@ pub(crate) fn run_in(directory: &Path, arguments: &[&str], stdin: &str, variable
         // A command that does not read its input is no failure.
         let _ = pipe.write_all(stdin.as_bytes());
     });
-    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = child.wait_with_output().unwrap();
     feeder.join().unwrap();
     Ran {
         status: status.code().unwrap_or(-1),

@@ -28,8 +28,27 @@ const RANKS: &[(&str, u8)] = &[
 const BACKEND_KNOWS: &[&str] = &["backend", "program", "execution"];
 
 /// Modules that do no I/O.
-const PURE: &[&str] = &["source", "diagnostic", "program", "execution", "reward", "template", "evaluator", "syntax", "compile"];
-const EFFECTS: &[&str] = &["std::fs", "std::net", "std::process", "std::env", "tokio", "Instant::now", "SystemTime", "std::thread"];
+const PURE: &[&str] = &[
+    "source",
+    "diagnostic",
+    "program",
+    "execution",
+    "reward",
+    "template",
+    "evaluator",
+    "syntax",
+    "compile",
+];
+const EFFECTS: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::env",
+    "tokio",
+    "Instant::now",
+    "SystemTime",
+    "std::thread",
+];
 
 /// Every source file but those that hold tests alone.
 fn sources() -> Vec<(PathBuf, String)> {
@@ -47,7 +66,10 @@ fn collect(directory: &Path, found: &mut Vec<(PathBuf, String)>) {
             collect(&path, found);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             let text = std::fs::read_to_string(&path).unwrap();
-            found.push((path.strip_prefix(root().join("src")).unwrap().to_path_buf(), text));
+            found.push((
+                path.strip_prefix(root().join("src")).unwrap().to_path_buf(),
+                text,
+            ));
         }
     }
 }
@@ -61,18 +83,30 @@ fn module(path: &Path) -> String {
 /// The code without comments and without the tests at its end.
 fn code(text: &str) -> String {
     let text = text.split("#[cfg(test)]").next().unwrap();
-    text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| line.split("//").next().unwrap())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn rank(name: &str) -> Option<u8> {
-    RANKS.iter().find(|(module, _)| *module == name).map(|(_, rank)| *rank)
+    RANKS
+        .iter()
+        .find(|(module, _)| *module == name)
+        .map(|(_, rank)| *rank)
 }
 
 /// The modules that `crate::…` paths of a text name.
 fn used(code: &str) -> Vec<String> {
-    let names = code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with('$')).map(|(at, _)| {
-        code[at + "crate::".len()..].chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect::<String>()
-    });
+    let names = code
+        .match_indices("crate::")
+        .filter(|(at, _)| !code[..*at].ends_with('$'))
+        .map(|(at, _)| {
+            code[at + "crate::".len()..]
+                .chars()
+                .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+                .collect::<String>()
+        });
     names.collect()
 }
 
@@ -99,7 +133,10 @@ fn imports_point_downward() {
 fn every_module_has_a_rank() {
     for (path, _) in sources() {
         let name = module(&path);
-        assert!(rank(&name).is_some() || ["lib", "main"].contains(&name.as_str()), "{name} has no rank in this file");
+        assert!(
+            rank(&name).is_some() || ["lib", "main"].contains(&name.as_str()),
+            "{name} has no rank in this file"
+        );
     }
 }
 
@@ -111,7 +148,12 @@ fn pure_modules_have_no_effects() {
             continue;
         }
         let code = code(&text);
-        wrong.extend(EFFECTS.iter().filter(|effect| code.contains(**effect)).map(|effect| format!("{}: {effect}", path.display())));
+        wrong.extend(
+            EFFECTS
+                .iter()
+                .filter(|effect| code.contains(**effect))
+                .map(|effect| format!("{}: {effect}", path.display())),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -124,16 +166,28 @@ fn unsafe_code_is_in_the_sandbox_and_says_why() {
         if blocks == 0 {
             continue;
         }
-        assert!(path.starts_with("backend/local"), "{}: unsafe outside the sandbox", path.display());
+        assert!(
+            path.starts_with("backend/local"),
+            "{}: unsafe outside the sandbox",
+            path.display()
+        );
         let reasons = text.matches("SAFETY:").count();
-        assert!(reasons >= blocks, "{}: {blocks} unsafe blocks, {reasons} reasons", path.display());
+        assert!(
+            reasons >= blocks,
+            "{}: {blocks} unsafe blocks, {reasons} reasons",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn every_file_says_what_it_is_for() {
     for (path, text) in sources() {
-        assert!(text.starts_with("//!"), "{} begins without `//!`", path.display());
+        assert!(
+            text.starts_with("//!"),
+            "{} begins without `//!`",
+            path.display()
+        );
     }
 }
 
@@ -142,7 +196,9 @@ fn only_the_command_line_and_the_trials_print() {
     for (path, text) in sources() {
         let own = module(&path);
         let code = code(&text);
-        let prints = ["println!", "print!(", "eprintln!", "eprint!("].iter().any(|word| code.contains(word));
+        let prints = ["println!", "print!(", "eprintln!", "eprint!("]
+            .iter()
+            .any(|word| code.contains(word));
         // The launcher is a process of its own and reports on its own streams.
         let may = ["cli", "trials"].contains(&own.as_str()) || path.ends_with("launcher.rs");
         assert!(!prints || may, "{} prints", path.display());
@@ -153,12 +209,18 @@ fn only_the_command_line_and_the_trials_print() {
 fn the_changelog_tells_of_this_version() {
     let changelog = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     let version = env!("CARGO_PKG_VERSION");
-    assert!(changelog.contains("## Unreleased") || changelog.contains(&format!("## {version}")), "no entry for {version}");
+    assert!(
+        changelog.contains("## Unreleased") || changelog.contains(&format!("## {version}")),
+        "no entry for {version}"
+    );
 }
 
 #[test]
 fn the_checks_of_this_file_can_fail() {
-    assert_eq!(used("use crate::run::Outcome;\nlet x = crate::backend::f();"), ["run", "backend"]);
+    assert_eq!(
+        used("use crate::run::Outcome;\nlet x = crate::backend::f();"),
+        ["run", "backend"]
+    );
     assert_eq!(code("a // crate::run\n#[cfg(test)]\nmod tests {}"), "a ");
     assert!(rank("run") > rank("compile"));
 }

@@ -15,17 +15,34 @@ fn project() -> TempProject {
 
 #[test]
 fn the_list_is_terse_and_stdout_is_clean() {
-    let ran = project().run(&["test", "--list", "--format", "terse"]).expect_status(0);
-    assert_eq!(ran.stdout, "a::one: test\na::two words: test\na::three: test\n");
-    let ran = project().run(&["test", "--list", "--format", "terse", "--ignored"]).expect_status(0);
+    let ran = project()
+        .run(&["test", "--list", "--format", "terse"])
+        .expect_status(0);
+    assert_eq!(
+        ran.stdout,
+        "a::one: test\na::two words: test\na::three: test\n"
+    );
+    let ran = project()
+        .run(&["test", "--list", "--format", "terse", "--ignored"])
+        .expect_status(0);
     assert_eq!(ran.stdout, "a::three: test\n");
 }
 
 #[test]
 fn a_failure_tells_difference_place_and_command() {
     let ran = project().run(&["test"]).expect_status(101);
-    for told in ["-2", "+3", "suites/a.yaml:4:12", "rewardspec run --filter 'a::two words'", "1 passed; 1 failed; 1 ignored"] {
-        assert!(ran.stdout.contains(told), "`{told}` is missing in:\n{}", ran.stdout);
+    for told in [
+        "-2",
+        "+3",
+        "suites/a.yaml:4:12",
+        "rewardspec run --filter 'a::two words'",
+        "1 passed; 1 failed; 1 ignored",
+    ] {
+        assert!(
+            ran.stdout.contains(told),
+            "`{told}` is missing in:\n{}",
+            ran.stdout
+        );
     }
 }
 
@@ -34,7 +51,9 @@ fn one_trial_by_its_exact_name() {
     let project = project();
     let ran = project.run(&["test", "--exact", "a::one"]).expect_status(0);
     assert!(ran.stdout.contains("1 passed; 0 failed"), "{}", ran.stdout);
-    let ran = project.run(&["test", "--exact", "a::three", "--ignored"]).expect_status(0);
+    let ran = project
+        .run(&["test", "--exact", "a::three", "--ignored"])
+        .expect_status(0);
     assert!(ran.stdout.contains("1 passed; 0 failed"), "{}", ran.stdout);
 }
 
@@ -50,10 +69,16 @@ fn exact_names_do_not_need_other_suites_to_compile() {
 fn a_suite_that_does_not_compile_is_one_failing_trial() {
     let project = project();
     project.write("suites/broken.yaml", "cases:\n  - {nmae: x, expect: 1}\n");
-    let ran = project.run(&["test", "--list", "--format", "terse"]).expect_status(0);
+    let ran = project
+        .run(&["test", "--list", "--format", "terse"])
+        .expect_status(0);
     assert!(ran.stdout.contains("broken: test\n"), "{}", ran.stdout);
     let ran = project.run(&["test", "broken"]).expect_status(101);
-    assert!(ran.stdout.contains("did you mean `name`?"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("did you mean `name`?"),
+        "{}",
+        ran.stdout
+    );
 }
 
 #[test]
@@ -73,7 +98,11 @@ languages:
     let ran = project.run(&["test", "--ignored"]).expect_status(101);
     assert!(ran.stdout.contains("no-such-interpreter"), "{}", ran.stdout);
     let ran = project.run(&["test", "--list"]).expect_status(0);
-    assert!(!ran.stderr.contains("no-such-interpreter"), "{}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("no-such-interpreter"),
+        "{}",
+        ran.stderr
+    );
     let ran = project.run(&["run"]).expect_status(0);
     assert!(ran.stdout.contains("not run: 1"), "{}", ran.stdout);
 }
@@ -84,7 +113,13 @@ fn a_long_dataset_is_one_trial_for_each_thousand_rows() {
     let project = TempProject::new(&[("suites/long.yaml", suite)]);
     let rows: String = (0..5500).map(|row| format!("{{\"n\": {row}}}\n")).collect();
     project.write("suites/rows.jsonl", rows);
-    let ran = project.run(&["test", "--list", "--format", "terse"]).expect_status(0);
+    let ran = project
+        .run(&["test", "--list", "--format", "terse"])
+        .expect_status(0);
     assert_eq!(ran.stdout.lines().count(), 6);
-    assert!(ran.stdout.starts_with("long::rows 1-1000: test\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.starts_with("long::rows 1-1000: test\n"),
+        "{}",
+        ran.stdout
+    );
 }

@@ -17,8 +17,13 @@ pub(super) struct Directory {
 impl Directory {
     /// A fresh directory that only this user can enter.
     pub(super) fn new() -> io::Result<Directory> {
-        let directory = tempfile::Builder::new().prefix("rewardspec-").permissions(Permissions::from_mode(0o700)).tempdir()?;
-        Ok(Directory { path: directory.keep() })
+        let directory = tempfile::Builder::new()
+            .prefix("rewardspec-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()?;
+        Ok(Directory {
+            path: directory.keep(),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {

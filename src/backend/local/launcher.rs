@@ -37,6 +37,10 @@ pub(super) fn serve() -> ! {
         Ok(()) => 0,
         Err(_) => 1,
     };
+    #[expect(
+        clippy::exit,
+        reason = "the launcher is a process of its own that serves one order"
+    )]
     std::process::exit(code)
 }
 
@@ -65,7 +69,10 @@ impl Launcher {
         let child = match spawn(&order, stdin, private.as_ref()) {
             Ok(child) => child,
             Err(error) => {
-                let message = format!("cannot execute `{}`: {error}", order.command.first().map_or("", String::as_str));
+                let message = format!(
+                    "cannot execute `{}`: {error}",
+                    order.command.first().map_or("", String::as_str)
+                );
                 return self.answer(&Answer::Failed(message));
             }
         };
@@ -103,7 +110,10 @@ impl Launcher {
         let wall = started.elapsed();
         tree::end_all(END_WITHIN);
         let used = reaped_usage();
-        let private = private_output.as_mut().map(PrivateOutput::drain).unwrap_or_default();
+        let private = private_output
+            .as_mut()
+            .map(PrivateOutput::drain)
+            .unwrap_or_default();
         let ended = Ended {
             exit_code: status.code(),
             signal: status.signal(),
@@ -124,21 +134,39 @@ impl Launcher {
     }
 
     /// Waits until the program ends, a limit is passed, or the supervisor asks or is gone.
-    fn watch(&mut self, child: &Child, order: &Order, started: Instant, mut private: Option<&mut PrivateOutput>) -> Watched {
+    fn watch(
+        &mut self,
+        child: &Child,
+        order: &Order,
+        started: Instant,
+        mut private: Option<&mut PrivateOutput>,
+    ) -> Watched {
         let wall = Duration::from_millis(order.wall_ms);
         let cpu = Duration::from_millis(order.cpu_ms);
         let mut sampled_bytes = 0;
-        let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) else { return Watched::Abandoned };
-        let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()) else {
+        let Some(pid) = i32::try_from(child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw)
+        else {
+            return Watched::Abandoned;
+        };
+        let Ok(pidfd) = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+        else {
             return Watched::Abandoned;
         };
         loop {
-            let mut fds = vec![PollFd::new(&pidfd, PollFlags::IN), PollFd::new(&self.socket, PollFlags::IN)];
+            let mut fds = vec![
+                PollFd::new(&pidfd, PollFlags::IN),
+                PollFd::new(&self.socket, PollFlags::IN),
+            ];
             if let Some(private) = private.as_ref().filter(|private| private.is_open) {
                 fds.push(PollFd::new(&private.pipe, PollFlags::IN));
             }
             let pause = SAMPLE_EVERY.min(wall.saturating_sub(started.elapsed()));
-            let pause = Timespec { tv_sec: 0, tv_nsec: i64::from(pause.subsec_nanos()) };
+            let pause = Timespec {
+                tv_sec: 0,
+                tv_nsec: i64::from(pause.subsec_nanos()),
+            };
             if poll(&mut fds, Some(&pause)).is_err() {
                 continue;
             }
@@ -148,32 +176,50 @@ impl Launcher {
                 private.read();
             }
             if ended {
-                return Watched::Over { by: None, sampled_bytes };
+                return Watched::Over {
+                    by: None,
+                    sampled_bytes,
+                };
             }
             if asked {
                 let mut byte = [0];
                 return match self.socket.read(&mut byte) {
-                    Ok(1) if byte[0] == KILL => Watched::Over { by: Some(EndedBy::Supervisor), sampled_bytes },
+                    Ok(1) if byte[0] == KILL => Watched::Over {
+                        by: Some(EndedBy::Supervisor),
+                        sampled_bytes,
+                    },
                     _ => Watched::Abandoned,
                 };
             }
             if started.elapsed() >= wall {
-                return Watched::Over { by: Some(EndedBy::Wall), sampled_bytes };
+                return Watched::Over {
+                    by: Some(EndedBy::Wall),
+                    sampled_bytes,
+                };
             }
             let usage = tree::usage();
             sampled_bytes = sampled_bytes.max(usage.memory_bytes);
             if usage.memory_bytes > order.memory_bytes {
-                return Watched::Over { by: Some(EndedBy::Memory), sampled_bytes };
+                return Watched::Over {
+                    by: Some(EndedBy::Memory),
+                    sampled_bytes,
+                };
             }
             if usage.cpu + reaped_usage().cpu > cpu {
-                return Watched::Over { by: Some(EndedBy::Cpu), sampled_bytes };
+                return Watched::Over {
+                    by: Some(EndedBy::Cpu),
+                    sampled_bytes,
+                };
             }
         }
     }
 }
 
 enum Watched {
-    Over { by: Option<EndedBy>, sampled_bytes: u64 },
+    Over {
+        by: Option<EndedBy>,
+        sampled_bytes: u64,
+    },
     Abandoned,
 }
 
@@ -186,13 +232,22 @@ struct Private {
 
 impl Private {
     fn new(input: File) -> io::Result<Self> {
-        let (output_read, output_write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (output_read, output_write) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&output_read, true)?;
-        Ok(Private { input, output_read, output_write })
+        Ok(Private {
+            input,
+            output_read,
+            output_write,
+        })
     }
 
     fn keep_output(self) -> PrivateOutput {
-        PrivateOutput { pipe: File::from(self.output_read), bytes: Vec::new(), is_open: true }
+        PrivateOutput {
+            pipe: File::from(self.output_read),
+            bytes: Vec::new(),
+            is_open: true,
+        }
     }
 }
 
@@ -243,11 +298,19 @@ fn memory_file(reader: &mut impl Read, bytes: usize) -> io::Result<File> {
 }
 
 fn spawn(order: &Order, stdin: File, private: Option<&Private>) -> io::Result<Child> {
-    let (program, arguments) = order.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let (program, arguments) = order
+        .command
+        .split_first()
+        .ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(&order.directory).env_clear().stdin(Stdio::from(stdin));
+    command
+        .args(arguments)
+        .current_dir(&order.directory)
+        .env_clear()
+        .stdin(Stdio::from(stdin));
     command.envs(order.environment.iter().map(|(name, value)| (name, value)));
-    let private = private.map(|private| (private.input.as_raw_fd(), private.output_write.as_raw_fd()));
+    let private =
+        private.map(|private| (private.input.as_raw_fd(), private.output_write.as_raw_fd()));
     let cpu_seconds = order.cpu_ms.div_ceil(1000) + 1;
     let open_files = order.open_files;
     // SAFETY: the closure runs between fork and exec and makes only system calls that are safe
@@ -261,7 +324,10 @@ fn spawn(order: &Order, stdin: File, private: Option<&Private>) -> io::Result<Ch
 /// What happens between fork and exec: limits, signals, descriptors.
 fn prepare(private: Option<(RawFd, RawFd)>, cpu_seconds: u64, open_files: u64) -> io::Result<()> {
     let limit = |resource, soft: u64, hard: u64| {
-        let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+        let limit = libc::rlimit {
+            rlim_cur: soft,
+            rlim_max: hard,
+        };
         // SAFETY: the pointer is to a live value of the right type.
         check(unsafe { libc::setrlimit(resource, &raw const limit) })
     };
@@ -274,7 +340,11 @@ fn prepare(private: Option<(RawFd, RawFd)>, cpu_seconds: u64, open_files: u64) -
         check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL))?;
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
-        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()))?;
+        check(libc::sigprocmask(
+            libc::SIG_SETMASK,
+            &raw const none,
+            std::ptr::null_mut(),
+        ))?;
         // Rust ignores SIGPIPE; a program expects the default.
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
@@ -291,13 +361,24 @@ fn prepare(private: Option<(RawFd, RawFd)>, cpu_seconds: u64, open_files: u64) -
     let first_closed = if private.is_some() { 5 } else { 3 };
     // SAFETY: marks descriptors for closing at exec and closes none now: the standard library
     // still reports a failed exec over one of them.
-    check(unsafe { libc::syscall(libc::SYS_close_range, first_closed, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) as libc::c_int })?;
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first_closed,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        ) as libc::c_int
+    })?;
     limit(libc::RLIMIT_NOFILE, open_files, open_files)?;
     Ok(())
 }
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// The launcher's own ends of standard output and error, so that the supervisor sees their end.
@@ -322,7 +403,8 @@ fn reaped_usage() -> Reaped {
         usage
     };
     let duration = |time: libc::timeval| {
-        Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0)) + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
+        Duration::from_secs(u64::try_from(time.tv_sec).unwrap_or(0))
+            + Duration::from_micros(u64::try_from(time.tv_usec).unwrap_or(0))
     };
     Reaped {
         cpu: duration(usage.ru_utime) + duration(usage.ru_stime),

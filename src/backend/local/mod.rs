@@ -68,7 +68,12 @@ impl Local {
     pub fn new(options: LocalOptions) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let slots = options.jobs.unwrap_or(cores).max(1);
-        Local { slots, launcher: options.launcher, free: Semaphore::new(slots), interpreters: Arc::default() }
+        Local {
+            slots,
+            launcher: options.launcher,
+            free: Semaphore::new(slots),
+            interpreters: Arc::default(),
+        }
     }
 
     /// Programs that run at once. The one place that decides concurrency.
@@ -89,20 +94,39 @@ impl Local {
     /// # Errors
     /// When the interpreter is missing, or the machine fails.
     pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
-        let _slot = self.free.acquire().await.map_err(|_| InfrastructureError::new("the local backend was closed"))?;
+        let _slot = self
+            .free
+            .acquire()
+            .await
+            .map_err(|_| InfrastructureError::new("the local backend was closed"))?;
         let program = &job.program;
         let interpreter = self.interpreter(program).await?;
-        let directory = Directory::new().map_err(|error| failed("make a private directory", &error))?;
+        let directory =
+            Directory::new().map_err(|error| failed("make a private directory", &error))?;
         let built = match &program.build {
             None => None,
             Some(command) => {
-                let home = directory.with_files("build", &program.files).map_err(|error| failed("write the program", &error))?;
-                let run = Run { command: command.clone(), ..Run::default() };
-                let limits = Limits { wall: program.limits.build, cpu: program.limits.build, ..program.limits };
-                let mut build = self.run(&run, &limits, &home, &interpreter, &directory).await?;
+                let home = directory
+                    .with_files("build", &program.files)
+                    .map_err(|error| failed("write the program", &error))?;
+                let run = Run {
+                    command: command.clone(),
+                    ..Run::default()
+                };
+                let limits = Limits {
+                    wall: program.limits.build,
+                    cpu: program.limits.build,
+                    ..program.limits
+                };
+                let mut build = self
+                    .run(&run, &limits, &home, &interpreter, &directory)
+                    .await?;
                 if build.status != Status::Ok {
                     build.status = Status::CompileError;
-                    return Ok(JobResult { build: Some(build), runs: Vec::new() });
+                    return Ok(JobResult {
+                        build: Some(build),
+                        runs: Vec::new(),
+                    });
                 }
                 Some((home, build))
             }
@@ -116,17 +140,30 @@ impl Local {
                 Some((built, _)) => directory.copy_of(&name, built),
             };
             let home = home.map_err(|error| failed("write the program", &error))?;
-            runs.push(self.run(run, &program.limits, &home, &interpreter, &directory).await?);
+            runs.push(
+                self.run(run, &program.limits, &home, &interpreter, &directory)
+                    .await?,
+            );
             directory::remove(&home);
         }
-        Ok(JobResult { build: built.map(|(_, build)| build), runs })
+        Ok(JobResult {
+            build: built.map(|(_, build)| build),
+            runs,
+        })
     }
 
     async fn interpreter(&self, program: &Program) -> Result<PathBuf, InfrastructureError> {
-        let (interpreters, wanted) = (Arc::clone(&self.interpreters), Arc::clone(&program.interpreter));
+        let (interpreters, wanted) = (
+            Arc::clone(&self.interpreters),
+            Arc::clone(&program.interpreter),
+        );
         let found = tokio::task::spawn_blocking(move || interpreters.find(&wanted)).await;
-        let found = found.map_err(|error| InfrastructureError::new(format!("the search for an interpreter failed: {error}")))?;
-        found.map(|found| found.path).map_err(InfrastructureError::new)
+        let found = found.map_err(|error| {
+            InfrastructureError::new(format!("the search for an interpreter failed: {error}"))
+        })?;
+        found
+            .map(|found| found.path)
+            .map_err(InfrastructureError::new)
     }
 
     async fn run(
@@ -137,7 +174,9 @@ impl Local {
         interpreter: &Path,
         directory: &Directory,
     ) -> Result<Execution, InfrastructureError> {
-        let mut launched = self.launch().map_err(|error| failed("start the launcher", &error))?;
+        let mut launched = self
+            .launch()
+            .map_err(|error| failed("start the launcher", &error))?;
         let order = order(run, limits, home, interpreter, directory);
         let flooded = Notify::new();
         let (stdout, stderr, ended) = tokio::join!(
@@ -178,7 +217,12 @@ impl Local {
             .stdout(Stdio::from(stdout_write))
             .stderr(Stdio::from(stderr_write))
             .spawn()?;
-        Ok(Launched { process, control: UnixStream::from_std(control)?, stdout, stderr })
+        Ok(Launched {
+            process,
+            control: UnixStream::from_std(control)?,
+            stdout,
+            stderr,
+        })
     }
 }
 
@@ -198,11 +242,20 @@ fn failed(what: &str, error: &io::Error) -> InfrastructureError {
     InfrastructureError::new(format!("could not {what}: {error}"))
 }
 
-fn order(run: &Run, limits: &Limits, home: &Path, interpreter: &Path, directory: &Directory) -> Order {
+fn order(
+    run: &Run,
+    limits: &Limits,
+    home: &Path,
+    interpreter: &Path,
+    directory: &Directory,
+) -> Order {
     let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let place = home.to_string_lossy().into_owned();
     // The interpreter's own directory first: programs that start `python3` find the same one.
-    let beside = interpreter.parent().map(|parent| format!("{}:", parent.display())).unwrap_or_default();
+    let beside = interpreter
+        .parent()
+        .map(|parent| format!("{}:", parent.display()))
+        .unwrap_or_default();
     Order {
         command: run
             .command
@@ -214,7 +267,10 @@ fn order(run: &Run, limits: &Limits, home: &Path, interpreter: &Path, directory:
             .collect(),
         directory: home.to_path_buf(),
         environment: vec![
-            ("PATH".to_owned(), format!("{beside}/usr/local/bin:/usr/bin:/bin")),
+            (
+                "PATH".to_owned(),
+                format!("{beside}/usr/local/bin:/usr/bin:/bin"),
+            ),
             ("HOME".to_owned(), place.clone()),
             ("TMPDIR".to_owned(), place),
             ("LANG".to_owned(), "C.UTF-8".to_owned()),
@@ -245,18 +301,27 @@ async fn converse(
     limits: &Limits,
     flooded: &Notify,
 ) -> Result<Over, InfrastructureError> {
-    let broken = |error: io::Error| InfrastructureError::new(format!("the launcher of a program was lost: {error}"));
+    let broken = |error: io::Error| {
+        InfrastructureError::new(format!("the launcher of a program was lost: {error}"))
+    };
     let (read, mut write) = control.into_split();
     let mut line = serde_json::to_vec(order).map_err(|error| broken(error.into()))?;
     line.push(b'\n');
     write.write_all(&line).await.map_err(broken)?;
     write.write_all(&run.stdin).await.map_err(broken)?;
-    write.write_all(run.private.as_deref().unwrap_or_default()).await.map_err(broken)?;
+    write
+        .write_all(run.private.as_deref().unwrap_or_default())
+        .await
+        .map_err(broken)?;
     let mut read = BufReader::new(read);
     match answer(&mut read).await.map_err(broken)? {
         Answer::Started => {}
         Answer::Failed(message) => return Err(InfrastructureError::new(message)),
-        Answer::Ended(_) => return Err(InfrastructureError::new("the launcher of a program spoke out of turn")),
+        Answer::Ended(_) => {
+            return Err(InfrastructureError::new(
+                "the launcher of a program spoke out of turn",
+            ));
+        }
     }
     let mut was_flooded = false;
     let last = {
@@ -278,18 +343,27 @@ async fn converse(
         }
     };
     let Answer::Ended(ended) = last else {
-        return Err(InfrastructureError::new("the launcher of a program spoke out of turn"));
+        return Err(InfrastructureError::new(
+            "the launcher of a program spoke out of turn",
+        ));
     };
     let mut private = vec![0; ended.private_bytes];
     read.read_exact(&mut private).await.map_err(broken)?;
-    Ok(Over { ended, private, flooded: was_flooded })
+    Ok(Over {
+        ended,
+        private,
+        flooded: was_flooded,
+    })
 }
 
 async fn answer(read: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result<Answer> {
     let mut line = String::new();
     read.read_line(&mut line).await?;
     if line.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without a word"));
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "it ended without a word",
+        ));
     }
     Ok(serde_json::from_str(&line)?)
 }

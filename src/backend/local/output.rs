@@ -10,9 +10,18 @@ use crate::execution::Captured;
 
 /// Reads a stream to its end. Past `bytes_max` it says so once to `flooded` and goes on reading, so
 /// that the program is not held up until it is ended.
-pub(super) async fn capture(mut stream: impl AsyncRead + Unpin, bytes_max: u64, flooded: &Notify) -> Captured {
+pub(super) async fn capture(
+    mut stream: impl AsyncRead + Unpin,
+    bytes_max: u64,
+    flooded: &Notify,
+) -> Captured {
     let half = usize::try_from(bytes_max / 2).unwrap_or(usize::MAX).max(1);
-    let mut kept = Kept { head: Vec::new(), tail: VecDeque::new(), total: 0, half };
+    let mut kept = Kept {
+        head: Vec::new(),
+        tail: VecDeque::new(),
+        total: 0,
+        half,
+    };
     let mut chunk = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut chunk).await {
@@ -55,12 +64,22 @@ impl Kept {
         let truncated = self.total > bytes_max;
         let mut bytes = self.head;
         if missing > 0 {
-            bytes.extend_from_slice(format!("\n[… {missing} bytes are missing here …]\n").as_bytes());
+            bytes.extend_from_slice(
+                format!("\n[… {missing} bytes are missing here …]\n").as_bytes(),
+            );
         }
         bytes.extend_from_slice(&tail);
         match String::from_utf8(bytes) {
-            Ok(text) => Captured { text, truncated, lossy: false },
-            Err(error) => Captured { text: String::from_utf8_lossy(error.as_bytes()).into_owned(), truncated, lossy: true },
+            Ok(text) => Captured {
+                text,
+                truncated,
+                lossy: false,
+            },
+            Err(error) => Captured {
+                text: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                truncated,
+                lossy: true,
+            },
         }
     }
 }
@@ -78,7 +97,11 @@ mod tests {
         let captured = capture(stream.as_slice(), 1000, &flooded).await;
         assert!(captured.truncated && captured.text.len() < 1100);
         assert!(captured.text.starts_with("begin") && captured.text.ends_with("end"));
-        assert!(captured.text.contains("299008 bytes are missing"), "{}", captured.text);
+        assert!(
+            captured.text.contains("299008 bytes are missing"),
+            "{}",
+            captured.text
+        );
         flooded.notified().await;
     }
 
@@ -86,8 +109,14 @@ mod tests {
     async fn what_fits_is_whole() {
         let stream = vec![b'y'; 1000];
         let captured = capture(stream.as_slice(), 1000, &Notify::new()).await;
-        assert_eq!((captured.text.len(), captured.truncated, captured.lossy), (1000, false, false));
+        assert_eq!(
+            (captured.text.len(), captured.truncated, captured.lossy),
+            (1000, false, false)
+        );
         let captured = capture(&b"a\xffb"[..], 1000, &Notify::new()).await;
-        assert_eq!((captured.text.as_str(), captured.lossy), ("a\u{fffd}b", true));
+        assert_eq!(
+            (captured.text.as_str(), captured.lossy),
+            ("a\u{fffd}b", true)
+        );
     }
 }

@@ -31,9 +31,17 @@ fn descendants() -> Vec<Pid> {
 fn children(pid: Pid) -> Vec<Pid> {
     let pid = pid.as_raw_nonzero();
     let mut found = Vec::new();
-    for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let list = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-        found.extend(list.split_ascii_whitespace().filter_map(|word| word.parse().ok()).filter_map(Pid::from_raw));
+        found.extend(
+            list.split_ascii_whitespace()
+                .filter_map(|word| word.parse().ok())
+                .filter_map(Pid::from_raw),
+        );
     }
     found
 }
@@ -44,10 +52,16 @@ pub(super) fn usage() -> Usage {
     let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
     let mut usage = Usage::default();
     for pid in descendants() {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
         // The command, which may hold anything, ends with the last parenthesis.
-        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-        let fields: Vec<u64> = rest.split(' ').map(|field| field.parse().unwrap_or(0)).collect();
+        let Some((_, rest)) = stat.rsplit_once(") ") else {
+            continue;
+        };
+        let fields: Vec<u64> = rest
+            .split(' ')
+            .map(|field| field.parse().unwrap_or(0))
+            .collect();
         // Counted from the state: utime, stime, cutime, cstime are 11..=14, rss is 21 (proc(5)).
         let ticks: u64 = fields.get(11..15).map_or(0, |ticks| ticks.iter().sum());
         usage.cpu += Duration::from_millis(ticks * 1000 / ticks_per_second);

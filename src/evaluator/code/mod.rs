@@ -15,7 +15,9 @@ use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use rule::{CodeExample, CodeRule, IgnoreRule, Join, NoFence, Pick, Preference, Unclosed, Untagged};
+pub use rule::{
+    CodeExample, CodeRule, IgnoreRule, Join, NoFence, Pick, Preference, Unclosed, Untagged,
+};
 
 use super::rule_error::RuleError;
 use fences::Fence;
@@ -46,7 +48,13 @@ pub struct LanguageTags {
 impl LanguageTags {
     /// Whether a fence's tag names this language, version numbers left out.
     pub fn is_tagged(&self, tag: &str) -> bool {
-        let is = |tag: &str| tag.eq_ignore_ascii_case(&self.name) || self.aliases.iter().any(|alias| tag.eq_ignore_ascii_case(alias));
+        let is = |tag: &str| {
+            tag.eq_ignore_ascii_case(&self.name)
+                || self
+                    .aliases
+                    .iter()
+                    .any(|alias| tag.eq_ignore_ascii_case(alias))
+        };
         is(tag) || is(tag.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.'))
     }
 }
@@ -104,7 +112,11 @@ impl CodeRule {
                 }]
             })?),
         };
-        Ok(CodeExtractor { name: name.to_owned(), rule: Arc::new(self.clone()), ignore_when })
+        Ok(CodeExtractor {
+            name: name.to_owned(),
+            rule: Arc::new(self.clone()),
+            ignore_when,
+        })
     }
 }
 
@@ -115,20 +127,49 @@ impl CodeExtractor {
     }
 
     /// Finds the code of a language.
-    pub fn extract(&self, reply: &str, wanted: &LanguageTags, known: &[LanguageTags]) -> Extraction {
+    pub fn extract(
+        &self,
+        reply: &str,
+        wanted: &LanguageTags,
+        known: &[LanguageTags],
+    ) -> Extraction {
         if self.rule.pick == Pick::Whole {
             let has_code = !reply.trim().is_empty();
-            let reason = if has_code { "the whole reply is the code" } else { "the reply is empty" };
-            return self.found(has_code.then(|| reply.to_owned()), reason.to_owned(), wanted, Vec::new(), &[]);
+            let reason = if has_code {
+                "the whole reply is the code"
+            } else {
+                "the reply is empty"
+            };
+            return self.found(
+                has_code.then(|| reply.to_owned()),
+                reason.to_owned(),
+                wanted,
+                Vec::new(),
+                &[],
+            );
         }
         let removed = sections::removed(reply, &self.rule.remove);
         let fences = fences::find(reply, &removed);
-        let search = policy::Search { rule: &self.rule, ignore_when: self.ignore_when.as_ref(), reply, removed: &removed, wanted, known };
+        let search = policy::Search {
+            rule: &self.rule,
+            ignore_when: self.ignore_when.as_ref(),
+            reply,
+            removed: &removed,
+            wanted,
+            known,
+        };
         let choice = search.choose(&fences);
         self.found(choice.code, choice.reason, wanted, fences, &choice.chosen)
     }
 
-    fn found(&self, code: Option<String>, reason: String, wanted: &LanguageTags, fences: Vec<Fence>, chosen: &[usize]) -> Extraction {
+    fn found(
+        &self,
+        code: Option<String>,
+        reason: String,
+        wanted: &LanguageTags,
+        fences: Vec<Fence>,
+        chosen: &[usize],
+    ) -> Extraction {
         let blocks = fences
             .iter()
             .enumerate()
@@ -139,7 +180,13 @@ impl CodeExtractor {
                 chosen: chosen.contains(&index),
             })
             .collect();
-        Extraction { code, language: Some(wanted.name.clone()), rule: self.name.clone(), reason, blocks }
+        Extraction {
+            code,
+            language: Some(wanted.name.clone()),
+            rule: self.name.clone(),
+            reason,
+            blocks,
+        }
     }
 }
 

@@ -14,7 +14,10 @@ pub(super) fn parses(text: &str, language: &LanguageTags) -> bool {
     }
     match language.grammar {
         Some(grammar) => errors(text, grammar) == 0 && is_code(text, grammar),
-        None => language.looks_like.iter().any(|pattern| pattern.is_match(text)),
+        None => language
+            .looks_like
+            .iter()
+            .any(|pattern| pattern.is_match(text)),
     }
 }
 
@@ -23,12 +26,16 @@ pub(super) fn errors(text: &str, grammar: Grammar) -> usize {
     if text.len() > PARSED_MAX {
         return 0;
     }
-    let Some(tree) = tree(text, grammar) else { return 1 };
+    let Some(tree) = tree(text, grammar) else {
+        return 1;
+    };
     let mut count = 0;
     if !tree.root_node().has_error() {
         return 0;
     }
-    walk(tree.root_node(), &mut |node| count += usize::from(node.is_error() || node.is_missing()));
+    walk(tree.root_node(), &mut |node| {
+        count += usize::from(node.is_error() || node.is_missing())
+    });
     count.max(1)
 }
 
@@ -43,8 +50,13 @@ fn tree(text: &str, grammar: Grammar) -> Option<tree_sitter::Tree> {
 }
 
 /// More than a bare word or value: prose of one word, output such as `42` or `[1, 2]` parse too.
-fn is_code(text: &str, grammar: Grammar) -> bool {
-    let Some(tree) = (text.len() <= PARSED_MAX).then(|| tree(text, grammar)).flatten() else { return true };
+pub(super) fn is_code(text: &str, grammar: Grammar) -> bool {
+    let Some(tree) = (text.len() <= PARSED_MAX)
+        .then(|| tree(text, grammar))
+        .flatten()
+    else {
+        return true;
+    };
     let mut found = false;
     walk(tree.root_node(), &mut |node| {
         found |= matches!(

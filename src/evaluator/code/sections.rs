@@ -22,7 +22,9 @@ pub(super) fn removed(reply: &str, tags: &[String]) -> Vec<Range<usize>> {
                 from = start + open.len();
                 continue;
             }
-            let end = reply[start..].find(&close).map_or(reply.len(), |at| start + at + close.len());
+            let end = reply[start..]
+                .find(&close)
+                .map_or(reply.len(), |at| start + at + close.len());
             ranges.push(start..end);
             from = end;
         }

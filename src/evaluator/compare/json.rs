@@ -22,12 +22,21 @@ pub(super) fn compare(actual: &str, expected: &str) -> Verdict {
 /// Where and how two values differ. `serde_json` bounds their depth.
 fn differs(left: &Value, right: &Value, path: &mut String) -> Option<String> {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => (!numbers_equal(&left.to_string(), &right.to_string())).then(|| told(path, left, right)),
+        (Value::Number(left), Value::Number(right)) => {
+            (!numbers_equal(&left.to_string(), &right.to_string())).then(|| told(path, left, right))
+        }
         (Value::Array(left), Value::Array(right)) => {
             if left.len() != right.len() {
-                return Some(format!("at `{path}`: expected {} items, got {}", right.len(), left.len()));
+                return Some(format!(
+                    "at `{path}`: expected {} items, got {}",
+                    right.len(),
+                    left.len()
+                ));
             }
-            left.iter().zip(right).enumerate().find_map(|(index, (left, right))| inside(path, &format!("[{index}]"), left, right))
+            left.iter()
+                .zip(right)
+                .enumerate()
+                .find_map(|(index, (left, right))| inside(path, &format!("[{index}]"), left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             if let Some(key) = right.keys().find(|key| !left.contains_key(*key)) {
@@ -36,7 +45,9 @@ fn differs(left: &Value, right: &Value, path: &mut String) -> Option<String> {
             if let Some(key) = left.keys().find(|key| !right.contains_key(*key)) {
                 return Some(format!("at `{path}`: the key `{key}` is one too many"));
             }
-            right.iter().find_map(|(key, value)| inside(path, &format!(".{key}"), &left[key], value))
+            right
+                .iter()
+                .find_map(|(key, value)| inside(path, &format!(".{key}"), &left[key], value))
         }
         _ if left == right => None,
         _ => Some(told(path, left, right)),
@@ -52,12 +63,18 @@ fn inside(path: &mut String, step: &str, left: &Value, right: &Value) -> Option<
 }
 
 fn told(path: &str, left: &impl ToString, right: &impl ToString) -> String {
-    format!("at `{path}`: expected {}, got {}", text::shown(&right.to_string()), text::shown(&left.to_string()))
+    format!(
+        "at `{path}`: expected {}, got {}",
+        text::shown(&right.to_string()),
+        text::shown(&left.to_string())
+    )
 }
 
 fn numbers_equal(left: &str, right: &str) -> bool {
     match (Number::read(left), Number::read(right)) {
-        (Some(left), Some(right)) => left.equals(&right, Tolerance::new(Some(0.0), None)) && same_integers(&left, &right),
+        (Some(left), Some(right)) => {
+            left.equals(&right, Tolerance::new(Some(0.0), None)) && same_integers(&left, &right)
+        }
         _ => left == right,
     }
 }

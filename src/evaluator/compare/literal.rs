@@ -27,13 +27,29 @@ enum Literal {
 }
 
 /// Equal values; undecided where a side is no literal.
-pub(super) fn compare(actual: &str, expected: &str, tolerance: Tolerance, strict_types: bool) -> Verdict {
+pub(super) fn compare(
+    actual: &str,
+    expected: &str,
+    tolerance: Tolerance,
+    strict_types: bool,
+) -> Verdict {
     if actual == expected {
         return Verdict::Holds;
     }
-    let (Some(left), Some(right)) = (read(actual), read(expected)) else { return Verdict::Undecided };
-    let rules = Rules { tolerance, strict_types };
-    Verdict::of(rules.equal(&left, &right), || format!("expected the value {}, got {}", text::shown(expected), text::shown(actual)))
+    let (Some(left), Some(right)) = (read(actual), read(expected)) else {
+        return Verdict::Undecided;
+    };
+    let rules = Rules {
+        tolerance,
+        strict_types,
+    };
+    Verdict::of(rules.equal(&left, &right), || {
+        format!(
+            "expected the value {}, got {}",
+            text::shown(expected),
+            text::shown(actual)
+        )
+    })
 }
 
 struct Rules {
@@ -45,23 +61,36 @@ impl Rules {
     fn equal(&self, left: &Literal, right: &Literal) -> bool {
         match (left, right) {
             (Literal::Number(left), Literal::Number(right)) => {
-                let same_kind = matches!((left, right), (Number::Integer(_), Number::Integer(_)) | (Number::Float(_), Number::Float(_)));
+                let same_kind = matches!(
+                    (left, right),
+                    (Number::Integer(_), Number::Integer(_)) | (Number::Float(_), Number::Float(_))
+                );
                 (same_kind || !self.strict_types) && left.equals(right, self.tolerance)
             }
-            (Literal::List(left), Literal::List(right)) | (Literal::Tuple(left), Literal::Tuple(right)) => self.equal_items(left, right),
-            (Literal::List(left), Literal::Tuple(right)) | (Literal::Tuple(left), Literal::List(right)) => {
+            (Literal::List(left), Literal::List(right))
+            | (Literal::Tuple(left), Literal::Tuple(right)) => self.equal_items(left, right),
+            (Literal::List(left), Literal::Tuple(right))
+            | (Literal::Tuple(left), Literal::List(right)) => {
                 !self.strict_types && self.equal_items(left, right)
             }
-            (Literal::Set(left), Literal::Set(right)) => self.equal_unordered(left, right, |left, right| self.equal(left, right)),
+            (Literal::Set(left), Literal::Set(right)) => {
+                self.equal_unordered(left, right, |left, right| self.equal(left, right))
+            }
             (Literal::Map(left), Literal::Map(right)) => {
-                self.equal_unordered(left, right, |left, right| self.equal(&left.0, &right.0) && self.equal(&left.1, &right.1))
+                self.equal_unordered(left, right, |left, right| {
+                    self.equal(&left.0, &right.0) && self.equal(&left.1, &right.1)
+                })
             }
             _ => left == right,
         }
     }
 
     fn equal_items(&self, left: &[Literal], right: &[Literal]) -> bool {
-        left.len() == right.len() && left.iter().zip(right).all(|(left, right)| self.equal(left, right))
+        left.len() == right.len()
+            && left
+                .iter()
+                .zip(right)
+                .all(|(left, right)| self.equal(left, right))
     }
 
     fn equal_unordered<T>(&self, left: &[T], right: &[T], equal: impl Fn(&T, &T) -> bool) -> bool {
@@ -69,23 +98,31 @@ impl Rules {
             return false;
         }
         // In the same order most of the time: then nothing has to be searched.
-        let rest: Vec<(&T, &T)> = left.iter().zip(right).filter(|(left, right)| !equal(left, right)).collect();
+        let rest: Vec<(&T, &T)> = left
+            .iter()
+            .zip(right)
+            .filter(|(left, right)| !equal(left, right))
+            .collect();
         if rest.len() > UNORDERED_MAX {
             return false;
         }
         let mut open: Vec<&T> = rest.iter().map(|(_, right)| *right).collect();
-        rest.iter().all(|(left, _)| match open.iter().position(|right| equal(left, right)) {
-            Some(at) => {
-                open.swap_remove(at);
-                true
-            }
-            None => false,
-        })
+        rest.iter().all(
+            |(left, _)| match open.iter().position(|right| equal(left, right)) {
+                Some(at) => {
+                    open.swap_remove(at);
+                    true
+                }
+                None => false,
+            },
+        )
     }
 }
 
 fn read(text: &str) -> Option<Literal> {
-    let mut reader = Reader { letters: text.chars().peekable() };
+    let mut reader = Reader {
+        letters: text.chars().peekable(),
+    };
     let literal = reader.value(0)?;
     reader.blank();
     reader.letters.next().is_none().then_some(literal)
@@ -97,7 +134,11 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn blank(&mut self) {
-        while self.letters.next_if(|letter| letter.is_whitespace()).is_some() {}
+        while self
+            .letters
+            .next_if(|letter| letter.is_whitespace())
+            .is_some()
+        {}
     }
 
     fn take(&mut self, wanted: char) -> bool {
@@ -113,13 +154,18 @@ impl Reader<'_> {
         match *self.letters.peek()? {
             '[' => {
                 self.letters.next();
-                self.items(']', depth).map(|(items, _)| Literal::List(items))
+                self.items(']', depth)
+                    .map(|(items, _)| Literal::List(items))
             }
             '(' => {
                 self.letters.next();
                 let (mut items, has_comma) = self.items(')', depth)?;
                 // `(1)` is 1, `(1,)` is a tuple.
-                if items.len() == 1 && !has_comma { items.pop() } else { Some(Literal::Tuple(items)) }
+                if items.len() == 1 && !has_comma {
+                    items.pop()
+                } else {
+                    Some(Literal::Tuple(items))
+                }
             }
             '{' => {
                 self.letters.next();
@@ -193,9 +239,14 @@ impl Reader<'_> {
     fn key(&mut self, depth: usize) -> Option<Literal> {
         self.blank();
         let mut ahead = self.letters.clone();
-        let word: String = std::iter::from_fn(|| ahead.next_if(|letter| letter.is_alphanumeric() || *letter == '_' || *letter == '$')).collect();
+        let word: String = std::iter::from_fn(|| {
+            ahead.next_if(|letter| letter.is_alphanumeric() || *letter == '_' || *letter == '$')
+        })
+        .collect();
         while ahead.next_if(|letter| letter.is_whitespace()).is_some() {}
-        let is_bare = word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_' || letter == '$') && ahead.peek() == Some(&':');
+        let is_bare = word
+            .starts_with(|letter: char| letter.is_alphabetic() || letter == '_' || letter == '$')
+            && ahead.peek() == Some(&':');
         if is_bare && !matches!(word.as_str(), "None" | "True" | "False") {
             self.letters = ahead;
             return Some(Literal::Text(word));
@@ -205,7 +256,10 @@ impl Reader<'_> {
 
     fn word(&mut self, depth: usize) -> Option<Literal> {
         let mut word = String::new();
-        while let Some(letter) = self.letters.next_if(|letter| letter.is_alphanumeric() || *letter == '_') {
+        while let Some(letter) = self
+            .letters
+            .next_if(|letter| letter.is_alphanumeric() || *letter == '_')
+        {
             word.push(letter);
         }
         match word.as_str() {
@@ -213,7 +267,13 @@ impl Reader<'_> {
             "True" | "true" => Some(Literal::Bool(true)),
             "False" | "false" => Some(Literal::Bool(false)),
             "nan" | "NaN" | "inf" | "Infinity" => Number::read(&word).map(Literal::Number),
-            "b" if self.letters.peek().is_some_and(|letter| "'\"".contains(*letter)) => self.quoted().map(Literal::Bytes),
+            "b" if self
+                .letters
+                .peek()
+                .is_some_and(|letter| "'\"".contains(*letter)) =>
+            {
+                self.quoted().map(Literal::Bytes)
+            }
             "set" | "frozenset" => {
                 if !self.take('(') {
                     return None;
@@ -241,7 +301,9 @@ impl Reader<'_> {
                     return None;
                 }
                 match (word.as_str(), self.braces(depth)?) {
-                    ("Set", Literal::Map(entries)) if entries.is_empty() => Some(Literal::Set(Vec::new())),
+                    ("Set", Literal::Map(entries)) if entries.is_empty() => {
+                        Some(Literal::Set(Vec::new()))
+                    }
                     (_, literal) => Some(literal),
                 }
             }
@@ -251,11 +313,21 @@ impl Reader<'_> {
 
     fn number(&mut self) -> Option<Literal> {
         let mut token = String::new();
-        while let Some(letter) = self.letters.next_if(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(*letter)) {
+        while let Some(letter) = self
+            .letters
+            .next_if(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(*letter))
+        {
             token.push(letter);
         }
         // JavaScript's big integers end with `n`.
-        let digits = token.strip_suffix('n').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')).unwrap_or(&token);
+        let digits = token
+            .strip_suffix('n')
+            .filter(|digits| {
+                digits
+                    .bytes()
+                    .all(|byte| byte.is_ascii_digit() || byte == b'-')
+            })
+            .unwrap_or(&token);
         Number::read(digits).map(Literal::Number)
     }
 
@@ -304,6 +376,8 @@ impl Reader<'_> {
             return None;
         }
         let second = self.hexadecimal(4)?;
-        (0xdc00..0xe000).contains(&second).then(|| char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)))?
+        (0xdc00..0xe000)
+            .contains(&second)
+            .then(|| char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)))?
     }
 }

@@ -101,6 +101,11 @@ pub struct Params {
     pub of: Option<Of>,
 }
 
+impl Params {
+    /// The names of all parameters.
+    pub const NAMES: &[&str] = &["rel", "abs", "strict_types", "align", "of"];
+}
+
 /// How lines are paired for partial credit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -173,7 +178,11 @@ enum Verdict {
 
 impl Verdict {
     fn of(holds: bool, why: impl FnOnce() -> String) -> Verdict {
-        if holds { Verdict::Holds } else { Verdict::Fails(why()) }
+        if holds {
+            Verdict::Holds
+        } else {
+            Verdict::Fails(why())
+        }
     }
 }
 
@@ -191,7 +200,12 @@ impl ComparatorRule {
                 help: Some("write `then: [exact]`".to_owned()),
             }]);
         }
-        Ok(Comparator { name: name.to_owned(), steps: self.steps.clone(), then: self.then.clone(), params: Params::default() })
+        Ok(Comparator {
+            name: name.to_owned(),
+            steps: self.steps.clone(),
+            then: self.then.clone(),
+            params: Params::default(),
+        })
     }
 }
 
@@ -201,14 +215,26 @@ impl ComparatorExample {
     /// # Errors
     /// What the comparator says instead.
     pub fn check(&self, comparator: &Comparator) -> Result<(), String> {
-        let told = |errors: Vec<RuleError>| errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
+        let told = |errors: Vec<RuleError>| {
+            errors
+                .into_iter()
+                .map(|error| error.message)
+                .collect::<Vec<_>>()
+                .join("; ")
+        };
         let comparator = comparator.with(&self.params).map_err(told)?;
-        let compared = comparator.prepare(&Expected::Text(self.expected.clone())).map_err(told)?.compare(&self.actual);
+        let compared = comparator
+            .prepare(&Expected::Text(self.expected.clone()))
+            .map_err(told)?
+            .compare(&self.actual);
         let wanted = self.score.unwrap_or(if self.matches { 1.0 } else { 0.0 });
         if compared.matched == self.matches && (compared.score - wanted).abs() < 1e-3 {
             return Ok(());
         }
-        Err(format!("`{}` against `{}` scores {:.4}: {}", self.actual, self.expected, compared.score, compared.reason))
+        Err(format!(
+            "`{}` against `{}` scores {:.4}: {}",
+            self.actual, self.expected, compared.score, compared.reason
+        ))
     }
 }
 
@@ -247,21 +273,49 @@ impl Comparator {
             ("of", params.of.is_some()),
         ];
         let mut errors = Vec::new();
-        for (name, _) in given.into_iter().filter(|(name, is_given)| *is_given && !taken.contains(name)) {
+        for (name, _) in given
+            .into_iter()
+            .filter(|(name, is_given)| *is_given && !taken.contains(name))
+        {
             let help = match taken.as_slice() {
                 [] => format!("`{}` takes no parameters", self.name),
-                taken => format!("`{}` takes {}", self.name, taken.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+                taken => format!(
+                    "`{}` takes {}",
+                    self.name,
+                    taken
+                        .iter()
+                        .map(|name| format!("`{name}`"))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
             };
             let message = format!("the comparator `{}` has no parameter `{name}`", self.name);
-            errors.push(RuleError { path: vec![name.to_owned()], at: None, message, help: Some(help) });
+            errors.push(RuleError {
+                path: vec![name.to_owned()],
+                at: None,
+                message,
+                help: Some(help),
+            });
         }
         for (name, value) in [("rel", params.rel), ("abs", params.abs)] {
             if value.is_some_and(|value| !(value >= 0.0 && value.is_finite())) {
                 let message = format!("`{name}` is not a number of 0 or more");
-                errors.push(RuleError { path: vec![name.to_owned()], at: None, message, help: None });
+                errors.push(RuleError {
+                    path: vec![name.to_owned()],
+                    at: None,
+                    message,
+                    help: None,
+                });
             }
         }
-        if errors.is_empty() { Ok(Comparator { params: params.clone(), ..self.clone() }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Comparator {
+                params: params.clone(),
+                ..self.clone()
+            })
+        } else {
+            Err(errors)
+        }
     }
 
     /// Makes a comparison with what is expected.
@@ -273,15 +327,26 @@ impl Comparator {
             Expected::Text(text) => vec![text.clone()],
             Expected::List(texts) => texts.clone(),
         };
-        let pattern = if self.then.iter().any(|decider| matches!(decider, Decider::Regex | Decider::Search)) {
+        let pattern = if self
+            .then
+            .iter()
+            .any(|decider| matches!(decider, Decider::Regex | Decider::Search))
+        {
             let text = texts.first().map_or("", String::as_str);
             let whole = self.then.contains(&Decider::Regex);
             Some(text::pattern(text, whole).map_err(|error| vec![error])?)
         } else {
             None
         };
-        let alternatives = texts.iter().map(|text| normalise::apply(&self.steps, text)).collect();
-        Ok(Prepared { comparator: self.clone(), alternatives, pattern })
+        let alternatives = texts
+            .iter()
+            .map(|text| normalise::apply(&self.steps, text))
+            .collect();
+        Ok(Prepared {
+            comparator: self.clone(),
+            alternatives,
+            pattern,
+        })
     }
 
     /// Compares two texts.
@@ -289,7 +354,9 @@ impl Comparator {
     /// # Errors
     /// As [`Comparator::prepare`].
     pub fn compare(&self, actual: &str, expected: &str) -> Result<Comparison, Vec<RuleError>> {
-        Ok(self.prepare(&Expected::Text(expected.to_owned()))?.compare(actual))
+        Ok(self
+            .prepare(&Expected::Text(expected.to_owned()))?
+            .compare(actual))
     }
 
     fn tolerance(&self) -> Tolerance {
@@ -309,36 +376,84 @@ impl Prepared {
         for decider in &self.comparator.then {
             let (score, reason) = match self.decide(*decider, &actual) {
                 Verdict::Undecided => continue,
-                Verdict::Holds => (1.0, format!("the output is as expected (`{}`)", self.comparator.name)),
+                Verdict::Holds => (
+                    1.0,
+                    format!("the output is as expected (`{}`)", self.comparator.name),
+                ),
                 Verdict::Fails(reason) => (0.0, reason),
                 Verdict::Partly(score, reason) => (score, reason),
             };
-            return Comparison { matched: score >= 1.0, score, rule: word(*decider).to_owned(), reason };
+            return Comparison {
+                matched: score >= 1.0,
+                score,
+                rule: word(*decider).to_owned(),
+                reason,
+            };
         }
-        let reason = format!("no step of the comparator `{}` can decide", self.comparator.name);
-        Comparison { matched: false, score: 0.0, rule: self.comparator.name.clone(), reason }
+        let reason = format!(
+            "no step of the comparator `{}` can decide",
+            self.comparator.name
+        );
+        Comparison {
+            matched: false,
+            score: 0.0,
+            rule: self.comparator.name.clone(),
+            reason,
+        }
     }
 
     fn decide(&self, decider: Decider, actual: &str) -> Verdict {
         let params = &self.comparator.params;
         let expected = self.alternatives.first().map_or("", String::as_str);
         match decider {
-            Decider::Exact => Verdict::of(actual == expected, || text::difference(actual, expected)),
+            Decider::Exact => {
+                Verdict::of(actual == expected, || text::difference(actual, expected))
+            }
             Decider::Numeric => number::compare(actual, expected, self.comparator.tolerance()),
-            Decider::Literal => literal::compare(actual, expected, self.comparator.tolerance(), params.strict_types.unwrap_or(false)),
+            Decider::Literal => literal::compare(
+                actual,
+                expected,
+                self.comparator.tolerance(),
+                params.strict_types.unwrap_or(false),
+            ),
             Decider::Json => json::compare(actual, expected),
             Decider::Unordered => unordered::compare(actual, expected, params.of),
             Decider::Regex | Decider::Search => {
-                let pattern = self.pattern.as_ref().expect("a comparator with a pattern is prepared with it");
-                Verdict::of(pattern.is_match(actual), || format!("expected a match of `{}`, got {}", expected.trim(), text::shown(actual)))
+                let pattern = self
+                    .pattern
+                    .as_ref()
+                    .expect("a comparator with a pattern is prepared with it");
+                Verdict::of(pattern.is_match(actual), || {
+                    format!(
+                        "expected a match of `{}`, got {}",
+                        expected.trim(),
+                        text::shown(actual)
+                    )
+                })
             }
-            Decider::Contains => Verdict::of(actual.contains(expected), || text::lacks(actual, expected)),
-            Decider::ContainsWord => Verdict::of(text::contains_word(actual, expected), || text::lacks(actual, expected)),
-            Decider::LinesPartial => text::lines_partial(actual, expected, params.align.unwrap_or_default()),
-            Decider::OneOf => Verdict::of(self.alternatives.iter().any(|text| text == actual), || {
-                let all: Vec<String> = self.alternatives.iter().map(|text| text::shown(text)).collect();
-                format!("expected one of {}, got {}", all.join(", "), text::shown(actual))
+            Decider::Contains => {
+                Verdict::of(actual.contains(expected), || text::lacks(actual, expected))
+            }
+            Decider::ContainsWord => Verdict::of(text::contains_word(actual, expected), || {
+                text::lacks(actual, expected)
             }),
+            Decider::LinesPartial => {
+                text::lines_partial(actual, expected, params.align.unwrap_or_default())
+            }
+            Decider::OneOf => {
+                Verdict::of(self.alternatives.iter().any(|text| text == actual), || {
+                    let all: Vec<String> = self
+                        .alternatives
+                        .iter()
+                        .map(|text| text::shown(text))
+                        .collect();
+                    format!(
+                        "expected one of {}, got {}",
+                        all.join(", "),
+                        text::shown(actual)
+                    )
+                })
+            }
             Decider::RewardKit => similarity::compare(actual, expected),
         }
     }

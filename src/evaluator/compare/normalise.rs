@@ -34,7 +34,11 @@ pub(super) fn apply(steps: &[Step], text: &str) -> String {
         Step::Newlines => text.replace("\r\n", "\n"),
         Step::Trim => text.trim_matches(is_blank).to_owned(),
         Step::LineEnds => line_ends(&text),
-        Step::Whitespace => text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "),
+        Step::Whitespace => text
+            .split(is_blank)
+            .filter(|word| !word.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
         Step::FoldCase => caseless::default_case_fold_str(&text),
         Step::Nfc => text.nfc().collect(),
         Step::Nfkc => text.nfkc().collect(),
@@ -49,7 +53,10 @@ pub(super) fn is_blank(letter: char) -> bool {
 }
 
 fn line_ends(text: &str) -> String {
-    let lines: Vec<&str> = text.split('\n').map(|line| line.trim_end_matches(is_blank)).collect();
+    let lines: Vec<&str> = text
+        .split('\n')
+        .map(|line| line.trim_end_matches(is_blank))
+        .collect();
     lines.join("\n").trim_end_matches('\n').to_owned()
 }
 
@@ -78,7 +85,10 @@ fn strip_ansi(text: &str) -> String {
             }
             // Two letters, perhaps with intermediates: `ESC ( B`.
             ('\u{1b}', Some(_)) => {
-                while letters.next_if(|letter| ('\u{20}'..='\u{2f}').contains(letter)).is_some() {}
+                while letters
+                    .next_if(|letter| ('\u{20}'..='\u{2f}').contains(letter))
+                    .is_some()
+                {}
                 letters.next();
             }
             ('\u{1b}', None) => {}

@@ -15,8 +15,16 @@ impl Tolerance {
     /// Only the one that is given counts; without either, both are 1e-9.
     pub(super) fn new(rel: Option<f64>, abs: Option<f64>) -> Self {
         match (rel, abs) {
-            (None, None) => Tolerance { rel: 1e-9, abs: 1e-9, explicit: false },
-            (rel, abs) => Tolerance { rel: rel.unwrap_or(0.0), abs: abs.unwrap_or(0.0), explicit: true },
+            (None, None) => Tolerance {
+                rel: 1e-9,
+                abs: 1e-9,
+                explicit: false,
+            },
+            (rel, abs) => Tolerance {
+                rel: rel.unwrap_or(0.0),
+                abs: abs.unwrap_or(0.0),
+                explicit: true,
+            },
         }
     }
 
@@ -64,12 +72,16 @@ impl Number {
             _ => {}
         }
         // Rust's parser also takes names; what begins like a number is one.
-        let starts_as_number = digits.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
+        let starts_as_number =
+            digits.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
         let has_digit = digits.bytes().any(|byte| byte.is_ascii_digit());
         if !(starts_as_number && has_digit) {
             return None;
         }
-        digits.parse::<f64>().ok().map(|value| Number::Float(sign * value))
+        digits
+            .parse::<f64>()
+            .ok()
+            .map(|value| Number::Float(sign * value))
     }
 
     pub(super) fn value(&self) -> f64 {
@@ -99,8 +111,18 @@ pub(super) fn compare(actual: &str, expected: &str, tolerance: Tolerance) -> Ver
         let (left, right) = match (actual_tokens.next(), expected_tokens.next()) {
             (None, None) => return Verdict::Holds,
             (Some(left), Some(right)) => (left, right),
-            (None, Some(right)) => return Verdict::Fails(format!("the output ends before {}, value {number}", text::shown(right))),
-            (Some(left), None) => return Verdict::Fails(format!("value {number} is one too many: {}", text::shown(left))),
+            (None, Some(right)) => {
+                return Verdict::Fails(format!(
+                    "the output ends before {}, value {number}",
+                    text::shown(right)
+                ));
+            }
+            (Some(left), None) => {
+                return Verdict::Fails(format!(
+                    "value {number} is one too many: {}",
+                    text::shown(left)
+                ));
+            }
         };
         if left == right {
             continue;
@@ -110,7 +132,11 @@ pub(super) fn compare(actual: &str, expected: &str, tolerance: Tolerance) -> Ver
             _ => false,
         };
         if !near {
-            return Verdict::Fails(format!("value {number}: expected {}, got {}", text::shown(right), text::shown(left)));
+            return Verdict::Fails(format!(
+                "value {number}: expected {}, got {}",
+                text::shown(right),
+                text::shown(left)
+            ));
         }
     }
 }

@@ -15,7 +15,13 @@ pub(super) fn compare(actual: &str, expected: &str) -> Verdict {
     let mut cells = CELLS_MAX;
     match similarity(actual, expected, &mut cells, 0) {
         Some(score) if score >= 1.0 => Verdict::Holds,
-        Some(score) => Verdict::Partly(score, format!("similarity {score:.2}: {}", text::difference(actual, expected))),
+        Some(score) => Verdict::Partly(
+            score,
+            format!(
+                "similarity {score:.2}: {}",
+                text::difference(actual, expected)
+            ),
+        ),
         None => Verdict::Fails("the texts are too long for this comparator".to_owned()),
     }
 }
@@ -34,7 +40,8 @@ fn similarity(actual: &str, expected: &str, cells: &mut usize, depth: usize) -> 
     {
         return lists(&actual, &expected, cells, depth);
     }
-    let (left, right): (Vec<char>, Vec<char>) = (actual.chars().collect(), expected.chars().collect());
+    let (left, right): (Vec<char>, Vec<char>) =
+        (actual.chars().collect(), expected.chars().collect());
     let longer = left.len().max(right.len());
     if left.is_empty() || right.is_empty() {
         return Some(0.0);
@@ -94,7 +101,11 @@ fn lists(actual: &[Value], expected: &[Value], cells: &mut usize, depth: usize) 
         }
         sum += best;
     }
-    let items = if actual.is_empty() || expected.is_empty() { 0.0 } else { sum / ratio(expected.len(), 1) };
+    let items = if actual.is_empty() || expected.is_empty() {
+        0.0
+    } else {
+        sum / ratio(expected.len(), 1)
+    };
     Some(0.3 * length + 0.7 * items)
 }
 
@@ -114,10 +125,21 @@ fn python_repr(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
         Value::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-        Value::Array(items) => format!("[{}]", items.iter().map(python_repr).collect::<Vec<_>>().join(", ")),
+        Value::Array(items) => format!(
+            "[{}]",
+            items.iter().map(python_repr).collect::<Vec<_>>().join(", ")
+        ),
         Value::Object(entries) => {
-            let entries: Vec<String> =
-                entries.iter().map(|(key, value)| format!("{}: {}", python_repr(&Value::String(key.clone())), python_repr(value))).collect();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| {
+                    format!(
+                        "{}: {}",
+                        python_repr(&Value::String(key.clone())),
+                        python_repr(value)
+                    )
+                })
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
     }
@@ -130,8 +152,12 @@ fn python_float(text: &str) -> Option<f64> {
     for (index, letter) in letters.iter().enumerate() {
         match letter {
             '_' => {
-                let is_digit = |letter: Option<&char>| letter.is_some_and(|letter| digit(*letter).is_some());
-                if index == 0 || !is_digit(letters.get(index - 1)) || !is_digit(letters.get(index + 1)) {
+                let is_digit =
+                    |letter: Option<&char>| letter.is_some_and(|letter| digit(*letter).is_some());
+                if index == 0
+                    || !is_digit(letters.get(index - 1))
+                    || !is_digit(letters.get(index + 1))
+                {
                     return None;
                 }
             }
@@ -143,12 +169,17 @@ fn python_float(text: &str) -> Option<f64> {
     }
     let name = plain.trim_start_matches(['+', '-']).to_ascii_lowercase();
     let is_number = name.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
-    (is_number || matches!(name.as_str(), "nan" | "inf" | "infinity")).then(|| plain.parse().ok()).flatten()
+    (is_number || matches!(name.as_str(), "nan" | "inf" | "infinity"))
+        .then(|| plain.parse().ok())
+        .flatten()
 }
 
 /// The ASCII digit of a decimal digit of a common script.
 fn digit(letter: char) -> Option<char> {
     const ZEROS: &[u32] = &[0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10];
     let code = letter as u32;
-    ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code)).and_then(|zero| char::from_digit(code - zero, 10))
+    ZEROS
+        .iter()
+        .find(|zero| (**zero..**zero + 10).contains(&code))
+        .and_then(|zero| char::from_digit(code - zero, 10))
 }

@@ -34,15 +34,24 @@ struct Row {
 #[test]
 fn the_corpus_agrees() {
     let rules = standard();
-    let rows: Vec<Row> =
-        include_str!("../../../tests/data/comparison.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Row> = include_str!("../../../tests/data/comparison.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert!(rows.len() > 100);
     let mut wrong = Vec::new();
     for row in rows {
-        let comparator = rules[&row.comparator].compile(&row.comparator).unwrap().with(&row.params).unwrap();
+        let comparator = rules[&row.comparator]
+            .compile(&row.comparator)
+            .unwrap()
+            .with(&row.params)
+            .unwrap();
         let compared = comparator.compare(&row.actual, &row.expected).unwrap();
         if compared.matched != row.verdict || (compared.score - row.score).abs() > 1e-3 {
-            wrong.push(format!("{} ({}): {} {}", row.id, row.comparator, compared.score, compared.reason));
+            wrong.push(format!(
+                "{} ({}): {} {}",
+                row.id, row.comparator, compared.score, compared.reason
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -54,7 +63,9 @@ fn the_examples_of_the_rules_hold() {
         let comparator = rule.compile(&name).unwrap();
         assert!(rule.examples.len() >= 2, "{name} has too few examples");
         for example in &rule.examples {
-            example.check(&comparator).unwrap_or_else(|error| panic!("{name}: {error}"));
+            example
+                .check(&comparator)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
         }
     }
 }
@@ -82,10 +93,20 @@ fn odd_shapes() {
         ("numeric", "-0", "0", true),
         ("numeric", "0015", "15", true),
         ("numeric", "1 2", "1 2 3", false),
-        ("numeric", "100000000000000000000.0", "100000000000000000000", true),
+        (
+            "numeric",
+            "100000000000000000000.0",
+            "100000000000000000000",
+            true,
+        ),
         ("numeric", "infinite", "inf", false),
         ("json", "1e2", "100", true),
-        ("json", "12345678901234567890123", "12345678901234567890124", false),
+        (
+            "json",
+            "12345678901234567890123",
+            "12345678901234567890124",
+            false,
+        ),
         ("json", "[1,2]", "[2,1]", false),
         ("unordered", "(b, a)", "[a, b]", true),
         ("unordered", "a b c", "c a b", true),
@@ -104,30 +125,55 @@ fn odd_shapes() {
     ];
     for (name, actual, expected, wanted) in table {
         let compared = comparator(name).compare(actual, expected).unwrap();
-        assert_eq!(compared.matched, *wanted, "{name}: {actual:?} against {expected:?}: {}", compared.reason);
+        assert_eq!(
+            compared.matched, *wanted,
+            "{name}: {actual:?} against {expected:?}: {}",
+            compared.reason
+        );
     }
 }
 
 #[test]
 fn one_of_takes_a_list() {
-    let one_of = comparator("one_of").prepare(&Expected::List(vec!["yes".to_owned(), "y".to_owned()])).unwrap();
+    let one_of = comparator("one_of")
+        .prepare(&Expected::List(vec!["yes".to_owned(), "y".to_owned()]))
+        .unwrap();
     assert!(one_of.compare("y\n").matched);
     assert!(!one_of.compare("no").matched);
 }
 
 #[test]
 fn a_bad_pattern_has_its_place() {
-    let errors = comparator("regex").prepare(&Expected::Text("ab(c".to_owned())).unwrap_err();
+    let errors = comparator("regex")
+        .prepare(&Expected::Text("ab(c".to_owned()))
+        .unwrap_err();
     assert_eq!(errors[0].at, Some(2..3));
-    assert!(comparator("regex").prepare(&Expected::Text("a)(b".to_owned())).is_err());
+    assert!(
+        comparator("regex")
+            .prepare(&Expected::Text("a)(b".to_owned()))
+            .is_err()
+    );
 }
 
 #[test]
 fn a_parameter_that_is_not_taken_is_refused() {
-    let params = Params { abs: Some(0.1), ..Params::default() };
+    let params = Params {
+        abs: Some(0.1),
+        ..Params::default()
+    };
     let errors = comparator("lines").with(&params).unwrap_err();
-    assert_eq!(errors[0].message, "the comparator `lines` has no parameter `abs`");
-    assert!(comparator("numeric").with(&Params { rel: Some(-1.0), ..Params::default() }).is_err());
+    assert_eq!(
+        errors[0].message,
+        "the comparator `lines` has no parameter `abs`"
+    );
+    assert!(
+        comparator("numeric")
+            .with(&Params {
+                rel: Some(-1.0),
+                ..Params::default()
+            })
+            .is_err()
+    );
 }
 
 #[test]
@@ -139,8 +185,14 @@ fn a_reason_names_the_line() {
 #[test]
 fn a_megabyte_of_brackets_is_no_trouble() {
     let deep = "[".repeat(1_000_000);
-    for name in standard().keys().filter(|name| !matches!(name.as_str(), "regex" | "search")) {
+    for name in standard()
+        .keys()
+        .filter(|name| !matches!(name.as_str(), "regex" | "search"))
+    {
         assert!(comparator(name).compare(&deep, &deep).is_ok(), "{name}");
-        assert!(!comparator(name).compare(&deep, "15").unwrap().matched, "{name}");
+        assert!(
+            !comparator(name).compare(&deep, "15").unwrap().matched,
+            "{name}"
+        );
     }
 }

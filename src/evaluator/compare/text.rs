@@ -15,9 +15,23 @@ pub(super) fn shown(text: &str) -> String {
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    let escaped: String = text.chars().take(SHOWN_MAX + 1).flat_map(|letter| if letter == '\n' { vec!['\\', 'n'] } else { vec![letter] }).collect();
+    let escaped: String = text
+        .chars()
+        .take(SHOWN_MAX + 1)
+        .flat_map(|letter| {
+            if letter == '\n' {
+                vec!['\\', 'n']
+            } else {
+                vec![letter]
+            }
+        })
+        .collect();
     match escaped.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("`{}…` ({} characters)", &escaped[..end], text.chars().count()),
+        Some((end, _)) => format!(
+            "`{}…` ({} characters)",
+            &escaped[..end],
+            text.chars().count()
+        ),
         None => format!("`{escaped}`"),
     }
 }
@@ -33,9 +47,22 @@ pub(super) fn difference(actual: &str, expected: &str) -> String {
         number += 1;
         match (actual_lines.next(), expected_lines.next()) {
             (Some(actual), Some(expected)) if actual == expected => {}
-            (Some(actual), Some(expected)) => return format!("line {number}: expected {}, got {}", shown(expected), shown(actual)),
-            (None, Some(expected)) => return format!("the output ends before line {number}: expected {}", shown(expected)),
-            (Some(actual), None) => return format!("line {number} is one too many: {}", shown(actual)),
+            (Some(actual), Some(expected)) => {
+                return format!(
+                    "line {number}: expected {}, got {}",
+                    shown(expected),
+                    shown(actual)
+                );
+            }
+            (None, Some(expected)) => {
+                return format!(
+                    "the output ends before line {number}: expected {}",
+                    shown(expected)
+                );
+            }
+            (Some(actual), None) => {
+                return format!("line {number} is one too many: {}", shown(actual));
+            }
             (None, None) => return "the texts differ".to_owned(),
         }
     }
@@ -43,21 +70,31 @@ pub(super) fn difference(actual: &str, expected: &str) -> String {
 
 /// Says what is missing.
 pub(super) fn lacks(actual: &str, expected: &str) -> String {
-    format!("expected {} somewhere in {}", shown(expected), shown(actual))
+    format!(
+        "expected {} somewhere in {}",
+        shown(expected),
+        shown(actual)
+    )
 }
 
 /// Whether the text stands somewhere with no letter, digit or underscore touching it.
 pub(super) fn contains_word(actual: &str, expected: &str) -> bool {
-    let is_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    let is_word = |letter: Option<char>| {
+        letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    };
     if expected.is_empty() {
         return true;
     }
-    let (first, last) = (is_word(expected.chars().next()), is_word(expected.chars().next_back()));
+    let (first, last) = (
+        is_word(expected.chars().next()),
+        is_word(expected.chars().next_back()),
+    );
     let mut from = 0;
     while let Some(found) = actual[from..].find(expected) {
         let start = from + found;
         let end = start + expected.len();
-        let touched = first && is_word(actual[..start].chars().next_back()) || last && is_word(actual[end..].chars().next());
+        let touched = first && is_word(actual[..start].chars().next_back())
+            || last && is_word(actual[end..].chars().next());
         if !touched {
             return true;
         }
@@ -68,17 +105,39 @@ pub(super) fn contains_word(actual: &str, expected: &str) -> bool {
 
 /// A regular expression, for the whole text or somewhere in it.
 pub(super) fn pattern(text: &str, whole: bool) -> Result<Regex, RuleError> {
-    let text = if whole { text.trim_end_matches(['\r', '\n']) } else { text };
-    let written = if whole { format!(r"\A(?:{text})\z") } else { text.to_owned() };
-    let wrong = |message: String, at| RuleError { path: Vec::new(), at, message, help: None };
+    let text = if whole {
+        text.trim_end_matches(['\r', '\n'])
+    } else {
+        text
+    };
+    let written = if whole {
+        format!(r"\A(?:{text})\z")
+    } else {
+        text.to_owned()
+    };
+    let wrong = |message: String, at| RuleError {
+        path: Vec::new(),
+        at,
+        message,
+        help: None,
+    };
     match Regex::new(&written) {
         // `a)(b` is balanced only inside the group around it.
         Ok(regex) if Regex::new(text).is_ok() => Ok(regex),
-        Ok(_) => Err(wrong("not a regular expression: unopened group".to_owned(), None)),
+        Ok(_) => Err(wrong(
+            "not a regular expression: unopened group".to_owned(),
+            None,
+        )),
         Err(error) => {
             let (what, at) = match regex_syntax::Parser::new().parse(text) {
-                Err(regex_syntax::Error::Parse(error)) => (error.kind().to_string(), Some(error.span().start.offset..error.span().end.offset)),
-                Err(regex_syntax::Error::Translate(error)) => (error.kind().to_string(), Some(error.span().start.offset..error.span().end.offset)),
+                Err(regex_syntax::Error::Parse(error)) => (
+                    error.kind().to_string(),
+                    Some(error.span().start.offset..error.span().end.offset),
+                ),
+                Err(regex_syntax::Error::Translate(error)) => (
+                    error.kind().to_string(),
+                    Some(error.span().start.offset..error.span().end.offset),
+                ),
                 _ => (error.to_string(), None),
             };
             Err(wrong(format!("not a regular expression: {what}"), at))
@@ -89,7 +148,11 @@ pub(super) fn pattern(text: &str, whole: bool) -> Result<Regex, RuleError> {
 /// Matching lines divided by the larger number of lines.
 pub(super) fn lines_partial(actual: &str, expected: &str, align: Align) -> Verdict {
     let lines = |text: &'_ str| -> Vec<String> {
-        if text.is_empty() { Vec::new() } else { text.split('\n').map(str::to_owned).collect() }
+        if text.is_empty() {
+            Vec::new()
+        } else {
+            text.split('\n').map(str::to_owned).collect()
+        }
     };
     let (actual_lines, expected_lines) = (lines(actual), lines(expected));
     let most = actual_lines.len().max(expected_lines.len());
@@ -100,14 +163,27 @@ pub(super) fn lines_partial(actual: &str, expected: &str, align: Align) -> Verdi
         Align::Lcs if actual_lines.len().saturating_mul(expected_lines.len()) <= LCS_CELLS_MAX => {
             longest_common(&actual_lines, &expected_lines)
         }
-        Align::Lcs | Align::Position => actual_lines.iter().zip(&expected_lines).filter(|(left, right)| left == right).count(),
+        Align::Lcs | Align::Position => actual_lines
+            .iter()
+            .zip(&expected_lines)
+            .filter(|(left, right)| left == right)
+            .count(),
     };
     if matching == most {
         return Verdict::Holds;
     }
-    #[expect(clippy::cast_precision_loss, reason = "counts of lines are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of lines are far below 2^52"
+    )]
     let score = matching as f64 / most as f64;
-    Verdict::Partly(score, format!("{matching} of {most} lines match; {}", difference(actual, expected)))
+    Verdict::Partly(
+        score,
+        format!(
+            "{matching} of {most} lines match; {}",
+            difference(actual, expected)
+        ),
+    )
 }
 
 /// Length of the longest common subsequence, in two rows of the table.
@@ -117,7 +193,11 @@ pub(super) fn longest_common<T: PartialEq>(left: &[T], right: &[T]) -> usize {
         let mut diagonal = 0;
         for (index, other) in right.iter().enumerate() {
             let above = row[index + 1];
-            row[index + 1] = if item == other { diagonal + 1 } else { above.max(row[index]) };
+            row[index + 1] = if item == other {
+                diagonal + 1
+            } else {
+                above.max(row[index])
+            };
             diagonal = above;
         }
     }

@@ -18,9 +18,15 @@ pub(super) fn compare(actual: &str, expected: &str, of: Option<Of>) -> Verdict {
     let surplus = actual.iter().find(|item| counts[item.as_str()] < 0);
     match (missing, surplus) {
         (None, None) => Verdict::Holds,
-        (Some(missing), Some(surplus)) => Verdict::Fails(format!("{} is missing, {} is one too many", text::shown(missing), text::shown(surplus))),
+        (Some(missing), Some(surplus)) => Verdict::Fails(format!(
+            "{} is missing, {} is one too many",
+            text::shown(missing),
+            text::shown(surplus)
+        )),
         (Some(missing), None) => Verdict::Fails(format!("{} is missing", text::shown(missing))),
-        (None, Some(surplus)) => Verdict::Fails(format!("{} is one too many", text::shown(surplus))),
+        (None, Some(surplus)) => {
+            Verdict::Fails(format!("{} is one too many", text::shown(surplus)))
+        }
     }
 }
 
@@ -38,13 +44,22 @@ fn guess(actual: &str, expected: &str) -> Of {
 }
 
 fn brackets(text: &str) -> Option<&str> {
-    let inner = |open, close| text.strip_prefix(open).and_then(|rest: &str| rest.strip_suffix(close));
-    inner('[', ']').or_else(|| inner('(', ')')).or_else(|| inner('{', '}'))
+    let inner = |open, close| {
+        text.strip_prefix(open)
+            .and_then(|rest: &str| rest.strip_suffix(close))
+    };
+    inner('[', ']')
+        .or_else(|| inner('(', ')'))
+        .or_else(|| inner('{', '}'))
 }
 
 fn split(text: &str, of: Of) -> Vec<String> {
     match of {
-        Of::Lines => text.split('\n').map(|line| line.trim_end().to_owned()).filter(|line| !line.is_empty()).collect(),
+        Of::Lines => text
+            .split('\n')
+            .map(|line| line.trim_end().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect(),
         Of::Tokens => text.split_whitespace().map(str::to_owned).collect(),
         Of::Items => items(brackets(text).unwrap_or(text)),
     }

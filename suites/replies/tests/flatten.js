@@ -1,0 +1,3 @@
+const assert = require('assert');
+assert.deepEqual(flatten({'a': 1, 'b': {'c': 2, 'd': {'e': 'x'}}}), {'a': 1, 'b.c': 2, 'b.d.e': 'x'});
+assert.deepEqual(flatten({'k': [10, {'z': 20}], 'm': 'n'}), {'k.0': 10, 'k.1.z': 20, 'm': 'n'});

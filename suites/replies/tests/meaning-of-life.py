@@ -1,0 +1,1 @@
+assert meaning_of_life() == 42

@@ -1,0 +1,2 @@
+const assert = require('assert');
+assert.deepEqual(things(), [5, 'foobar', 'Madrid']);

@@ -1,0 +1,1 @@
+assert things() == [5, 'foobar', 'Madrid']
