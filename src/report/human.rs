@@ -81,6 +81,9 @@ impl Human {
     }
 
     fn table(&self) -> String {
+        if self.suites.is_empty() {
+            return String::new();
+        }
         let width = self
             .suites
             .keys()
@@ -221,8 +224,9 @@ impl Reporter for Human {
         }
         writeln!(
             self.writer,
-            "{} cases in {:.1} s: {}",
+            "{} {} in {:.1} s: {}",
             summary.cases,
+            if summary.cases == 1 { "case" } else { "cases" },
             summary.seconds,
             parts.join(", ")
         )?;

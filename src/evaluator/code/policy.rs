@@ -302,7 +302,12 @@ impl Search<'_> {
                 } else {
                     " (never closed)"
                 };
-                format!("{}-{}{unclosed}", fence.start_line, fence.end_line)
+                let (from, to) = (fence.start_line, fence.end_line);
+                if from == to {
+                    format!("line {from}{unclosed}")
+                } else {
+                    format!("lines {from}-{to}{unclosed}")
+                }
             })
             .collect();
         let how = match kind {
@@ -314,12 +319,9 @@ impl Search<'_> {
             ),
         };
         match lines.as_slice() {
-            [one] if of == 1 => format!("the block in lines {one}, {how}"),
-            [one] => format!("the block in lines {one}, {how}, of {of} that could be it"),
-            several => format!(
-                "joined the blocks in lines {}, {how}",
-                several.join(" and ")
-            ),
+            [one] if of == 1 => format!("the block in {one}, {how}"),
+            [one] => format!("the block in {one}, {how}, of {of} that could be it"),
+            several => format!("joined the blocks in {}, {how}", several.join(" and ")),
         }
     }
 }
