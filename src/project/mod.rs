@@ -221,13 +221,19 @@ impl Project {
     /// `program`, where `code` is needed: there are no columns that a template could use.
     ///
     /// # Errors
-    /// Everything that is wrong with it; places mean nothing.
+    /// Everything that is wrong with it; what the row itself says has no place.
     pub fn inline(
         &mut self,
         keys: &serde_json::Map<String, serde_json::Value>,
     ) -> Result<Evaluator, Diagnostics> {
         let rules = self.rules();
-        compile_inline(keys, &rules, &self.files, &self.sources)
+        compile_inline(keys, &rules, &self.files, &self.sources).map_err(|mut diagnostics| {
+            for diagnostic in &mut diagnostics.list {
+                // Values that were never text of a source carry the empty span.
+                diagnostic.span = diagnostic.span.filter(|span| *span != Span::default());
+            }
+            diagnostics
+        })
     }
 
     /// A rule as its pack writes it, with its place; several where packs override.

@@ -329,6 +329,9 @@ fn score_answers_each_row_in_order() {
             .unwrap()
             .contains("did you mean `expect`?")
     );
+    // A row has a line and no place in a file.
+    let bad = results[4]["error"]["message"].as_str().unwrap();
+    assert!(bad.starts_with("unknown key"), "{bad}");
     assert_eq!(results[8]["error"]["line"], 8);
     project()
         .run_with(&["score", "--strict"], "not json\n")
