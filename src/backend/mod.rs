@@ -3,9 +3,9 @@
 pub mod interpreter;
 pub mod local;
 
-use crate::execution::{InfrastructureError, Isolation, JobResult};
+use crate::execution::{InfrastructureError, JobResult};
 use crate::program::Job;
-use local::Local;
+use local::{Containment, Local};
 
 /// Where programs run. A closed set: `match` shows every place where backends differ.
 #[derive(Debug)]
@@ -32,10 +32,13 @@ impl Backend {
         }
     }
 
-    /// How well programs are contained.
-    pub fn isolation(&self) -> Isolation {
+    /// How well programs are contained here.
+    ///
+    /// # Errors
+    /// When no program can be started at all.
+    pub fn containment(&self) -> Result<&Containment, InfrastructureError> {
         match self {
-            Backend::Local(local) => local.isolation(),
+            Backend::Local(local) => local.containment(),
         }
     }
 

@@ -966,6 +966,7 @@ impl CasePlan {
             expectations,
             score: template.score.clone(),
             limits,
+            network: template.keys.network.unwrap_or(false),
             backends: backends(&template.keys),
             skip: self.skip.clone(),
             written_at: self.written_at,

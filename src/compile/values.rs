@@ -13,7 +13,12 @@ pub(super) fn limits(base: Limits, written: &LimitsSpec) -> Limits {
         memory: written.memory.map_or(base.memory, |size| size.0),
         cpu: written.cpu.map_or(base.cpu, |time| time.0),
         output: written.output.map_or(base.output, |size| size.0),
-        ..base
+        processes: written.processes.map_or(base.processes, u64::from),
+        disk: written.disk.map_or(base.disk, |size| size.0),
+        inodes: written.inodes.map_or(base.inodes, u64::from),
+        open_files: written.open_files.map_or(base.open_files, u64::from),
+        build: written.build.map_or(base.build, |time| time.0),
+        wall: base.wall,
     }
 }
 

@@ -134,6 +134,8 @@ pub struct Evaluator {
     pub score: ScoreRule,
     /// What an execution may use.
     pub limits: Limits,
+    /// Whether it may use the network.
+    pub network: bool,
     /// Where it may run, in order of preference.
     pub backends: Vec<BackendChoice>,
     /// Why it is not run.
@@ -305,7 +307,7 @@ impl Evaluator {
             files,
             build: language.build.as_ref().map(|build| build.words(&file)),
             limits: self.limits,
-            network: false,
+            network: self.network,
         };
         Ok(Job {
             program: Arc::new(program),

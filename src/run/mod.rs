@@ -11,7 +11,7 @@ pub use plan::{Planned, Selection};
 use crate::backend::Backend;
 use crate::evaluator::code::Extraction;
 use crate::evaluator::{BackendChoice, CaseId, Evaluator, Nonce, Reply, Step};
-use crate::execution::{Execution, InfrastructureError, JobResult};
+use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
 use crate::program::Job;
 use crate::reward::{Fault, Reward};
 
@@ -163,10 +163,7 @@ impl Runner {
             if !wanted.contains(&BackendChoice::Local) {
                 continue;
             }
-            notices.insert(
-                "programs run on this machine as separate processes and are not yet isolated from it: score only code that you would run yourself"
-                    .to_owned(),
-            );
+            notices.extend(self.containment_notice());
             if wanted.first() == Some(&BackendChoice::E2b) {
                 notices.insert(if key_is_set {
                     format!("{E2B_KEY} is set, but the backend `e2b` is not in this version: running locally")
@@ -176,6 +173,26 @@ impl Runner {
             }
         }
         notices
+    }
+
+    /// What this machine does not keep from programs; a machine that fails is told of by each case.
+    fn containment_notice(&self) -> Option<String> {
+        let containment = self.local.containment().ok()?;
+        let missing: Vec<String> = containment
+            .missing
+            .iter()
+            .map(|(layer, reason)| format!("{layer}: {reason}"))
+            .collect();
+        let missing = missing.join("; ");
+        match containment.isolation {
+            Isolation::Full => None,
+            Isolation::Reduced => Some(format!(
+                "isolation is reduced on this machine; missing is {missing}"
+            )),
+            Isolation::None => Some(format!(
+                "programs run as separate processes that are not isolated from this machine: score only code that you would run yourself ({missing})"
+            )),
+        }
     }
 
     /// Ends everything that the backends keep.

@@ -43,6 +43,8 @@ keys! {
     "timeout" timeout: Spanned<Time>,
     /// What else an execution may use.
     "limits" limits: LimitsSpec,
+    /// Whether the program may use the network.
+    "network" network: bool,
     /// What the model was asked.
     "prompt" prompt: Spanned<Content>,
     /// What the model was asked, as a chat.
@@ -157,6 +159,16 @@ pub struct LimitsSpec {
     pub cpu: Option<Time>,
     /// Bytes kept of each output stream; more ends the program.
     pub output: Option<Size>,
+    /// Processes and threads of the tree.
+    pub processes: Option<u32>,
+    /// Bytes of the files it writes.
+    pub disk: Option<Size>,
+    /// Files it makes.
+    pub inodes: Option<u32>,
+    /// Open descriptors of one process.
+    pub open_files: Option<u32>,
+    /// Wall time of the build.
+    pub build: Option<Time>,
 }
 
 /// One message of a chat.

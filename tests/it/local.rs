@@ -1,23 +1,27 @@
 //! What the local backend promises of every program, with the real interpreter.
 
-use std::io::Read;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rewardspec::backend::local::{Local, LocalOptions};
-use rewardspec::execution::{Execution, InfrastructureError, JobResult, Status};
+use rewardspec::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use rewardspec::program::{Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+
+use crate::support::TempProject;
 
 const MIB: u64 = 1024 * 1024;
 /// How long after its limit a program may be seen.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
-fn backend(jobs: usize) -> Local {
+fn backend(engine: Engine, jobs: usize) -> Local {
     Local::new(LocalOptions {
         jobs: Some(jobs),
         launcher: Some(env!("CARGO_BIN_EXE_rewardspec").into()),
+        uncontained: engine == Engine::Processes,
     })
 }
 
@@ -74,68 +78,93 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
-fn execute(job: &Job) -> Result<JobResult, InfrastructureError> {
-    runtime().block_on(async { backend(1).execute(job).await })
+fn execute(engine: Engine, job: &Job) -> Result<JobResult, InfrastructureError> {
+    runtime().block_on(async { backend(engine, 1).execute(job).await })
 }
 
-fn run_with(code: &str, limits: Limits, run: Run) -> Execution {
-    let mut result = execute(&job(python(), code, limits, vec![run])).unwrap();
+fn run_with(engine: Engine, code: &str, limits: Limits, run: Run) -> Execution {
+    let mut result = execute(engine, &job(python(), code, limits, vec![run])).unwrap();
     result.runs.remove(0)
 }
 
-fn run(code: &str) -> Execution {
-    run_with(code, roomy(), main_py())
+fn run(engine: Engine, code: &str) -> Execution {
+    run_with(engine, code, roomy(), main_py())
 }
 
-/// A socket that programs connect to: while the other end is open, the program lives.
-struct Lifeline {
-    listener: UnixListener,
-    directory: tempfile::TempDir,
-}
+/// A word in the command line of a program and all that it forks, by which they are found from
+/// outside.
+struct Mark(String);
 
-impl Lifeline {
+impl Mark {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(directory.path().join("s")).unwrap();
-        Lifeline {
-            listener,
-            directory,
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Mark(format!("mark-{}-{number}-", std::process::id()))
+    }
+
+    fn run(&self) -> Run {
+        let mut run = main_py();
+        run.command.push(Word::Text(self.0.clone()));
+        run
+    }
+
+    fn lives(&self) -> bool {
+        std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&self.0)
+        })
+    }
+
+    #[track_caller]
+    fn wait_until(&self, lives: bool, within: Duration) {
+        let deadline = Instant::now() + within;
+        while self.lives() != lives {
+            assert!(Instant::now() < deadline, "lives: {}", !lives);
+            std::thread::yield_now();
         }
     }
-
-    /// Python that takes hold of the line and says so.
-    fn hold(&self) -> String {
-        format!(
-            "import socket\nline = socket.socket(socket.AF_UNIX)\nline.connect({:?})\nline.send(b'+')\n",
-            self.directory.path().join("s").to_str().unwrap()
-        )
-    }
-
-    /// Waits for a program to take hold.
-    fn held(&self) -> UnixStream {
-        let (mut stream, _) = self.listener.accept().unwrap();
-        stream.read_exact(&mut [0]).unwrap();
-        stream
-    }
 }
 
-/// Fails unless the program at the other end is gone within the time.
-#[track_caller]
-fn assert_gone(mut stream: UnixStream, within: Duration) {
-    stream.set_read_timeout(Some(within)).unwrap();
-    let read = stream.read(&mut [0]);
-    assert!(
-        matches!(read, Ok(0))
-            || read
-                .as_ref()
-                .is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset),
-        "the program still holds its end: {read:?}"
+/// Both ways to run programs.
+#[derive(Clone, Copy, PartialEq)]
+enum Engine {
+    Sandbox,
+    Processes,
+}
+
+/// Makes each promise a test of both.
+macro_rules! promises {
+    ($($name:ident)+) => {
+        mod sandbox { $(#[test] fn $name() { super::$name(super::Engine::Sandbox) })+ }
+        mod processes { $(#[test] fn $name() { super::$name(super::Engine::Processes) })+ }
+    };
+}
+
+promises! {
+    output_and_exit_status_are_the_programs_own
+    a_signal_of_its_own_making_is_killed
+    ten_megabytes_of_input_arrive_whole
+    input_that_is_not_read_is_no_failure
+    nothing_of_the_callers_environment_is_inherited
+    no_descriptor_of_the_caller_is_inherited
+    the_directory_is_private_and_gone_afterwards
+    output_beyond_the_cap_ends_the_program
+    output_that_is_not_utf_8_is_marked
+    the_wall_clock_ends_the_whole_tree
+    a_daemon_that_a_program_leaves_is_ended
+    processor_time_is_that_of_the_tree
+    memory_is_that_of_the_tree
+    the_private_descriptors_carry_bytes_both_ways
+    many_programs_at_once_keep_apart
+    a_missing_interpreter_is_the_machines_failure
+    a_program_nobody_waits_for_is_ended
+}
+
+fn output_and_exit_status_are_the_programs_own(engine: Engine) {
+    let ran = run(
+        engine,
+        "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(3)",
     );
-}
-
-#[test]
-fn output_and_exit_status_are_the_programs_own() {
-    let ran = run("import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(3)");
     assert_eq!(ran.status, Status::RuntimeError);
     assert_eq!((ran.exit_code, ran.signal), (Some(3), None));
     assert_eq!(ran.stdout.text, "out\n");
@@ -143,18 +172,20 @@ fn output_and_exit_status_are_the_programs_own() {
     assert_eq!(ran.backend, "local");
 }
 
-#[test]
-fn a_signal_of_its_own_making_is_killed() {
-    let ran = run("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)");
+fn a_signal_of_its_own_making_is_killed(engine: Engine) {
+    let ran = run(
+        engine,
+        "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+    );
     assert_eq!(ran.status, Status::Killed);
     assert_eq!((ran.exit_code, ran.signal), (None, Some(11)));
 }
 
-#[test]
-fn ten_megabytes_of_input_arrive_whole() {
+fn ten_megabytes_of_input_arrive_whole(engine: Engine) {
     let input: Vec<u8> = (0..10_000_000_u32).map(|at| (at * 7 % 251) as u8).collect();
     let sum: u64 = input.iter().map(|byte| u64::from(*byte)).sum();
     let ran = run_with(
+        engine,
         "import sys\ndata = sys.stdin.buffer.read()\nprint(len(data), sum(data))",
         roomy(),
         Run {
@@ -165,9 +196,9 @@ fn ten_megabytes_of_input_arrive_whole() {
     assert_eq!(ran.stdout.text, format!("10000000 {sum}\n"));
 }
 
-#[test]
-fn input_that_is_not_read_is_no_failure() {
+fn input_that_is_not_read_is_no_failure(engine: Engine) {
     let ran = run_with(
+        engine,
         "print('done')",
         roomy(),
         Run {
@@ -181,10 +212,12 @@ fn input_that_is_not_read_is_no_failure() {
     );
 }
 
-#[test]
-fn nothing_of_the_callers_environment_is_inherited() {
+fn nothing_of_the_callers_environment_is_inherited(engine: Engine) {
     assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
-    let ran = run("print(open('/proc/self/environ').read().split('\\0'))");
+    let ran = run(
+        engine,
+        "print(open('/proc/self/environ').read().split('\\0'))",
+    );
     assert!(!ran.stdout.text.contains("CARGO"), "{}", ran.stdout.text);
     assert!(
         !ran.stdout.text.contains("REWARDSPEC"),
@@ -193,19 +226,23 @@ fn nothing_of_the_callers_environment_is_inherited() {
     );
 }
 
-#[test]
-fn no_descriptor_of_the_caller_is_inherited() {
+fn no_descriptor_of_the_caller_is_inherited(engine: Engine) {
     let file = tempfile::tempfile().unwrap();
     rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
-    let ran =
-        run("import os\nprint([fd for fd in range(256) if os.path.exists(f'/proc/self/fd/{fd}')])");
+    let ran = run(
+        engine,
+        "import os\nprint([fd for fd in range(256) if os.path.exists(f'/proc/self/fd/{fd}')])",
+    );
     assert_eq!(ran.stdout.text, "[0, 1, 2]\n");
 }
 
-#[test]
-fn the_directory_is_private_and_gone_afterwards() {
+fn the_directory_is_private_and_gone_afterwards(engine: Engine) {
     let code = "import os\nprint(os.getcwd())\nprint(os.listdir())\nopen('left', 'w').close()\nos.mkdir('locked'); os.chmod('locked', 0)";
-    let result = execute(&job(python(), code, roomy(), vec![main_py(), main_py()])).unwrap();
+    let result = execute(
+        engine,
+        &job(python(), code, roomy(), vec![main_py(), main_py()]),
+    )
+    .unwrap();
     let seen: Vec<Vec<&str>> = result
         .runs
         .iter()
@@ -218,16 +255,18 @@ fn the_directory_is_private_and_gone_afterwards() {
         );
         assert!(!Path::new(run[0]).exists(), "{} was left", run[0]);
     }
-    assert_ne!(seen[0][0], seen[1][0]);
+    if engine == Engine::Processes {
+        assert_ne!(seen[0][0], seen[1][0]);
+    }
 }
 
-#[test]
-fn output_beyond_the_cap_ends_the_program() {
+fn output_beyond_the_cap_ends_the_program(engine: Engine) {
     let limits = Limits {
         output: MIB,
         ..roomy()
     };
     let ran = run_with(
+        engine,
         "print('first')\nwhile True: print('x' * 1000)",
         limits,
         main_py(),
@@ -238,88 +277,81 @@ fn output_beyond_the_cap_ends_the_program() {
     assert!(ran.stdout.text.len() as u64 <= MIB + 1000);
 }
 
-#[test]
-fn output_that_is_not_utf_8_is_marked() {
-    let ran = run("import sys\nsys.stdout.buffer.write(b'a\\xffb')");
+fn output_that_is_not_utf_8_is_marked(engine: Engine) {
+    let ran = run(engine, "import sys\nsys.stdout.buffer.write(b'a\\xffb')");
     assert_eq!(ran.stdout.text, "a\u{fffd}b");
     assert!(ran.stdout.lossy);
 }
 
-#[test]
-fn the_wall_clock_ends_the_whole_tree() {
-    let lifeline = Lifeline::new();
+fn the_wall_clock_ends_the_whole_tree(engine: Engine) {
+    let mark = Mark::new();
     let limit = Duration::from_secs(1);
-    let code = format!(
-        "import os, time, signal\n\
+    let code = "import os, time, signal\n\
          signal.signal(signal.SIGTERM, signal.SIG_IGN)\n\
-         if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        {}\n        time.sleep(600)\n    os._exit(0)\n\
-         time.sleep(600)",
-        lifeline.hold().trim_end().replace('\n', "\n        ")
-    );
+         ready, tell = os.pipe()\n\
+         if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        os.write(tell, b'+')\n        time.sleep(600)\n    os._exit(0)\n\
+         os.read(ready, 1)\nprint('daemon lives', flush=True)\ntime.sleep(600)";
     let begun = Instant::now();
-    let ran = run_with(
-        &code,
-        Limits {
-            wall: limit,
-            ..roomy()
-        },
-        main_py(),
-    );
+    let limits = Limits {
+        wall: limit,
+        ..roomy()
+    };
+    let ran = run_with(engine, code, limits, mark.run());
     let took = begun.elapsed();
     assert_eq!(
         (ran.status, ran.reason.as_deref()),
         (Status::Timeout, Some("wall"))
     );
+    assert_eq!(ran.stdout.text, "daemon lives\n");
     assert!(took < limit + GONE_WITHIN, "the verdict took {took:?}");
-    assert_gone(lifeline.held(), GONE_WITHIN);
+    mark.wait_until(false, GONE_WITHIN);
 }
 
-#[test]
-fn a_daemon_that_a_program_leaves_is_ended() {
-    let lifeline = Lifeline::new();
-    let code = format!(
-        "import os, time\nready, tell = os.pipe()\n\
-         if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        {}\n        os.write(tell, b'+')\n        time.sleep(600)\n    os._exit(0)\n\
-         os.read(ready, 1)\nprint('done')",
-        lifeline.hold().trim_end().replace('\n', "\n        ")
-    );
-    let ran = run(&code);
+fn a_daemon_that_a_program_leaves_is_ended(engine: Engine) {
+    let mark = Mark::new();
+    let code = "import os, time\nready, tell = os.pipe()\n\
+         if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        os.write(tell, b'+')\n        time.sleep(600)\n    os._exit(0)\n\
+         os.read(ready, 1)\nprint('done')";
+    let ran = run_with(engine, code, roomy(), mark.run());
     // The daemon holds standard output open: the end of a program is not the end of its output.
     assert_eq!(
         (ran.status, ran.stdout.text.as_str()),
         (Status::Ok, "done\n")
     );
-    assert_gone(lifeline.held(), GONE_WITHIN);
+    mark.wait_until(false, GONE_WITHIN);
 }
 
-#[test]
-fn processor_time_is_that_of_the_tree() {
+fn processor_time_is_that_of_the_tree(engine: Engine) {
     let limits = Limits {
         cpu: Duration::from_secs(1),
         ..roomy()
     };
-    let ran = run_with("import os\nos.fork()\nwhile True: pass", limits, main_py());
+    let ran = run_with(
+        engine,
+        "import os\nos.fork()\nwhile True: pass",
+        limits,
+        main_py(),
+    );
     assert_eq!(
         (ran.status, ran.reason.as_deref()),
         (Status::Timeout, Some("cpu"))
     );
 }
 
-#[test]
-fn memory_is_that_of_the_tree() {
+fn memory_is_that_of_the_tree(engine: Engine) {
     let limits = Limits {
         memory: 128 * MIB,
         ..roomy()
     };
     let code = "import os, time\nfor _ in range(3): os.fork()\nheld = bytearray(b'x' * (40 << 20))\ntime.sleep(30)";
-    let ran = run_with(code, limits, main_py());
+    let ran = run_with(engine, code, limits, main_py());
     assert_eq!(ran.status, Status::MemoryLimit);
     assert!(ran.peak_memory > 128 * MIB);
 }
 
-#[test]
-fn the_private_descriptors_carry_bytes_both_ways() {
+fn the_private_descriptors_carry_bytes_both_ways(engine: Engine) {
     let ran = run_with(
+        engine,
         "import os\nwith os.fdopen(3, 'rb') as given, os.fdopen(4, 'wb') as told:\n    told.write(given.read()[::-1])",
         roomy(),
         Run {
@@ -331,10 +363,9 @@ fn the_private_descriptors_carry_bytes_both_ways() {
     assert_eq!(ran.stdout.text, "");
 }
 
-#[test]
-fn many_programs_at_once_keep_apart() {
+fn many_programs_at_once_keep_apart(engine: Engine) {
     runtime().block_on(async {
-        let backend = Arc::new(backend(4));
+        let backend = Arc::new(backend(engine, 4));
         let running: Vec<_> = (0..50)
             .map(|number| {
                 let backend = Arc::clone(&backend);
@@ -352,38 +383,40 @@ fn many_programs_at_once_keep_apart() {
     });
 }
 
-#[test]
-fn a_missing_interpreter_is_the_machines_failure() {
+fn a_missing_interpreter_is_the_machines_failure(engine: Engine) {
     let interpreter = Interpreter {
         language: "cobol".to_owned(),
         command: "no-such-cobol".to_owned(),
         install: Some("apt-get install cobol".to_owned()),
         ..Interpreter::default()
     };
-    let error = execute(&job(interpreter, "", roomy(), vec![main_py()])).unwrap_err();
+    let error = execute(engine, &job(interpreter, "", roomy(), vec![main_py()])).unwrap_err();
     assert!(error.message.contains("no-such-cobol"), "{error}");
     assert!(error.message.contains("apt-get install cobol"), "{error}");
 }
 
-#[test]
-fn a_program_nobody_waits_for_is_ended() {
-    let lifeline = Lifeline::new();
-    let code = lifeline.hold() + "import os, time\nprint(os.getcwd())\ntime.sleep(600)";
+fn a_program_nobody_waits_for_is_ended(engine: Engine) {
+    let mark = Arc::new(Mark::new());
+    let seen = |lives| {
+        let mark = Arc::clone(&mark);
+        tokio::task::spawn_blocking(move || mark.wait_until(lives, Duration::from_secs(20)))
+    };
     runtime().block_on(async {
-        let backend = Arc::new(backend(1));
+        let backend = Arc::new(backend(engine, 1));
         let task = tokio::spawn({
             let backend = Arc::clone(&backend);
-            let job = job(python(), &code, roomy(), vec![main_py()]);
+            let job = job(
+                python(),
+                "import time\ntime.sleep(600)",
+                roomy(),
+                vec![mark.run()],
+            );
             async move { backend.execute(&job).await.map(drop) }
         });
-        let stream = tokio::task::spawn_blocking(move || lifeline.held())
-            .await
-            .unwrap();
+        seen(true).await.unwrap();
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
-        tokio::task::spawn_blocking(|| assert_gone(stream, GONE_WITHIN))
-            .await
-            .unwrap();
+        seen(false).await.unwrap();
         // Its slot is free again.
         let next = job(python(), "print(1)", roomy(), vec![main_py()]);
         assert_eq!(
@@ -391,4 +424,124 @@ fn a_program_nobody_waits_for_is_ended() {
             "1\n"
         );
     });
+}
+
+/// Whether the sandbox can be had here; a machine without it has nothing to test.
+fn has_sandbox() -> bool {
+    let backend = backend(Engine::Sandbox, 1);
+    let containment = backend.containment().unwrap();
+    containment.isolation != Isolation::None
+}
+
+#[test]
+fn nothing_of_the_host_is_in_reach() {
+    if !has_sandbox() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, "kept").unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o666)).unwrap();
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let code = format!(
+        "import os, socket\n\
+         def reach(name, attempt):\n    try: attempt(); print(name)\n    except OSError: pass\n\
+         reach('file', lambda: open({secret:?}))\n\
+         reach('system', lambda: open('/usr/x', 'w'))\n\
+         reach('shadow', lambda: open('/etc/shadow'))\n\
+         reach('socket', lambda: socket.socket(socket.AF_UNIX).connect({path:?}))\n\
+         reach('network', lambda: socket.create_connection(('127.0.0.1', {})))\n\
+         reach('parent', lambda: os.kill({}, 0))\n\
+         reach('mount', lambda: os.unshare(0x20000) if hasattr(os, 'unshare') else open('/nowhere'))\n\
+         assert os.getuid() != 0 and os.geteuid() != 0\n\
+         open('own', 'w').write('x')\nprint('own', open('own').read())",
+        tcp.local_addr().unwrap().port(),
+        std::process::id(),
+    );
+    let ran = run(Engine::Sandbox, &code);
+    assert_eq!(
+        (ran.stdout.text.as_str(), ran.stderr.text.as_str()),
+        ("own x\n", "")
+    );
+    assert!(listener.accept().is_err() && tcp.accept().is_err());
+}
+
+#[test]
+fn processes_beyond_the_limit_are_refused() {
+    if !has_sandbox() {
+        return;
+    }
+    let code = "import os, time, sys\nmade = 0\ntry:\n    while made < 500:\n        if os.fork() == 0: time.sleep(600)\n        made += 1\nexcept OSError: pass\nprint(made)\nsys.exit(1)";
+    let limits = Limits {
+        processes: 20,
+        ..roomy()
+    };
+    let ran = run_with(Engine::Sandbox, code, limits, main_py());
+    let made: u64 = ran.stdout.text.trim().parse().unwrap();
+    assert!((10..=20).contains(&made), "{made}");
+    assert!([Status::ProcessLimit, Status::RuntimeError].contains(&ran.status));
+}
+
+#[test]
+fn what_a_program_writes_is_limited_and_gone() {
+    if !has_sandbox() {
+        return;
+    }
+    let limits = Limits {
+        disk: MIB,
+        inodes: 50,
+        ..roomy()
+    };
+    let code = "try:\n    open('big', 'wb').write(bytes(2 << 20))\nexcept OSError as error: print(error.errno)\n\
+                import os\nos.remove('big')\nmade = 0\ntry:\n    while made < 500:\n        open(f'f{made}', 'w').close(); made += 1\nexcept OSError as error: print(error.errno, made < 50)";
+    let ran = run_with(Engine::Sandbox, code, limits, main_py());
+    // EFBIG or ENOSPC, then ENOSPC.
+    let lines: Vec<&str> = ran.stdout.text.lines().collect();
+    assert!(["27", "28"].contains(&lines[0]), "{lines:?}");
+    assert_eq!(lines[1], "28 True");
+}
+
+#[test]
+fn a_killed_supervisor_leaves_nothing() {
+    let mark = Mark::new();
+    let project = TempProject::new(&[(
+        "suites/sleep.yaml",
+        &format!(
+            "args: [{}]\nexpect: '1'\ncases:\n  - {{name: sleeps, reply: 'import time; time.sleep(600)'}}\n",
+            mark.0
+        ),
+    )]);
+    let mut supervisor = std::process::Command::new(env!("CARGO_BIN_EXE_rewardspec"))
+        .arg("run")
+        .current_dir(project.path())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    mark.wait_until(true, Duration::from_secs(20));
+    supervisor.kill().unwrap();
+    supervisor.wait().unwrap();
+    mark.wait_until(false, GONE_WITHIN);
+    let groups = format!("rewardspec-{}-", supervisor.id());
+    let deadline = Instant::now() + GONE_WITHIN;
+    while groups_left(Path::new("/sys/fs/cgroup"), &groups) {
+        assert!(Instant::now() < deadline, "a control group is left");
+        std::thread::yield_now();
+    }
+}
+
+fn groups_left(directory: &Path, prefix: &str) -> bool {
+    std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            entry.file_name().to_string_lossy().starts_with(prefix)
+                || entry.file_type().is_ok_and(|kind| kind.is_dir())
+                    && groups_left(&entry.path(), prefix)
+        })
 }

@@ -18,9 +18,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::tree;
 use super::wire::{Answer, Ended, EndedBy, KILL, Order};
 
-/// The variable that makes this executable a launcher.
-pub(super) const VARIABLE: &str = "REWARDSPEC_LAUNCHER";
-
 /// How often the tree's use is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 /// Bytes kept of descriptor 4.

@@ -15,13 +15,7 @@ pub(super) async fn capture(
     bytes_max: u64,
     flooded: &Notify,
 ) -> Captured {
-    let half = usize::try_from(bytes_max / 2).unwrap_or(usize::MAX).max(1);
-    let mut kept = Kept {
-        head: Vec::new(),
-        tail: VecDeque::new(),
-        total: 0,
-        half,
-    };
+    let mut kept = Kept::new(bytes_max);
     let mut chunk = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut chunk).await {
@@ -38,7 +32,8 @@ pub(super) async fn capture(
     kept.finish(bytes_max)
 }
 
-struct Kept {
+/// What is kept of a stream.
+pub(super) struct Kept {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
@@ -46,7 +41,22 @@ struct Kept {
 }
 
 impl Kept {
-    fn add(&mut self, bytes: &[u8]) {
+    /// Keeps up to so many bytes, half of them from each end.
+    pub(super) fn new(bytes_max: u64) -> Self {
+        Kept {
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            total: 0,
+            half: usize::try_from(bytes_max / 2).unwrap_or(usize::MAX).max(1),
+        }
+    }
+
+    /// Bytes seen, kept or not.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(super) fn add(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
         let room = self.half - self.head.len().min(self.half);
         let (head, tail) = bytes.split_at(room.min(bytes.len()));
@@ -58,7 +68,7 @@ impl Kept {
         self.tail.extend(tail);
     }
 
-    fn finish(self, bytes_max: u64) -> Captured {
+    pub(super) fn finish(self, bytes_max: u64) -> Captured {
         let tail: Vec<u8> = self.tail.into();
         let missing = self.total - (self.head.len() + tail.len()) as u64;
         let truncated = self.total > bytes_max;

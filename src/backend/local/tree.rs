@@ -19,8 +19,12 @@ pub(super) struct Usage {
 
 /// Every descendant of this process.
 fn descendants() -> Vec<Pid> {
+    with_descendants(children(rustix::process::getpid()))
+}
+
+/// These processes and all that came of them.
+fn with_descendants(mut next: Vec<Pid>) -> Vec<Pid> {
     let mut found = Vec::new();
-    let mut next = children(rustix::process::getpid());
     while let Some(pid) = next.pop() {
         next.extend(children(pid));
         found.push(pid);
@@ -48,10 +52,19 @@ fn children(pid: Pid) -> Vec<Pid> {
 
 /// What the descendants of this process use now.
 pub(super) fn usage() -> Usage {
+    usage_of_all(descendants())
+}
+
+/// What these processes and their descendants use now.
+pub(super) fn usage_of(roots: &[Pid]) -> Usage {
+    usage_of_all(with_descendants(roots.to_vec()))
+}
+
+fn usage_of_all(processes: Vec<Pid>) -> Usage {
     let page_bytes = rustix::param::page_size() as u64;
     let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
     let mut usage = Usage::default();
-    for pid in descendants() {
+    for pid in processes {
         let stat =
             fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
         // The command, which may hold anything, ends with the last parenthesis.

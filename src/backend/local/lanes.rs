@@ -1,0 +1,364 @@
+//! The threads that run jobs in slots.
+//!
+//! Each lane is a thread with slots of its own, used one at a time: processes of a slot are bound
+//! to the thread that made it. Jobs wait in one queue for the next free lane.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::sandbox::{
+    Cancel, Group, Ran, RunOf, SCRATCH, Slot, SlotOrder, USERS_EACH, places_of, range_of_users,
+};
+use super::wire::EndedBy;
+use super::{Containment, MODE, command, environment};
+use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
+use crate::program::{Job, Limits, Run};
+
+/// Numbers of this process's control groups and lanes, whichever backend they belong to.
+static GROUPS: AtomicU64 = AtomicU64::new(0);
+static SEATS: AtomicU32 = AtomicU32::new(0);
+
+/// Slots that a lane keeps for programs with different wants.
+const SLOTS_KEPT: usize = 4;
+
+type Work = Box<dyn FnOnce(&mut Lane) + Send>;
+
+/// All lanes of a backend.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    /// Absent once closed.
+    queue: Mutex<Option<mpsc::Sender<Work>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    isolation: Isolation,
+}
+
+impl Lanes {
+    /// Starts the lanes and prepares a first slot, to see what this machine allows.
+    ///
+    /// # Errors
+    /// The step that it does not allow.
+    pub(super) fn start(executable: PathBuf, count: usize) -> Result<(Lanes, Containment), String> {
+        let (groups, uncounted) = match Groups::start(&executable) {
+            Ok(groups) => (Some(groups), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        let shared = Arc::new(Shared {
+            executable,
+            groups,
+            users: range_of_users(),
+        });
+        let (sender, receiver) = mpsc::channel::<Work>();
+        let receiver = Arc::new(Mutex::new(receiver));
+        let mut threads = Vec::new();
+        for _ in 0..count {
+            let seat = SEATS.fetch_add(1, Ordering::Relaxed) % USERS_EACH;
+            let (shared, receiver) = (Arc::clone(&shared), Arc::clone(&receiver));
+            let thread = std::thread::Builder::new()
+                .name(format!("lane {seat}"))
+                .spawn(move || {
+                    let mut lane = Lane {
+                        seat,
+                        shared,
+                        slots: Vec::new(),
+                    };
+                    loop {
+                        let work = receiver
+                            .lock()
+                            .expect("no lane panics while it takes work")
+                            .recv();
+                        let Ok(work) = work else { return };
+                        work(&mut lane);
+                    }
+                })
+                .map_err(|error| format!("could not start a thread: {error}"))?;
+            threads.push(thread);
+        }
+        let (answer, answered) = mpsc::channel();
+        let first: Work = Box::new(move |lane| {
+            let order = SlotOrder::default();
+            // Nobody listens when the backend is gone already.
+            let _ = answer.send(lane.slot(&order).map(|slot| slot.missing().to_vec()));
+        });
+        let lost = "the first slot was lost";
+        sender.send(first).map_err(|_| lost)?;
+        let mut missing = answered.recv().map_err(|_| lost)??;
+        if let Some(reason) = uncounted {
+            missing.push(("control group".to_owned(), reason));
+        }
+        let isolation = if missing.is_empty() {
+            Isolation::Full
+        } else {
+            Isolation::Reduced
+        };
+        let lanes = Lanes {
+            queue: Mutex::new(Some(sender)),
+            threads: Mutex::new(threads),
+            isolation,
+        };
+        Ok((lanes, Containment { isolation, missing }))
+    }
+
+    /// Ends the slots; a program that still runs is ended by its job being dropped.
+    pub(super) fn close(&self) {
+        self.queue
+            .lock()
+            .expect("no thread panics while it holds the queue")
+            .take();
+        let threads = std::mem::take(
+            &mut *self
+                .threads
+                .lock()
+                .expect("no thread panics while it holds the threads"),
+        );
+        for thread in threads {
+            // A lane that panicked has dropped its slots.
+            let _ = thread.join();
+        }
+    }
+
+    pub(super) async fn execute(
+        &self,
+        job: &Job,
+        interpreter: &Path,
+    ) -> Result<JobResult, InfrastructureError> {
+        let closed = || InfrastructureError::new("the local backend was closed");
+        let cancel = Cancel::new()
+            .map(Arc::new)
+            .map_err(|error| super::failed("prepare a run", &error))?;
+        let _cancelled_on_drop = CancelOnDrop(Arc::clone(&cancel));
+        let (answer, answered) = oneshot::channel();
+        let (job, interpreter) = (job.clone(), interpreter.to_path_buf());
+        let isolation = self.isolation;
+        let work: Work = Box::new(move |lane| {
+            if !answer.is_closed() {
+                let _ = answer.send(lane.job(&job, &interpreter, &cancel, isolation));
+            }
+        });
+        let sender = self
+            .queue
+            .lock()
+            .expect("no thread panics while it holds the queue")
+            .clone();
+        sender
+            .ok_or_else(closed)?
+            .send(work)
+            .map_err(|_| closed())?;
+        answered
+            .await
+            .map_err(|_| closed())?
+            .map_err(InfrastructureError::new)
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+struct CancelOnDrop(Arc<Cancel>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    executable: PathBuf,
+    groups: Option<Groups>,
+    /// The first of the users that slots get, when this process is root.
+    users: Option<u32>,
+}
+
+/// Makes control groups, and has them removed if this process is killed.
+#[derive(Debug)]
+struct Groups {
+    janitor: Mutex<Child>,
+}
+
+impl Groups {
+    fn start(executable: &Path) -> Result<Groups, String> {
+        drop(Group::new(&next_group())?);
+        let janitor = Command::new(executable)
+            .env_clear()
+            .env(MODE, "tidy")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("could not start the janitor of control groups: {error}"))?;
+        Ok(Groups {
+            janitor: Mutex::new(janitor),
+        })
+    }
+
+    fn group(&self) -> Result<Group, String> {
+        let group = Group::new(&next_group())?;
+        let mut janitor = self
+            .janitor
+            .lock()
+            .expect("no lane panics while it holds the janitor");
+        for directory in group.directories() {
+            if let Some(pipe) = &mut janitor.stdin {
+                writeln!(pipe, "{}", directory.display())
+                    .map_err(|error| format!("the janitor of control groups is gone: {error}"))?;
+            }
+        }
+        Ok(group)
+    }
+}
+
+impl Drop for Groups {
+    fn drop(&mut self) {
+        if let Ok(janitor) = self.janitor.get_mut() {
+            drop(janitor.stdin.take());
+            let _ = janitor.wait();
+        }
+    }
+}
+
+fn next_group() -> String {
+    let number = GROUPS.fetch_add(1, Ordering::Relaxed);
+    format!("rewardspec-{}-{number}", std::process::id())
+}
+
+/// A thread's slots.
+struct Lane {
+    /// Which of the users of this process its slots have.
+    seat: u32,
+    shared: Arc<Shared>,
+    /// The one used last is first.
+    slots: Vec<Slot>,
+}
+
+impl Lane {
+    fn slot(&mut self, order: &SlotOrder) -> Result<&mut Slot, String> {
+        if let Some(index) = self.slots.iter().position(|slot| slot.order() == order) {
+            self.slots[..=index].rotate_right(1);
+        } else {
+            self.slots.truncate(SLOTS_KEPT - 1);
+            let group = match &self.shared.groups {
+                Some(groups) => Some(groups.group()?),
+                None => None,
+            };
+            let user = self.shared.users.map(|first| first + self.seat);
+            let executable = &self.shared.executable;
+            let slot = Slot::start(executable, (MODE, "slot"), order.clone(), user, group)?;
+            self.slots.insert(0, slot);
+        }
+        Ok(&mut self.slots[0])
+    }
+
+    fn run(&mut self, order: &SlotOrder, run: &RunOf, cancel: &Cancel) -> Result<Ran, String> {
+        let ran = self.slot(order)?.run(run, cancel);
+        if ran.is_err() {
+            // What state it is in is unknown.
+            self.slots.remove(0);
+        }
+        ran
+    }
+
+    fn job(
+        &mut self,
+        job: &Job,
+        interpreter: &Path,
+        cancel: &Cancel,
+        isolation: Isolation,
+    ) -> Result<JobResult, String> {
+        let program = &job.program;
+        let order = SlotOrder {
+            places: places_of(interpreter),
+            network: program.network,
+        };
+        let sources = program.files.iter();
+        let mut files = Arc::new(
+            sources
+                .map(|file| (file.path.clone(), file.bytes.clone(), 0o644))
+                .collect::<Vec<_>>(),
+        );
+        let run_of = |run: &Run, limits: Limits, files: &Arc<Vec<_>>, keep_files| RunOf {
+            command: command(&run.command, interpreter),
+            environment: environment(interpreter, SCRATCH),
+            files: Arc::clone(files),
+            stdin: run.stdin.clone(),
+            private: run.private.clone(),
+            limits,
+            keep_files,
+        };
+        let mut built = None;
+        if let Some(words) = &program.build {
+            let run = Run {
+                command: words.clone(),
+                ..Run::default()
+            };
+            let limits = Limits {
+                wall: program.limits.build,
+                cpu: program.limits.build,
+                ..program.limits
+            };
+            let mut ran = self.run(&order, &run_of(&run, limits, &files, true), cancel)?;
+            files = Arc::new(std::mem::take(&mut ran.files));
+            let mut build = execution(ran, isolation);
+            if build.status != Status::Ok {
+                build.status = Status::CompileError;
+                return Ok(JobResult {
+                    build: Some(build),
+                    runs: Vec::new(),
+                });
+            }
+            built = Some(build);
+        }
+        let mut runs = Vec::with_capacity(job.runs.len());
+        for run in &job.runs {
+            let run = run_of(run, program.limits, &files, false);
+            runs.push(execution(self.run(&order, &run, cancel)?, isolation));
+        }
+        Ok(JobResult { build: built, runs })
+    }
+}
+
+/// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
+fn execution(ran: Ran, isolation: Isolation) -> Execution {
+    let is_ok = ran.by.is_none() && ran.exit_code == Some(0);
+    let (status, reason) = if ran.memory_kill {
+        (Status::MemoryLimit, Some("counted by the kernel"))
+    } else if ran.by == Some(EndedBy::Memory) {
+        (Status::MemoryLimit, Some("sampled sum of the process tree"))
+    } else if ran.by == Some(EndedBy::Supervisor) || ran.stdout.truncated || ran.stderr.truncated {
+        (Status::OutputLimit, None)
+    } else if ran.by == Some(EndedBy::Wall) {
+        (Status::Timeout, Some("wall"))
+    } else if ran.by == Some(EndedBy::Cpu) || ran.signal == Some(libc::SIGXCPU) {
+        (Status::Timeout, Some("cpu"))
+    } else if ran.refused_task && !is_ok {
+        (Status::ProcessLimit, None)
+    } else if ran.signal.is_some() {
+        (Status::Killed, None)
+    } else if is_ok {
+        (Status::Ok, None)
+    } else {
+        (Status::RuntimeError, None)
+    };
+    Execution {
+        status,
+        reason: reason.map(str::to_owned),
+        exit_code: ran.exit_code,
+        signal: ran.signal,
+        stdout: ran.stdout,
+        stderr: ran.stderr,
+        private: ran.private,
+        wall: ran.wall,
+        cpu: ran.cpu,
+        peak_memory: ran.peak_bytes,
+        backend: "local".to_owned(),
+        isolation,
+    }
+}

@@ -1,0 +1,299 @@
+//! Runs programs as separate processes, on any Unix: each in a fresh private directory, with an
+//! empty environment, under a launcher that ends its whole tree. Nothing keeps a program from what
+//! its user may do.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
+use tokio::sync::{Notify, Semaphore};
+
+use super::directory::{self, Directory};
+use super::wire::{Answer, Ended, EndedBy, KILL, Order};
+use super::{MODE, command, environment, failed, output};
+use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
+use crate::program::{Job, Limits, Run};
+
+/// Beyond a program's wall time, how long its launcher may take to say that it is over.
+const LAUNCHER_LATE: Duration = Duration::from_secs(5);
+
+/// The portable way to run programs.
+#[derive(Debug)]
+pub(super) struct Processes {
+    executable: PathBuf,
+    free: Semaphore,
+}
+
+impl Processes {
+    /// Runs up to `count` programs at once, launched by `executable`.
+    pub(super) fn new(executable: PathBuf, count: usize) -> Self {
+        Processes {
+            executable,
+            free: Semaphore::new(count),
+        }
+    }
+
+    pub(super) async fn execute(
+        &self,
+        job: &Job,
+        interpreter: &Path,
+    ) -> Result<JobResult, InfrastructureError> {
+        let _slot = self
+            .free
+            .acquire()
+            .await
+            .map_err(|_| InfrastructureError::new("the local backend was closed"))?;
+        let program = &job.program;
+        let directory =
+            Directory::new().map_err(|error| failed("make a private directory", &error))?;
+        let built = match &program.build {
+            None => None,
+            Some(command) => {
+                let home = directory
+                    .with_files("build", &program.files)
+                    .map_err(|error| failed("write the program", &error))?;
+                let run = Run {
+                    command: command.clone(),
+                    ..Run::default()
+                };
+                let limits = Limits {
+                    wall: program.limits.build,
+                    cpu: program.limits.build,
+                    ..program.limits
+                };
+                let mut build = self
+                    .run(&run, &limits, &home, interpreter, &directory)
+                    .await?;
+                if build.status != Status::Ok {
+                    build.status = Status::CompileError;
+                    return Ok(JobResult {
+                        build: Some(build),
+                        runs: Vec::new(),
+                    });
+                }
+                Some((home, build))
+            }
+        };
+        let mut runs = Vec::with_capacity(job.runs.len());
+        for (index, run) in job.runs.iter().enumerate() {
+            let name = format!("run{index}");
+            // Each run begins with the same files, whatever the one before did to its own.
+            let home = match &built {
+                None => directory.with_files(&name, &program.files),
+                Some((built, _)) => directory.copy_of(&name, built),
+            };
+            let home = home.map_err(|error| failed("write the program", &error))?;
+            runs.push(
+                self.run(run, &program.limits, &home, interpreter, &directory)
+                    .await?,
+            );
+            directory::remove(&home);
+        }
+        Ok(JobResult {
+            build: built.map(|(_, build)| build),
+            runs,
+        })
+    }
+
+    async fn run(
+        &self,
+        run: &Run,
+        limits: &Limits,
+        home: &Path,
+        interpreter: &Path,
+        directory: &Directory,
+    ) -> Result<Execution, InfrastructureError> {
+        let mut launched = self
+            .launch()
+            .map_err(|error| failed("start the launcher", &error))?;
+        let order = order(run, limits, home, interpreter, directory);
+        let flooded = Notify::new();
+        let (stdout, stderr, ended) = tokio::join!(
+            output::capture(launched.stdout, limits.output, &flooded),
+            output::capture(launched.stderr, limits.output, &flooded),
+            converse(launched.control, &order, run, limits, &flooded),
+        );
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                let _ = launched.process.start_kill();
+                let _ = launched.process.wait().await;
+                return Err(error);
+            }
+        };
+        let _ = launched.process.wait().await;
+        Ok(execution(ended, stdout, stderr))
+    }
+
+    fn launch(&self) -> io::Result<Launched> {
+        let (control, theirs) = std::os::unix::net::UnixStream::pair()?;
+        control.set_nonblocking(true)?;
+        let (stdout, stdout_write) = output_pipe()?;
+        let (stderr, stderr_write) = output_pipe()?;
+        let process = tokio::process::Command::new(&self.executable)
+            .env_clear()
+            .env(MODE, "launcher")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(stdout_write))
+            .stderr(Stdio::from(stderr_write))
+            .spawn()?;
+        Ok(Launched {
+            process,
+            control: UnixStream::from_std(control)?,
+            stdout,
+            stderr,
+        })
+    }
+}
+
+struct Launched {
+    process: tokio::process::Child,
+    control: UnixStream,
+    stdout: pipe::Receiver,
+    stderr: pipe::Receiver,
+}
+
+fn output_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    Ok((pipe::Receiver::from_owned_fd(read)?, write))
+}
+
+fn order(
+    run: &Run,
+    limits: &Limits,
+    home: &Path,
+    interpreter: &Path,
+    directory: &Directory,
+) -> Order {
+    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    Order {
+        command: command(&run.command, interpreter),
+        directory: home.to_path_buf(),
+        environment: environment(interpreter, &home.to_string_lossy()),
+        stdin_bytes: run.stdin.len(),
+        private_bytes: run.private.as_ref().map(Vec::len),
+        wall_ms: milliseconds(limits.wall),
+        cpu_ms: milliseconds(limits.cpu),
+        memory_bytes: limits.memory,
+        open_files: limits.open_files,
+        remove: directory.path().to_path_buf(),
+    }
+}
+
+/// What the launcher said of a program that is over.
+struct Over {
+    ended: Ended,
+    private: Vec<u8>,
+    flooded: bool,
+}
+
+/// Gives the order and waits for its end. If this is dropped, the closed socket tells the launcher
+/// to end everything.
+async fn converse(
+    control: UnixStream,
+    order: &Order,
+    run: &Run,
+    limits: &Limits,
+    flooded: &Notify,
+) -> Result<Over, InfrastructureError> {
+    let broken = |error: io::Error| {
+        InfrastructureError::new(format!("the launcher of a program was lost: {error}"))
+    };
+    let (read, mut write) = control.into_split();
+    let mut line = serde_json::to_vec(order).map_err(|error| broken(error.into()))?;
+    line.push(b'\n');
+    write.write_all(&line).await.map_err(broken)?;
+    write.write_all(&run.stdin).await.map_err(broken)?;
+    write
+        .write_all(run.private.as_deref().unwrap_or_default())
+        .await
+        .map_err(broken)?;
+    let mut read = BufReader::new(read);
+    match answer(&mut read).await.map_err(broken)? {
+        Answer::Started => {}
+        Answer::Failed(message) => return Err(InfrastructureError::new(message)),
+        Answer::Ended(_) => {
+            return Err(InfrastructureError::new(
+                "the launcher of a program spoke out of turn",
+            ));
+        }
+    }
+    let mut was_flooded = false;
+    let last = {
+        let late = tokio::time::sleep(limits.wall + LAUNCHER_LATE);
+        let last = answer(&mut read);
+        tokio::pin!(late, last);
+        loop {
+            tokio::select! {
+                answer = &mut last => break answer.map_err(broken)?,
+                () = flooded.notified(), if !was_flooded => {
+                    was_flooded = true;
+                    // A launcher that is already done does not listen any more.
+                    let _ = write.write_all(&[KILL]).await;
+                }
+                () = &mut late => {
+                    return Err(InfrastructureError::new("a program could not be ended within its limit and 5 s"));
+                }
+            }
+        }
+    };
+    let Answer::Ended(ended) = last else {
+        return Err(InfrastructureError::new(
+            "the launcher of a program spoke out of turn",
+        ));
+    };
+    let mut private = vec![0; ended.private_bytes];
+    read.read_exact(&mut private).await.map_err(broken)?;
+    Ok(Over {
+        ended,
+        private,
+        flooded: was_flooded,
+    })
+}
+
+async fn answer(read: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result<Answer> {
+    let mut line = String::new();
+    read.read_line(&mut line).await?;
+    if line.is_empty() {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "it ended without a word",
+        ));
+    }
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// Precedence: memory_limit, output_limit, timeout, killed, runtime_error, ok.
+fn execution(over: Over, stdout: Captured, stderr: Captured) -> Execution {
+    let ended = over.ended;
+    let (status, reason) = match ended.by {
+        Some(EndedBy::Memory) => (Status::MemoryLimit, Some("sampled sum of the process tree")),
+        _ if over.flooded || stdout.truncated || stderr.truncated => (Status::OutputLimit, None),
+        Some(EndedBy::Wall) => (Status::Timeout, Some("wall")),
+        Some(EndedBy::Cpu) => (Status::Timeout, Some("cpu")),
+        None if ended.signal == Some(libc::SIGXCPU) => (Status::Timeout, Some("cpu")),
+        Some(EndedBy::Supervisor) => (Status::OutputLimit, None),
+        None if ended.signal.is_some() => (Status::Killed, None),
+        None if ended.exit_code == Some(0) => (Status::Ok, None),
+        None => (Status::RuntimeError, None),
+    };
+    Execution {
+        status,
+        reason: reason.map(str::to_owned),
+        exit_code: ended.exit_code,
+        signal: ended.signal,
+        stdout,
+        stderr,
+        private: over.private,
+        wall: Duration::from_micros(ended.wall_us),
+        cpu: Duration::from_micros(ended.cpu_us),
+        peak_memory: ended.peak_bytes,
+        backend: "local".to_owned(),
+        isolation: Isolation::None,
+    }
+}

@@ -1,0 +1,242 @@
+//! Control groups: the kernel's own count of what a slot's programs use. Version 1 and 2, where
+//! this user may make one; without, the supervisor samples.
+
+use std::fs;
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a group may take to become empty.
+const EMPTY_WITHIN: Duration = Duration::from_secs(5);
+
+/// A group for the programs of one slot. Removed with this value.
+#[derive(Debug)]
+pub(in super::super) struct Group {
+    memory: PathBuf,
+    /// The same directory in version 2.
+    tasks: PathBuf,
+    is_version_2: bool,
+}
+
+/// Counts since the group was made.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Counts {
+    /// Processes that the kernel ended for memory.
+    pub(super) memory_kills: u64,
+    /// Processes and threads that were refused.
+    pub(super) refused_tasks: u64,
+}
+
+impl Group {
+    /// Makes a group below this process's own.
+    ///
+    /// # Errors
+    /// Why there can be none.
+    pub(in super::super) fn new(name: &str) -> Result<Group, String> {
+        let text =
+            |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+        let (memberships, mounts) = (text("/proc/self/cgroup")?, text("/proc/self/mountinfo")?);
+        let memory = place(&memberships, &mounts, Some("memory"));
+        let tasks = place(&memberships, &mounts, Some("pids"));
+        if let (Some(memory), Some(tasks)) = (memory, tasks) {
+            let group = Group {
+                memory: made(&memory, name)?,
+                tasks: made(&tasks, name)?,
+                is_version_2: false,
+            };
+            return group.checked("memory.limit_in_bytes");
+        }
+        let unified = place(&memberships, &mounts, None).ok_or(
+            "no hierarchy of control groups with the controllers memory and pids is mounted",
+        )?;
+        let directory = made(&unified, name)?;
+        let group = Group {
+            memory: directory.clone(),
+            tasks: directory,
+            is_version_2: true,
+        };
+        if !group.memory.join("memory.max").exists() {
+            // Works where this process was given a group of its own to divide.
+            let _ = fs::write(unified.join("cgroup.subtree_control"), "+memory +pids");
+        }
+        group.checked("memory.max")
+    }
+
+    fn checked(self, file: &str) -> Result<Group, String> {
+        if self.memory.join(file).exists() && self.tasks.join("pids.max").exists() {
+            Ok(self)
+        } else {
+            Err(format!(
+                "the controllers memory and pids are not given to {}",
+                self.memory.display()
+            ))
+        }
+    }
+
+    /// The directories of the group.
+    pub(in super::super) fn directories(&self) -> Vec<&Path> {
+        if self.is_version_2 {
+            vec![&self.memory]
+        } else {
+            vec![&self.memory, &self.tasks]
+        }
+    }
+
+    /// Takes a process in; all that it makes later is in too.
+    pub(super) fn join(&self, pid: u32) -> io::Result<()> {
+        for directory in self.directories() {
+            fs::write(directory.join("cgroup.procs"), pid.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Sets the limits of the next program and begins a new peak.
+    pub(super) fn limit(&self, memory_bytes: u64, tasks: u64) -> io::Result<()> {
+        let memory = |file: &str, value: &str| fs::write(self.memory.join(file), value);
+        let bytes = memory_bytes.to_string();
+        if self.is_version_2 {
+            memory("memory.max", &bytes)?;
+            // Absent without swap, and in the group of version 2 only.
+            let _ = memory("memory.swap.max", "0");
+            let _ = memory("memory.oom.group", "0");
+        } else {
+            // Memory with swap may never be limited to less than memory without: the order in
+            // which the two can be set depends on what was set before.
+            let _ = memory("memory.memsw.limit_in_bytes", &bytes);
+            memory("memory.limit_in_bytes", &bytes)?;
+            let _ = memory("memory.memsw.limit_in_bytes", &bytes);
+            let _ = memory("memory.max_usage_in_bytes", "0");
+        }
+        fs::write(self.tasks.join("pids.max"), tasks.to_string())
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let events = if self.is_version_2 {
+            "memory.events"
+        } else {
+            "memory.oom_control"
+        };
+        Counts {
+            memory_kills: counter(&self.memory.join(events), "oom_kill"),
+            refused_tasks: counter(&self.tasks.join("pids.events"), "max"),
+        }
+    }
+
+    /// The highest use since the limits were set, in bytes. The group of version 2 has no such
+    /// number for less than its whole life.
+    pub(super) fn peak_bytes(&self) -> u64 {
+        if self.is_version_2 {
+            return 0;
+        }
+        fs::read_to_string(self.memory.join("memory.max_usage_in_bytes"))
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for directory in self.directories() {
+            remove(directory);
+        }
+    }
+}
+
+/// The directory of this process's group in a hierarchy: of a controller, or the unified one.
+fn place(memberships: &str, mounts: &str, controller: Option<&str>) -> Option<PathBuf> {
+    let own = memberships.lines().find_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let is_it = match controller {
+            Some(wanted) => controllers.split(',').any(|name| name == wanted),
+            None => controllers.is_empty(),
+        };
+        is_it.then_some(path)
+    })?;
+    let mount = mounts.lines().find_map(|line| {
+        // proc_pid_mountinfo(5): root is field 4, the mount point 5; after the dash come the type,
+        // the source and the options of the file system.
+        let (before, after) = line.split_once(" - ")?;
+        let point = before.split(' ').nth(4)?;
+        let mut after = after.split(' ');
+        let (kind, _, options) = (after.next()?, after.next()?, after.next()?);
+        let is_it = match controller {
+            Some(wanted) => kind == "cgroup" && options.split(',').any(|name| name == wanted),
+            None => kind == "cgroup2",
+        };
+        is_it.then_some(point)
+    })?;
+    let mount = PathBuf::from(mount);
+    let own = mount.join(own.trim_start_matches('/'));
+    // In a container the path may be that of the host.
+    Some(if own.is_dir() { own } else { mount })
+}
+
+fn made(parent: &Path, name: &str) -> Result<PathBuf, String> {
+    let directory = parent.join(name);
+    fs::create_dir(&directory)
+        .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
+    Ok(directory)
+}
+
+fn counter(file: &Path, name: &str) -> u64 {
+    fs::read_to_string(file)
+        .unwrap_or_default()
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Removes a group once the processes in it are gone; ends those that are left.
+fn remove(directory: &Path) {
+    let deadline = Instant::now() + EMPTY_WITHIN;
+    while let Err(error) = fs::remove_dir(directory) {
+        if error.kind() == io::ErrorKind::NotFound || Instant::now() >= deadline {
+            return;
+        }
+        let left = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+        for pid in left.lines().filter_map(|line| line.parse().ok()) {
+            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Removes what a supervisor leaves when it is killed: reads from standard input, a line each, the
+/// directories it made, and once it is gone removes those that are left.
+pub(in super::super) fn tidy_up() -> ! {
+    // An interrupt from the terminal is meant for the supervisor.
+    let _ = rustix::process::setsid();
+    let made: Vec<String> = io::stdin().lock().lines().map_while(Result::ok).collect();
+    for path in made {
+        remove(Path::new(&path));
+    }
+    super::sys::exit(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::place;
+
+    #[test]
+    fn a_hierarchy_is_found_by_its_controller() {
+        let memberships = "4:memory:/\n3:pids:/a/b\n0::/\n";
+        let mounts = "30 20 0:26 / /proc/self rw - cgroup cgroup rw,memory\n\
+                      31 20 0:27 / /nowhere rw shared:1 - cgroup cgroup rw,pids\n\
+                      32 20 0:28 / /proc rw - cgroup2 cgroup2 rw\n";
+        let found = |controller| place(memberships, mounts, controller);
+        assert_eq!(
+            found(Some("memory")).as_deref(),
+            Some(Path::new("/proc/self/"))
+        );
+        // The path of the group is not below the mount: the mount is taken.
+        assert_eq!(found(Some("pids")).as_deref(), Some(Path::new("/nowhere")));
+        assert_eq!(found(None).as_deref(), Some(Path::new("/proc/")));
+        assert_eq!(found(Some("cpu")), None);
+    }
+}

@@ -1,0 +1,281 @@
+//! What a program may ask of the kernel: a seccomp filter, and Landlock over what files it sees.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, sock_filter,
+};
+
+/// Calls that fail with EPERM whatever their arguments.
+///
+/// Processes of others (ptrace and its relatives), namespaces and mounts, kernel surface with a
+/// history of escapes (bpf, io_uring, userfaultfd, perf, keys), and what only an administrator
+/// wants (modules, clocks, swap, reboot).
+const REFUSED: &[libc::c_long] = &[
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_move_mount,
+    libc::SYS_open_tree,
+    libc::SYS_mount_setattr,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_reboot,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_settimeofday,
+    libc::SYS_adjtimex,
+    libc::SYS_personality,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_acct,
+    libc::SYS_syslog,
+    libc::SYS_lookup_dcookie,
+    libc::SYS_fanotify_init,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+    libc::SYS_mbind,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
+    libc::SYS_set_mempolicy,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_iopl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ioperm,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_modify_ldt,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_uselib,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_ustat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_sysfs,
+];
+
+/// Flags of clone(2) that make namespaces.
+const NAMESPACES: &[libc::c_int] = &[
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWCGROUP,
+];
+
+/// The filters of a program, in the order of their installation.
+pub(super) struct Filters(Vec<BpfProgram>);
+
+impl Filters {
+    /// Compiles the filters. With `network`, the internet families are let through.
+    ///
+    /// # Errors
+    /// On an architecture that has no filter.
+    pub(super) fn new(network: bool, memory_files: bool) -> io::Result<Self> {
+        let architecture: TargetArch = std::env::consts::ARCH
+            .try_into()
+            .map_err(io::Error::other)?;
+        let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
+            REFUSED.iter().map(|call| (*call, Vec::new())).collect();
+        if !memory_files {
+            refused.insert(libc::SYS_memfd_create, Vec::new());
+            refused.insert(libc::SYS_memfd_secret, Vec::new());
+        }
+        let families: &[libc::c_int] = if network {
+            &[
+                libc::AF_UNIX,
+                libc::AF_INET,
+                libc::AF_INET6,
+                libc::AF_NETLINK,
+            ]
+        } else {
+            &[libc::AF_UNIX]
+        };
+        let is_other = families
+            .iter()
+            .map(|family| condition(0, SeccompCmpOp::Ne, family.cast_unsigned().into()))
+            .collect::<io::Result<Vec<_>>>()?;
+        let is_other = SeccompRule::new(is_other).map_err(io::Error::other)?;
+        refused.insert(libc::SYS_socket, vec![is_other.clone()]);
+        refused.insert(libc::SYS_socketpair, vec![is_other]);
+        let mut clones = Vec::new();
+        for flag in NAMESPACES {
+            let flag = u64::from(flag.cast_unsigned());
+            let has_flag = condition(0, SeccompCmpOp::MaskedEq(flag), flag)?;
+            clones.push(SeccompRule::new(vec![has_flag]).map_err(io::Error::other)?);
+        }
+        refused.insert(libc::SYS_clone, clones);
+        // TIOCSTI types into a terminal, TIOCLINUX pastes into a console.
+        let mut controls = Vec::new();
+        for request in [libc::TIOCSTI, libc::TIOCLINUX] {
+            let is_request = condition(1, SeccompCmpOp::Eq, request)?;
+            controls.push(SeccompRule::new(vec![is_request]).map_err(io::Error::other)?);
+        }
+        refused.insert(libc::SYS_ioctl, controls);
+        // The flags of clone3 are behind a pointer: libc falls back to clone when it is absent.
+        let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+        let mut programs = vec![
+            filter(
+                absent,
+                SeccompAction::Errno(libc::ENOSYS.cast_unsigned()),
+                architecture,
+            )?,
+            filter(
+                refused,
+                SeccompAction::Errno(libc::EPERM.cast_unsigned()),
+                architecture,
+            )?,
+        ];
+        if cfg!(target_arch = "x86_64") {
+            programs.push(without_x32());
+        }
+        Ok(Filters(programs))
+    }
+
+    /// Puts the filters over this process and all that it will make. Sets no_new_privs too.
+    pub(super) fn install(&self) -> io::Result<()> {
+        for program in &self.0 {
+            seccompiler::apply_filter(program).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+}
+
+fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> io::Result<SeccompCondition> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+        .map_err(io::Error::other)
+}
+
+fn filter(
+    calls: BTreeMap<i64, Vec<SeccompRule>>,
+    action: SeccompAction,
+    architecture: TargetArch,
+) -> io::Result<BpfProgram> {
+    SeccompFilter::new(calls, SeccompAction::Allow, action, architecture)
+        .and_then(BpfProgram::try_from)
+        .map_err(io::Error::other)
+}
+
+/// Ends a process that calls by the x32 numbers, which the other filters do not know.
+fn without_x32() -> BpfProgram {
+    /// __X32_SYSCALL_BIT of asm/unistd.h.
+    const X32: u32 = 0x4000_0000;
+    // From linux/bpf_common.h: load a word, jump if at least, return.
+    const LOAD: u16 = 0x20;
+    const JUMP_IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    let step = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    vec![
+        step(LOAD, 0, 0, 0),
+        step(JUMP_IF_AT_LEAST, 0, 1, X32),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+        step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+/// What Landlock grants.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Grants {
+    /// Listed, with all directories below.
+    pub(super) list: Vec<String>,
+    /// Read and executed.
+    pub(super) read: Vec<String>,
+    /// Written too.
+    pub(super) write: Vec<String>,
+    /// Whether TCP stays open.
+    pub(super) network: bool,
+}
+
+/// How far Landlock reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Landlocked {
+    /// Files, TCP, and the scopes for signals and abstract sockets.
+    Whole,
+    /// An older kernel: files at least.
+    InPart,
+    /// Nothing.
+    Absent,
+}
+
+/// Restricts this process, and all that it will make, to the grants.
+pub(super) fn landlock(grants: &Grants) -> io::Result<Landlocked> {
+    let abi = ABI::V6;
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(abi))
+        .map_err(io::Error::other)?;
+    let ruleset = if grants.network {
+        ruleset
+    } else {
+        ruleset
+            .handle_access(AccessNet::from_all(abi))
+            .map_err(io::Error::other)?
+    };
+    let mut ruleset = ruleset
+        .scope(Scope::AbstractUnixSocket | Scope::Signal)
+        .map_err(io::Error::other)?
+        .create()
+        .map_err(io::Error::other)?;
+    for (paths, access) in [
+        (&grants.list, AccessFs::ReadDir.into()),
+        (&grants.read, AccessFs::from_read(abi)),
+        (&grants.write, AccessFs::from_all(abi)),
+    ] {
+        for path in paths {
+            // What is not there needs no grant.
+            let Ok(fd) = PathFd::new(path) else { continue };
+            // A file has no use for what only directories have, and would be refused it.
+            let access = if Path::new(path).is_dir() {
+                access
+            } else {
+                access & AccessFs::from_file(abi)
+            };
+            ruleset = ruleset
+                .add_rule(PathBeneath::new(fd, access))
+                .map_err(io::Error::other)?;
+        }
+    }
+    let status = ruleset.restrict_self().map_err(io::Error::other)?;
+    Ok(match status.ruleset {
+        RulesetStatus::FullyEnforced => Landlocked::Whole,
+        RulesetStatus::PartiallyEnforced => Landlocked::InPart,
+        RulesetStatus::NotEnforced => Landlocked::Absent,
+    })
+}

@@ -1,0 +1,283 @@
+//! The file tree that programs see: the system and the interpreters, read-only, and nothing else.
+
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+};
+
+use super::{InStep, sys};
+
+/// The one directory that a program can write to.
+pub(in super::super) const SCRATCH: &str = "/box";
+/// Where the new root is put together; hidden from programs, which see the new root instead.
+const ASSEMBLY: &str = "/tmp";
+/// Directories of a system that interpreters and their libraries live in; `/lib64` and the like
+/// are often symbolic links into `/usr`.
+const SYSTEM: &[&str] = &[
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
+];
+/// What of `/etc` programs need and may know.
+const CONFIGURATION: &[&str] = &[
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/ca-certificates",
+];
+/// What name look-up needs, bound only for programs with a network.
+const NAMES: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
+const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
+
+/// The host's directories that programs see besides the system's own.
+pub(in super::super) type Places = BTreeSet<PathBuf>;
+
+/// What an interpreter needs outside the system's directories: its installation, and behind a
+/// virtual environment or a symbolic link the one that it came from.
+pub(in super::super) fn places_of(interpreter: &Path) -> Places {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let mut places = Places::new();
+    let mut links = vec![interpreter.to_path_buf()];
+    let mut seen = BTreeSet::new();
+    while let Some(path) = links.pop() {
+        if !seen.insert(path.clone()) || seen.len() > 40 {
+            continue;
+        }
+        let Some(directory) = path.parent() else {
+            continue;
+        };
+        let installation = match directory.file_name() {
+            Some(name) if name == "bin" || name == "Scripts" => {
+                directory.parent().unwrap_or(directory)
+            }
+            _ => directory,
+        };
+        // A home directory, or one that holds it, is no installation: only the file is shown.
+        let is_too_wide = installation == Path::new("/")
+            || home
+                .as_ref()
+                .is_some_and(|home| home.starts_with(installation));
+        let place = if is_too_wide { &path } else { installation };
+        if !SYSTEM.iter().any(|system| place.starts_with(system)) {
+            places.insert(place.to_path_buf());
+        }
+        if let Ok(target) = fs::read_link(&path) {
+            links.push(directory.join(target));
+        }
+        if let Ok(real) = fs::canonicalize(&path) {
+            links.push(real);
+        }
+        let configuration = fs::read_to_string(installation.join("pyvenv.cfg")).unwrap_or_default();
+        for line in configuration.lines() {
+            if let Some((key, value)) = line.split_once('=')
+                && key.trim() == "home"
+                && let Some(name) = path.file_name()
+            {
+                links.push(Path::new(value.trim()).join(name));
+            }
+        }
+        if let Some(store) = ["/nix/store", "/gnu/store"]
+            .iter()
+            .find(|store| place.starts_with(store))
+        {
+            places.insert(PathBuf::from(store));
+        }
+    }
+    places
+}
+
+/// Paths that a program may read, as Landlock is told.
+pub(super) fn readable(places: &Places, network: bool) -> Vec<String> {
+    let names: &[&str] = if network { NAMES } else { &[] };
+    SYSTEM
+        .iter()
+        .chain(CONFIGURATION)
+        .chain(names)
+        .map(|path| (*path).to_owned())
+        .chain(
+            places
+                .iter()
+                .map(|place| place.to_string_lossy().into_owned()),
+        )
+        .collect()
+}
+
+/// Makes a private root and goes into it. This process must be alone in its mount namespace and
+/// have capabilities over it.
+pub(super) fn enter(places: &Places, network: bool) -> Result<(), String> {
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .in_step("make the mounts private")?;
+    let mut trees = Vec::new();
+    let names: &[&str] = if network { NAMES } else { &[] };
+    for path in SYSTEM
+        .iter()
+        .chain(CONFIGURATION)
+        .chain(names)
+        .map(Path::new)
+        .chain(places.iter().map(PathBuf::as_path))
+    {
+        take(path, &mut trees)?;
+    }
+    let mut devices = Vec::new();
+    for name in DEVICES {
+        let path = PathBuf::from("/dev").join(name);
+        devices.push((path.clone(), open_tree(&path).in_step("open a device")?));
+    }
+    let processes = open_tree(Path::new("/proc")).in_step("open /proc")?;
+    rustix::mount::mount(
+        "tmpfs",
+        ASSEMBLY,
+        "tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        Some(c"mode=0755,size=1m"),
+    )
+    .in_step("mount a root")?;
+    std::env::set_current_dir(ASSEMBLY).in_step("enter the root")?;
+    lay_out(trees, devices, &processes)?;
+    rustix::process::pivot_root(".", ".").in_step("change the root")?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).in_step("leave the old root")?;
+    std::env::set_current_dir("/").in_step("enter the new root")?;
+    let read_only = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount_remount("/", read_only | MountFlags::BIND, c"")
+        .in_step("make the root read-only")
+}
+
+/// A part of the host's tree on its way into the new root.
+enum Part {
+    Link(PathBuf, PathBuf),
+    Tree(PathBuf, OwnedFd),
+}
+
+fn take(path: &Path, parts: &mut Vec<Part>) -> Result<(), String> {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if metadata.is_symlink() && !path.starts_with("/etc") {
+        let target = fs::read_link(path).in_step("read a link of the system")?;
+        parts.push(Part::Link(path.to_path_buf(), target));
+        return Ok(());
+    }
+    let tree = open_tree(path).in_step(&format!("open {}", path.display()))?;
+    sys::set_mount_attributes(
+        tree.as_fd(),
+        libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV,
+    )
+    .in_step(&format!("make {} read-only", path.display()))?;
+    parts.push(Part::Tree(path.to_path_buf(), tree));
+    Ok(())
+}
+
+fn open_tree(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::mount::open_tree(
+        CWD,
+        path,
+        OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::AT_RECURSIVE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?)
+}
+
+fn lay_out(
+    trees: Vec<Part>,
+    devices: Vec<(PathBuf, OwnedFd)>,
+    processes: &OwnedFd,
+) -> Result<(), String> {
+    for part in trees {
+        match part {
+            Part::Link(path, target) => {
+                symlink(target, inside(&path)).in_step("make a link of the system")?;
+            }
+            Part::Tree(path, tree) => attach(&tree, &path)?,
+        }
+    }
+    fs::create_dir_all("dev").in_step("make /dev")?;
+    for (path, tree) in devices {
+        attach(&tree, &path)?;
+    }
+    // The kernel grants a fresh /proc in the namespaces of a run only where one is visible.
+    attach(processes, Path::new("/proc"))?;
+    fs::create_dir_all(inside(Path::new(SCRATCH))).in_step("make the scratch directory")?;
+    if !Path::new("tmp").exists() {
+        // Unless an interpreter lives below it.
+        symlink(SCRATCH, "tmp").in_step("make /tmp")?;
+    }
+    for (path, target) in [
+        ("dev/shm", SCRATCH),
+        ("dev/fd", "/proc/self/fd"),
+        ("dev/stdin", "/proc/self/fd/0"),
+        ("dev/stdout", "/proc/self/fd/1"),
+        ("dev/stderr", "/proc/self/fd/2"),
+        ("var/tmp", SCRATCH),
+    ] {
+        let path = Path::new(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).in_step("make a directory of the root")?;
+        }
+        symlink(target, path).in_step("make a link of the root")?;
+    }
+    fs::create_dir_all("etc").in_step("make /etc")?;
+    let id = sys::INSIDE_ID;
+    for (name, text) in [
+        (
+            "etc/passwd",
+            format!("nobody:x:{id}:{id}:nobody:{SCRATCH}:/bin/sh\n"),
+        ),
+        ("etc/group", format!("nogroup:x:{id}:\n")),
+        (
+            "etc/hosts",
+            "127.0.0.1 localhost\n::1 localhost\n".to_owned(),
+        ),
+        (
+            "etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files dns\n".to_owned(),
+        ),
+    ] {
+        if !Path::new(name).exists() {
+            fs::write(name, text).in_step("write a file of /etc")?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts a tree at its path in the new root, which is the current directory.
+fn attach(tree: &OwnedFd, path: &Path) -> Result<(), String> {
+    const HERE: &CStr = c"";
+    let at = inside(path);
+    let kind = rustix::fs::fstat(tree).in_step("look at a part of the root")?;
+    if rustix::fs::FileType::from_raw_mode(kind.st_mode) == rustix::fs::FileType::Directory {
+        fs::create_dir_all(&at).in_step("make a directory of the root")?;
+    } else {
+        if let Some(parent) = at.parent() {
+            fs::create_dir_all(parent).in_step("make a directory of the root")?;
+        }
+        fs::write(&at, "").in_step("make a file of the root")?;
+    }
+    rustix::mount::move_mount(
+        tree,
+        HERE,
+        CWD,
+        &at,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )
+    .in_step(&format!("bind {}", path.display()))
+}
+
+/// A path of the host as one relative to the new root.
+fn inside(path: &Path) -> PathBuf {
+    path.strip_prefix("/").unwrap_or(path).to_path_buf()
+}

@@ -1,0 +1,502 @@
+//! The slot process: prepares itself once, then starts programs until the supervisor is gone.
+//!
+//! It has one thread, so that the processes it makes may go on with its memory as it is.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::mount::MountFlags;
+use rustix::pipe::PipeFlags;
+use rustix::process::{DumpableBehavior, Signal};
+
+use super::filter::{Filters, Grants, Landlocked};
+use super::sys::{Cloned, INSIDE_ID};
+use super::wire::{Order, Ready, Report, Setup};
+use super::{InStep, root, sys, wire};
+
+/// The status of a slot or a helper that could not do its work.
+const FAILED: i32 = 1;
+
+/// Serves a supervisor whose socket is descriptor 0, until it is gone.
+pub(in super::super) fn serve() -> ! {
+    let control = sys::take_control();
+    let served = set_up(&control).and_then(|slot| slot.serve(&control));
+    if let Err(message) = served {
+        // The supervisor may be gone, and is then not to be told.
+        let _ = wire::send(&control, &Err::<Ready, String>(message), &[]);
+        sys::exit(FAILED);
+    }
+    sys::exit(0)
+}
+
+/// How many users and groups a process has for its slots.
+pub(in super::super) const USERS_EACH: u32 = 64;
+
+/// The first of the users and groups that belong to slots of this process alone, when it is root.
+pub(in super::super) fn range_of_users() -> Option<u32> {
+    /// Far above what systems give to people, services and containers.
+    const FIRST: u32 = 0x4000_0000;
+    /// What systemd.exec(5) gives to services for the time they run: for where no more is mapped.
+    const FIRST_OF_FEW: u32 = 61184;
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let own = std::process::id();
+    let wanted = FIRST + own % 0x40_0000 * USERS_EACH;
+    let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_mapped = maps.lines().any(|line| {
+        let numbers: Vec<u64> = line
+            .split_ascii_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        matches!(numbers[..], [first, _, count] if (first..first + count).contains(&wanted.into()))
+    });
+    Some(if is_mapped {
+        wanted
+    } else {
+        FIRST_OF_FEW + own % 60 * USERS_EACH
+    })
+}
+
+struct Slot {
+    filters: Filters,
+    grants: Grants,
+    counted: bool,
+}
+
+fn set_up(control: &OwnedFd) -> Result<Slot, String> {
+    let Some((setup, _)) = wire::receive::<Setup>(control).in_step("read the set-up of a slot")?
+    else {
+        sys::exit(0)
+    };
+    // Fails where the supervisor may not; a slot then dies with its socket.
+    let _ = rustix::process::setsid();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let network = if setup.network { 0 } else { libc::CLONE_NEWNET };
+    let others = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | network;
+    let places = setup.places.iter().cloned().collect();
+    if let Some(user) = setup.user {
+        // Spared when the programs of the slot use up its memory; a program takes this back.
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        sys::unshare(others).in_step("make namespaces")?;
+        name_the_host()?;
+        root::enter(&places, setup.network)?;
+        sys::drop_groups().in_step("leave all groups")?;
+        sys::set_group(user).in_step("become the slot's group")?;
+        sys::set_user(user).in_step("become the slot's user")?;
+        // A change of user makes /proc/self root's, and the maps below could not be written.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
+            .in_step("own /proc/self")?;
+        sys::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS).in_step("make a user namespace")?;
+        map_ids(user, user)?;
+    } else {
+        let user = rustix::process::getuid().as_raw();
+        let group = rustix::process::getgid().as_raw();
+        sys::unshare(libc::CLONE_NEWUSER | others).in_step("make namespaces as a user")?;
+        map_ids(user, group)?;
+        name_the_host()?;
+        root::enter(&places, setup.network)?;
+    }
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .in_step("be bound to the supervisor")?;
+    let mut write = vec![root::SCRATCH.to_owned()];
+    write.extend(
+        [
+            "/dev/null",
+            "/dev/zero",
+            "/dev/full",
+            "/dev/random",
+            "/dev/urandom",
+        ]
+        .map(str::to_owned),
+    );
+    let mut read = root::readable(&places, setup.network);
+    read.extend(["/proc", "/dev", "/etc", "/tmp", "/var"].map(str::to_owned));
+    let slot = Slot {
+        filters: Filters::new(setup.network, setup.counted)
+            .in_step("compile the system call filter")?,
+        grants: Grants {
+            // The root is the slot's own: what stands in it was put there.
+            list: vec!["/".to_owned()],
+            read,
+            write,
+            network: setup.network,
+        },
+        counted: setup.counted,
+    };
+    let missing = slot.probe_landlock()?;
+    wire::send(control, &Ok::<Ready, String>(Ready { missing }), &[])
+        .in_step("answer the supervisor")?;
+    Ok(slot)
+}
+
+/// Gives the slot's namespace a name that says nothing of the machine.
+fn name_the_host() -> Result<(), String> {
+    rustix::system::sethostname(b"box").in_step("name the host")
+}
+
+/// One user and one group inside, for those outside.
+fn map_ids(user: u32, group: u32) -> Result<(), String> {
+    // Absent before Linux 3.19 and refused when it was done already; the map then tells.
+    let _ = fs::write("/proc/self/setgroups", "deny");
+    fs::write("/proc/self/uid_map", format!("{INSIDE_ID} {user} 1"))
+        .in_step("map the user of a user namespace")?;
+    fs::write("/proc/self/gid_map", format!("{INSIDE_ID} {group} 1"))
+        .in_step("map the group of a user namespace")
+}
+
+impl Slot {
+    /// What Landlock cannot do here, found out by a process that tries.
+    fn probe_landlock(&self) -> Result<Vec<(String, String)>, String> {
+        let pid = match sys::clone3(0).in_step("start a process")? {
+            Cloned::Child => {
+                let status = rustix::thread::set_no_new_privs(true)
+                    .map_err(io::Error::from)
+                    .and_then(|()| super::filter::landlock(&self.grants));
+                sys::exit(match status {
+                    Ok(Landlocked::Whole) => 0,
+                    Ok(Landlocked::InPart) => 2,
+                    Ok(Landlocked::Absent) | Err(_) => 3,
+                })
+            }
+            Cloned::Parent(pid) => pid,
+        };
+        let reason = match sys::wait(pid).in_step("wait for a process")?.exit_code {
+            Some(0) => return Ok(Vec::new()),
+            Some(2) => "this kernel has it only in part: scopes need Linux 6.12",
+            _ => "this kernel has it not, or it is switched off (it needs Linux 5.13)",
+        };
+        Ok(vec![("landlock".to_owned(), reason.to_owned())])
+    }
+
+    fn serve(&self, control: &OwnedFd) -> Result<(), String> {
+        while let Some(((), fds)) = wire::receive::<()>(control).in_step("hear the supervisor")? {
+            let Ok(fds) = RunFds::of(fds) else {
+                return Err("an order lacks its descriptors".to_owned());
+            };
+            let report = File::from(fds.report.try_clone().in_step("copy a descriptor")?);
+            if let Err(message) = self.start(fds) {
+                say(&report, &Report::Failed(message));
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, fds: RunFds) -> Result<(), String> {
+        let mut order_file = BufReader::new(File::from(
+            fds.order.try_clone().in_step("copy a descriptor")?,
+        ));
+        let mut line = String::new();
+        order_file.read_line(&mut line).in_step("read an order")?;
+        let order: Order = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        let (ours, inits) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::STREAM,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .in_step("make a socket")?;
+        let (ready_read, ready_write) =
+            rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe")?;
+        let namespaces =
+            libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC;
+        let init = match sys::clone3(namespaces | libc::CLONE_PARENT)
+            .in_step("make the namespaces of a program")?
+        {
+            Cloned::Child => {
+                drop((ready_read, ours));
+                be_init(&order, &fds.report, ready_write, inits)
+            }
+            Cloned::Parent(init) => init,
+        };
+        drop((ready_write, inits));
+        say(&fds.report, &Report::Init(init));
+        let mut byte = [0];
+        match File::from(ready_read).read(&mut byte) {
+            Ok(1) => {}
+            // It has said why.
+            _ => return Ok(()),
+        }
+        let pid = rustix::process::Pid::from_raw(init).ok_or("a process has the id 0")?;
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
+            .in_step("hold a process")?;
+        // The namespace of processes is entered only by the children of who enters it: so one
+        // process enters and its child, again a sibling, is the program.
+        match sys::clone3(libc::CLONE_PARENT).in_step("start a process")? {
+            Cloned::Child => {
+                let entered = sys::setns(
+                    pidfd.as_fd(),
+                    libc::CLONE_NEWUSER
+                        | libc::CLONE_NEWNS
+                        | libc::CLONE_NEWIPC
+                        | libc::CLONE_NEWPID,
+                )
+                .and_then(|()| sys::clone3(libc::CLONE_PARENT));
+                match entered {
+                    Ok(Cloned::Child) => {
+                        drop(pidfd);
+                        self.be_program(&order, order_file, fds, ours)
+                    }
+                    Ok(Cloned::Parent(program)) => {
+                        say(&fds.report, &Report::Program(program));
+                        sys::exit(0)
+                    }
+                    Err(error) => {
+                        say(
+                            &fds.report,
+                            &Report::Failed(format!("could not enter the namespaces: {error}")),
+                        );
+                        sys::exit(FAILED)
+                    }
+                }
+            }
+            Cloned::Parent(helper) => say(&fds.report, &Report::Helper(helper)),
+        }
+        Ok(())
+    }
+
+    /// Becomes the program.
+    fn be_program(&self, order: &Order, files: impl Read, fds: RunFds, init: OwnedFd) -> ! {
+        let report = match sys::duplicate_above(fds.report.as_fd(), 16) {
+            Ok(report) => report,
+            Err(_) => sys::exit(FAILED),
+        };
+        let message = match self.become_program(order, files, fds, init) {
+            Ok(never) => match never {},
+            Err(message) => message,
+        };
+        say(&report, &Report::Failed(message));
+        sys::exit(FAILED)
+    }
+
+    fn become_program(
+        &self,
+        order: &Order,
+        files: impl Read,
+        fds: RunFds,
+        init: OwnedFd,
+    ) -> Result<std::convert::Infallible, String> {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+            .in_step("be bound to the supervisor")?;
+        // Init may close its memory to others only once it was entered, and must have before the
+        // program runs.
+        let mut init = File::from(init);
+        init.write_all(b"+").in_step("tell init")?;
+        init.read_exact(&mut [0]).in_step("hear init")?;
+        drop(init);
+        let _ = fs::write("/proc/self/oom_score_adj", "0");
+        rustix::process::setsid().in_step("start a session")?;
+        std::env::set_current_dir(root::SCRATCH).in_step("enter the scratch directory")?;
+        let scratch = File::open(".").in_step("open the scratch directory")?;
+        wire::send(&fds.go, &(), &[scratch.as_fd()]).in_step("show the scratch directory")?;
+        drop(scratch);
+        wire::receive::<()>(&fds.go)
+            .in_step("hear the supervisor")?
+            .ok_or("the supervisor is gone")?;
+        write_files(order, files)?;
+        let mut wanted = vec![fds.stdin, fds.stdout, fds.stderr];
+        wanted.extend(
+            fds.private
+                .into_iter()
+                .flat_map(|(input, output)| [input, output]),
+        );
+        // Moved up first, so that none is overwritten before it is put into its place.
+        let moved: Vec<OwnedFd> = wanted
+            .iter()
+            .map(|fd| sys::duplicate_above(fd.as_fd(), 16))
+            .collect::<io::Result<_>>()
+            .in_step("move a descriptor")?;
+        for (number, fd) in (0..).zip(&moved) {
+            sys::put_at(fd.as_fd(), number).in_step("place a descriptor")?;
+        }
+        let first_closed = i32::try_from(moved.len()).map_err(|error| error.to_string())?;
+        sys::close_at_exec_from(first_closed).in_step("close descriptors")?;
+        let text = |text: &str| CString::new(text).map_err(|error| error.to_string());
+        let arguments: Vec<CString> = order
+            .command
+            .iter()
+            .map(|word| text(word))
+            .collect::<Result<_, _>>()?;
+        let environment: Vec<CString> = order
+            .environment
+            .iter()
+            .map(|(name, value)| text(&format!("{name}={value}")))
+            .collect::<Result<_, _>>()?;
+        let program = arguments.first().ok_or("a command has no words")?;
+        set_limits(order, self.counted)?;
+        for signal in 1..32 {
+            if ![libc::SIGKILL, libc::SIGSTOP].contains(&signal) {
+                sys::default_action(signal);
+            }
+        }
+        sys::set_mask(false).in_step("clear the signal mask")?;
+        rustix::thread::set_no_new_privs(true).in_step("give up privileges")?;
+        sys::drop_capabilities().in_step("drop capabilities")?;
+        super::filter::landlock(&self.grants).in_step("restrict files")?;
+        self.filters.install().in_step("filter system calls")?;
+        let error = sys::execute(program, &arguments, &environment);
+        Err(format!("cannot execute `{}`: {error}", order.command[0]))
+    }
+}
+
+/// The descriptors of an order, in the order they come.
+struct RunFds {
+    order: OwnedFd,
+    report: OwnedFd,
+    go: OwnedFd,
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    private: Option<(OwnedFd, OwnedFd)>,
+}
+
+impl RunFds {
+    fn of(fds: Vec<OwnedFd>) -> Result<Self, Vec<OwnedFd>> {
+        match <[OwnedFd; 6]>::try_from(fds) {
+            Ok([order, report, go, stdin, stdout, stderr]) => Ok(RunFds {
+                order,
+                report,
+                go,
+                stdin,
+                stdout,
+                stderr,
+                private: None,
+            }),
+            Err(fds) => {
+                let [order, report, go, stdin, stdout, stderr, input, output] =
+                    <[OwnedFd; 8]>::try_from(fds)?;
+                Ok(RunFds {
+                    order,
+                    report,
+                    go,
+                    stdin,
+                    stdout,
+                    stderr,
+                    private: Some((input, output)),
+                })
+            }
+        }
+    }
+}
+
+fn say(report: impl AsFd, what: &Report) {
+    let mut line = serde_json::to_vec(what).expect("a report is plain data");
+    line.push(b'\n');
+    // Shorter than PIPE_BUF: whole, whoever else writes. A supervisor that is gone needs no report.
+    let _ = rustix::io::write(report, &line);
+}
+
+/// Becomes the init of a program's namespaces.
+fn be_init(order: &Order, report: &OwnedFd, ready: OwnedFd, program: OwnedFd) -> ! {
+    if let Err(message) = prepare_init(order) {
+        say(report, &Report::Failed(message));
+        sys::exit(FAILED)
+    }
+    let mut program = File::from(program);
+    let mut byte = [0];
+    let entered = File::from(ready)
+        .write_all(b"+")
+        .and_then(|()| program.read_exact(&mut byte))
+        .and_then(|()| {
+            rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+            sys::drop_capabilities()?;
+            sys::set_mask(true)?;
+            program.write_all(b"+")
+        });
+    if entered.is_err() || sys::close_from(0).is_err() {
+        sys::exit(FAILED)
+    }
+    loop {
+        sys::await_child_signal();
+        while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
+    }
+}
+
+fn prepare_init(order: &Order) -> Result<(), String> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .in_step("be bound to the supervisor")?;
+    map_ids(INSIDE_ID, INSIDE_ID)?;
+    let options = CString::new(format!(
+        "mode=0700,uid={INSIDE_ID},gid={INSIDE_ID},size={},nr_inodes={}",
+        order.disk_bytes,
+        // The root of the scratch directory is one too.
+        order.inodes + 1
+    ))
+    .map_err(|error| error.to_string())?;
+    rustix::mount::mount(
+        "tmpfs",
+        root::SCRATCH,
+        "tmpfs",
+        MountFlags::NOSUID | MountFlags::NODEV,
+        Some(options.as_c_str()),
+    )
+    .in_step("mount the scratch directory")?;
+    rustix::mount::mount(
+        "proc",
+        "/proc",
+        "proc",
+        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        Some(c"subset=pid"),
+    )
+    .in_step("mount /proc")
+}
+
+fn write_files(order: &Order, mut files: impl Read) -> Result<(), String> {
+    for (path, length, mode) in &order.files {
+        let path = Path::new(path);
+        if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
+            fs::create_dir_all(parent).in_step("make a directory of the program")?;
+        }
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(path)
+            .in_step("make a file of the program")?;
+        io::copy(&mut files.by_ref().take(*length as u64), &mut file)
+            .in_step("write a file of the program")?;
+        file.set_permissions(fs::Permissions::from_mode(*mode))
+            .in_step("write a file of the program")?;
+    }
+    Ok(())
+}
+
+fn set_limits(order: &Order, counted: bool) -> Result<(), String> {
+    let limit = |name: &str, resource, soft, hard| {
+        sys::set_limit(resource, soft, hard).in_step(&format!("limit {name}"))
+    };
+    limit("core files", libc::RLIMIT_CORE, 0, 0)?;
+    // A backstop behind the accounting of the whole tree.
+    limit(
+        "processor time",
+        libc::RLIMIT_CPU,
+        order.cpu_seconds,
+        order.cpu_seconds + 1,
+    )?;
+    limit(
+        "file size",
+        libc::RLIMIT_FSIZE,
+        order.disk_bytes,
+        order.disk_bytes,
+    )?;
+    limit("locked memory", libc::RLIMIT_MEMLOCK, 65536, 65536)?;
+    limit("message queues", libc::RLIMIT_MSGQUEUE, 0, 0)?;
+    if !counted {
+        // A backstop behind the sampled sum; more, because an allocation is not yet use.
+        let bytes = order.memory_bytes.saturating_mul(2);
+        limit("data", libc::RLIMIT_DATA, bytes, bytes)?;
+    }
+    limit(
+        "open files",
+        libc::RLIMIT_NOFILE,
+        order.open_files,
+        order.open_files,
+    )?;
+    // Init and this process count too.
+    let processes = order.processes + 1;
+    limit("processes", libc::RLIMIT_NPROC, processes, processes)
+}

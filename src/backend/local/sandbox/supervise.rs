@@ -1,0 +1,671 @@
+//! The supervisor's side of a slot: starts programs in it, watches them, ends them.
+//!
+//! Blocks: a thread of its own serves each slot, and lives as long, because the processes below
+//! are bound to the thread that made the slot.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::fs::MemfdFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::PipeFlags;
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::super::output::Kept;
+use super::super::tree;
+use super::super::wire::EndedBy;
+use super::cgroup::Group;
+use super::wire::{Order, Ready, Report, Setup};
+use super::{InStep, Places, sys, wire};
+use crate::execution::Captured;
+use crate::program::Limits;
+
+/// How often the use of a program is looked at.
+const SAMPLE_EVERY: Duration = Duration::from_millis(20);
+/// How long the kernel may take to start a program.
+const START_WITHIN: Duration = Duration::from_secs(20);
+/// Bytes kept of descriptor 4.
+const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Threads that the sandbox itself needs among the tasks of a group: slot, init, helper.
+const OWN_TASKS: u64 = 3;
+
+/// What a slot must offer; programs with the same wants share it, one after the other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in super::super) struct SlotOrder {
+    /// What programs see besides the system.
+    pub(in super::super) places: Places,
+    /// Whether they keep the host's network.
+    pub(in super::super) network: bool,
+}
+
+/// One program to run.
+#[derive(Debug)]
+pub(in super::super) struct RunOf {
+    /// Absolute path and arguments.
+    pub(in super::super) command: Vec<String>,
+    /// The whole environment.
+    pub(in super::super) environment: Vec<(String, String)>,
+    /// What lies in the scratch directory: relative path, content, mode.
+    pub(in super::super) files: Arc<Vec<(String, Vec<u8>, u32)>>,
+    pub(in super::super) stdin: Vec<u8>,
+    /// As in [`Run`](crate::program::Run).
+    pub(in super::super) private: Option<Vec<u8>>,
+    pub(in super::super) limits: Limits,
+    /// Whether the files that the program leaves are wanted.
+    pub(in super::super) keep_files: bool,
+}
+
+/// What came of a program.
+#[derive(Debug)]
+pub(in super::super) struct Ran {
+    pub(in super::super) exit_code: Option<i32>,
+    pub(in super::super) signal: Option<i32>,
+    /// Who ended it, if it did not end by itself.
+    pub(in super::super) by: Option<EndedBy>,
+    /// Whether the kernel ended one of its processes for memory.
+    pub(in super::super) memory_kill: bool,
+    /// Whether it was refused a process or a thread.
+    pub(in super::super) refused_task: bool,
+    pub(in super::super) stdout: Captured,
+    pub(in super::super) stderr: Captured,
+    pub(in super::super) private: Vec<u8>,
+    pub(in super::super) wall: Duration,
+    pub(in super::super) cpu: Duration,
+    pub(in super::super) peak_bytes: u64,
+    /// The files that it left, where they were wanted.
+    pub(in super::super) files: Vec<(String, Vec<u8>, u32)>,
+}
+
+/// Ends a run from another thread.
+#[derive(Debug)]
+pub(in super::super) struct Cancel(OwnedFd);
+
+impl Cancel {
+    pub(in super::super) fn new() -> io::Result<Self> {
+        Ok(Cancel(eventfd(
+            0,
+            EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
+        )?))
+    }
+
+    /// Nobody waits for the run any more.
+    pub(in super::super) fn cancel(&self) {
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+}
+
+/// A prepared slot.
+#[derive(Debug)]
+pub(in super::super) struct Slot {
+    process: Child,
+    control: OwnedFd,
+    group: Option<Group>,
+    order: SlotOrder,
+    missing: Vec<(String, String)>,
+}
+
+impl Slot {
+    /// Starts and prepares a slot. `user` is its own when this process is root.
+    ///
+    /// # Errors
+    /// The step that this machine does not allow.
+    pub(in super::super) fn start(
+        executable: &Path,
+        mode: (&str, &str),
+        order: SlotOrder,
+        user: Option<u32>,
+        group: Option<Group>,
+    ) -> Result<Slot, String> {
+        let (control, theirs) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .in_step("make a socket")?;
+        let process = Command::new(executable)
+            .env_clear()
+            .env(mode.0, mode.1)
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .in_step("start the process of a slot")?;
+        let mut slot = Slot {
+            process,
+            control,
+            group,
+            missing: Vec::new(),
+            order,
+        };
+        if let Some(group) = &slot.group {
+            group
+                .join(slot.process.id())
+                .in_step("put a slot into its control group")?;
+        }
+        let setup = Setup {
+            user,
+            places: slot.order.places.iter().cloned().collect(),
+            network: slot.order.network,
+            counted: slot.group.is_some(),
+        };
+        wire::send(&slot.control, &setup, &[]).in_step("give a slot its set-up")?;
+        match wire::receive::<Result<Ready, String>>(&slot.control) {
+            Ok(Some((Ok(ready), _))) => {
+                slot.missing = ready.missing;
+                Ok(slot)
+            }
+            Ok(Some((Err(message), _))) => Err(message),
+            Ok(None) => Err("a slot ended while it was prepared".to_owned()),
+            Err(error) => Err(format!("could not hear a slot: {error}")),
+        }
+    }
+
+    pub(in super::super) fn order(&self) -> &SlotOrder {
+        &self.order
+    }
+
+    /// Layers that this machine has not, each with the reason.
+    pub(in super::super) fn missing(&self) -> &[(String, String)] {
+        &self.missing
+    }
+
+    /// Runs one program. After an error the slot is not to be used again.
+    ///
+    /// # Errors
+    /// What the machine did not do.
+    pub(in super::super) fn run(&mut self, run: &RunOf, cancel: &Cancel) -> Result<Ran, String> {
+        let limits = &run.limits;
+        if let Some(group) = &self.group {
+            group
+                .limit(limits.memory, limits.processes + OWN_TASKS)
+                .in_step("set the limits of a control group")?;
+        }
+        let before = self.group.as_ref().map(Group::counts).unwrap_or_default();
+        let mut started = self.start_program(run)?;
+        let mut streams = started.streams(limits.output);
+        let (by, sampled) = self.watch(&mut started, &mut streams, limits, before, cancel)?;
+        let wall = started.at.elapsed();
+        let files = if run.keep_files {
+            snapshot(&started.scratch, limits.disk).in_step("read what a build left")?
+        } else {
+            Vec::new()
+        };
+        let (program, init) = started.family.end()?;
+        let after = self.group.as_ref().map(Group::counts).unwrap_or_default();
+        streams.drain();
+        let [stdout, stderr] = streams
+            .outputs
+            .map(|stream| stream.kept.finish(limits.output));
+        Ok(Ran {
+            exit_code: program.exit_code,
+            signal: program.signal,
+            by,
+            memory_kill: after.memory_kills > before.memory_kills,
+            refused_task: after.refused_tasks > before.refused_tasks,
+            stdout,
+            stderr,
+            private: streams.private.map_or_else(Vec::new, |stream| stream.bytes),
+            wall,
+            cpu: program.cpu + init.cpu,
+            peak_bytes: sampled
+                .max(program.largest_bytes)
+                .max(self.group.as_ref().map_or(0, Group::peak_bytes)),
+            files,
+        })
+    }
+
+    fn start_program(&self, run: &RunOf) -> Result<Started, String> {
+        let limits = &run.limits;
+        let order = Order {
+            command: run.command.clone(),
+            environment: run.environment.clone(),
+            files: run
+                .files
+                .iter()
+                .map(|(path, bytes, mode)| (path.clone(), bytes.len(), *mode))
+                .collect(),
+            private: run.private.is_some(),
+            disk_bytes: limits.disk,
+            inodes: limits.inodes,
+            cpu_seconds: limits.cpu.as_secs() + 1,
+            memory_bytes: limits.memory,
+            processes: limits.processes,
+            open_files: limits.open_files,
+        };
+        let mut header = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
+        header.push(b'\n');
+        let contents = run.files.iter().map(|(_, bytes, _)| bytes.as_slice());
+        let order_file = memory_file(std::iter::once(header.as_slice()).chain(contents))
+            .in_step("write an order")?;
+        let stdin = memory_file([run.stdin.as_slice()]).in_step("write standard input")?;
+        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe");
+        let (report, report_write) = pipe()?;
+        let (stdout, stdout_write) = pipe()?;
+        let (stderr, stderr_write) = pipe()?;
+        let (go, their_go) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .in_step("make a socket")?;
+        let private = match &run.private {
+            None => None,
+            Some(bytes) => {
+                let input = memory_file([bytes.as_slice()]).in_step("write private input")?;
+                Some((input, pipe()?))
+            }
+        };
+        let mut fds: Vec<BorrowedFd<'_>> = vec![
+            order_file.as_fd(),
+            report_write.as_fd(),
+            their_go.as_fd(),
+            stdin.as_fd(),
+            stdout_write.as_fd(),
+            stderr_write.as_fd(),
+        ];
+        if let Some((input, (_, write))) = &private {
+            fds.extend([input.as_fd(), write.as_fd()]);
+        }
+        wire::send(&self.control, &(), &fds).in_step("order a program")?;
+        drop((report_write, their_go, stdout_write, stderr_write));
+        let private = private.map(|(_, (read, _))| read);
+        let mut family = Family::default();
+        let scratch = family.born(File::from(report), &go)?;
+        Ok(Started {
+            family,
+            scratch,
+            at: Instant::now(),
+            stdout,
+            stderr,
+            private,
+        })
+    }
+
+    /// Waits until the program ends or is to be ended.
+    fn watch(
+        &self,
+        started: &mut Started,
+        streams: &mut Streams,
+        limits: &Limits,
+        before: super::cgroup::Counts,
+        cancel: &Cancel,
+    ) -> Result<(Option<EndedBy>, u64), String> {
+        let mut peak = 0;
+        let mut sample_at = started.at + SAMPLE_EVERY;
+        let deadline = started.at + limits.wall;
+        let program = started.family.program()?;
+        loop {
+            let now = Instant::now();
+            let pause = sample_at.min(deadline).saturating_duration_since(now);
+            let pause = Timespec {
+                tv_sec: 0,
+                tv_nsec: pause.subsec_nanos().into(),
+            };
+            let mut fds = vec![
+                PollFd::new(&program, PollFlags::IN),
+                PollFd::new(&cancel.0, PollFlags::IN),
+            ];
+            streams.add_to(&mut fds);
+            match poll(&mut fds, Some(&pause)) {
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(format!("could not wait for a program: {error}")),
+            }
+            let (ended, cancelled) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+            drop(fds);
+            if streams.read() {
+                return Ok((Some(EndedBy::Supervisor), peak));
+            }
+            if ended {
+                return Ok((None, peak));
+            }
+            if cancelled {
+                return Err("nobody waits for the program any more".to_owned());
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok((Some(EndedBy::Wall), peak));
+            }
+            if now < sample_at {
+                continue;
+            }
+            sample_at = now + SAMPLE_EVERY;
+            let usage = tree::usage_of(&started.family.roots());
+            peak = peak.max(usage.memory_bytes);
+            match &self.group {
+                Some(group) => {
+                    if group.counts().memory_kills > before.memory_kills {
+                        return Ok((Some(EndedBy::Memory), peak));
+                    }
+                }
+                None => {
+                    // Files of the scratch directory are memory too.
+                    let bytes = usage.memory_bytes + used_bytes(&started.scratch);
+                    peak = peak.max(bytes);
+                    if bytes > limits.memory {
+                        return Ok((Some(EndedBy::Memory), peak));
+                    }
+                }
+            }
+            if usage.cpu > limits.cpu {
+                return Ok((Some(EndedBy::Cpu), peak));
+            }
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Started {
+    family: Family,
+    /// The scratch directory.
+    scratch: OwnedFd,
+    at: Instant,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    private: Option<OwnedFd>,
+}
+
+impl Started {
+    fn streams(&mut self, output_max: u64) -> Streams {
+        let stream = |fd: &OwnedFd| Output {
+            source: fd.try_clone().ok().map(File::from).inspect(|file| {
+                let _ = rustix::io::ioctl_fionbio(file, true);
+            }),
+            kept: Kept::new(output_max),
+        };
+        Streams {
+            outputs: [stream(&self.stdout), stream(&self.stderr)],
+            private: self.private.take().map(|fd| {
+                let _ = rustix::io::ioctl_fionbio(&fd, true);
+                Private {
+                    source: Some(File::from(fd)),
+                    bytes: Vec::new(),
+                }
+            }),
+            output_max,
+        }
+    }
+}
+
+/// The processes of a run, all children of this process; what is left of them ends with this value.
+#[derive(Default)]
+struct Family {
+    init: Option<(i32, OwnedFd)>,
+    helper: Option<i32>,
+    program: Option<(i32, OwnedFd)>,
+}
+
+impl Family {
+    /// Hears of the processes as they are made, lets the program go on, and returns once it is
+    /// executed, with the scratch directory.
+    fn born(&mut self, mut report: File, go: &OwnedFd) -> Result<OwnedFd, String> {
+        let mut heard = Vec::new();
+        let mut scratch = None;
+        let deadline = Instant::now() + START_WITHIN;
+        let mut chunk = [0; 4096];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err("a program could not be started in time".to_owned());
+            }
+            let pause = Timespec {
+                tv_sec: left.as_secs().try_into().unwrap_or(1),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            let mut fds = vec![PollFd::new(&report, PollFlags::IN)];
+            if scratch.is_none() {
+                fds.push(PollFd::new(go, PollFlags::IN));
+            }
+            match poll(&mut fds, Some(&pause)) {
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other.in_step("wait for a program's start")?,
+            };
+            let reported = !fds[0].revents().is_empty();
+            let asked = fds
+                .get(1)
+                .is_some_and(|fd| fd.revents().contains(PollFlags::IN));
+            drop(fds);
+            if asked {
+                let Some(((), fds)) = wire::receive::<()>(go).in_step("hear a program's start")?
+                else {
+                    return Err("a program was lost while it was started".to_owned());
+                };
+                scratch = fds.into_iter().next();
+                wire::send(go, &(), &[]).in_step("let a program go on")?;
+            }
+            if !reported {
+                continue;
+            }
+            match report.read(&mut chunk).in_step("hear a slot")? {
+                0 => break,
+                count => heard.extend_from_slice(&chunk[..count]),
+            }
+            while let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = heard.drain(..=end).collect();
+                let report = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+                self.hear(report)?;
+            }
+        }
+        match (&self.program, scratch) {
+            (Some(_), Some(scratch)) => Ok(scratch),
+            _ => Err("a slot was lost while it started a program".to_owned()),
+        }
+    }
+
+    fn hear(&mut self, report: Report) -> Result<(), String> {
+        let hold = |pid: i32| -> Result<(i32, OwnedFd), String> {
+            // A child that is not waited for keeps its id: this is the process meant.
+            let id = Pid::from_raw(pid).ok_or("a process has the id 0")?;
+            let pidfd =
+                rustix::process::pidfd_open(id, PidfdFlags::empty()).in_step("hold a process")?;
+            Ok((pid, pidfd))
+        };
+        match report {
+            Report::Init(pid) => self.init = Some(hold(pid)?),
+            Report::Helper(pid) => self.helper = Some(pid),
+            Report::Program(pid) => self.program = Some(hold(pid)?),
+            Report::Failed(message) => return Err(message),
+        }
+        Ok(())
+    }
+
+    fn program(&self) -> Result<BorrowedFd<'_>, String> {
+        self.program
+            .as_ref()
+            .map(|(_, pidfd)| pidfd.as_fd())
+            .ok_or_else(|| "no program was started".to_owned())
+    }
+
+    /// Where a search for the processes of the run begins.
+    fn roots(&self) -> Vec<Pid> {
+        [&self.init, &self.program]
+            .into_iter()
+            .flatten()
+            .filter_map(|(pid, _)| Pid::from_raw(*pid))
+            .collect()
+    }
+
+    /// Ends what lives and waits for all; the program's end, then init's.
+    fn end(mut self) -> Result<(sys::Waited, sys::Waited), String> {
+        match self.end_all() {
+            (Some(program), Some(init)) => Ok((program, init)),
+            _ => Err("a program's end was lost".to_owned()),
+        }
+    }
+
+    fn end_all(&mut self) -> (Option<sys::Waited>, Option<sys::Waited>) {
+        let (init, program) = (self.init.take(), self.program.take());
+        // All in its namespace go with it.
+        if let Some((_, pidfd)) = &init {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+        }
+        if let Some((_, pidfd)) = &program {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+        }
+        if let Some(helper) = self.helper.take() {
+            let _ = sys::wait(helper);
+        }
+        let program = program.and_then(|(pid, _)| sys::wait(pid).ok());
+        let init = init.and_then(|(pid, _)| sys::wait(pid).ok());
+        (program, init)
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        self.end_all();
+    }
+}
+
+struct Streams {
+    outputs: [Output; 2],
+    private: Option<Private>,
+    output_max: u64,
+}
+
+struct Output {
+    source: Option<File>,
+    kept: Kept,
+}
+
+struct Private {
+    source: Option<File>,
+    bytes: Vec<u8>,
+}
+
+impl Streams {
+    fn add_to<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
+        let outputs = self
+            .outputs
+            .iter()
+            .filter_map(|output| output.source.as_ref());
+        let private = self
+            .private
+            .as_ref()
+            .and_then(|private| private.source.as_ref());
+        fds.extend(
+            outputs
+                .chain(private)
+                .map(|file| PollFd::new(file, PollFlags::IN)),
+        );
+    }
+
+    /// Reads what there is, a chunk of each; whether an output is over its limit.
+    fn read(&mut self) -> bool {
+        let mut chunk = [0; 64 * 1024];
+        for output in &mut self.outputs {
+            if let Some(bytes) = available(&mut output.source, &mut chunk) {
+                output.kept.add(bytes);
+            }
+        }
+        if let Some(private) = &mut self.private
+            && let Some(bytes) = available(&mut private.source, &mut chunk)
+        {
+            private.bytes.extend_from_slice(bytes);
+            if private.bytes.len() > PRIVATE_BYTES_MAX {
+                private.bytes.truncate(PRIVATE_BYTES_MAX);
+                private.source = None;
+            }
+        }
+        self.outputs
+            .iter()
+            .any(|output| output.kept.total() > self.output_max)
+    }
+
+    /// Reads what is left when all writers are gone.
+    fn drain(&mut self) {
+        let mut chunk = [0; 64 * 1024];
+        for output in &mut self.outputs {
+            while let Some(bytes) = available(&mut output.source, &mut chunk) {
+                output.kept.add(bytes);
+            }
+        }
+        if let Some(private) = &mut self.private {
+            while let Some(bytes) = available(&mut private.source, &mut chunk) {
+                private.bytes.extend_from_slice(bytes);
+            }
+            private.bytes.truncate(PRIVATE_BYTES_MAX);
+        }
+    }
+}
+
+/// What a source has now; the source is gone once it has ended.
+fn available<'a>(source: &mut Option<File>, chunk: &'a mut [u8]) -> Option<&'a [u8]> {
+    loop {
+        match source.as_mut()?.read(chunk) {
+            Ok(0) => *source = None,
+            Ok(count) => return Some(&chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(_) => *source = None,
+        }
+    }
+}
+
+/// Bytes as a file without a name, read-only and at its beginning.
+fn memory_file<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> io::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create(
+        c"rewardspec",
+        MemfdFlags::CLOEXEC,
+    )?);
+    for part in parts {
+        file.write_all(part)?;
+    }
+    file.rewind()?;
+    // Opened anew, so that the program cannot write to it.
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn used_bytes(scratch: &OwnedFd) -> u64 {
+    rustix::fs::fstatvfs(scratch).map_or(0, |space| {
+        (space.f_blocks - space.f_bfree).saturating_mul(space.f_frsize)
+    })
+}
+
+/// The regular files below a directory of a program that may still run: links are not followed,
+/// and no more is read than the directory may hold.
+fn snapshot(scratch: &OwnedFd, bytes_max: u64) -> io::Result<Vec<(String, Vec<u8>, u32)>> {
+    use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+    let mut files = Vec::new();
+    let mut left = bytes_max;
+    let mut directories = vec![(PathBuf::new(), scratch.try_clone()?)];
+    while let Some((path, directory)) = directories.pop() {
+        for entry in Dir::read_from(&directory)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Ok(text) = name.to_str() else { continue };
+            if text == "." || text == ".." {
+                continue;
+            }
+            let kind = entry.file_type();
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+            if kind == FileType::Directory {
+                let inner = openat(&directory, name, flags | OFlags::DIRECTORY, Mode::empty())?;
+                directories.push((path.join(text), inner));
+            } else if kind == FileType::RegularFile {
+                let file = openat(&directory, name, flags, Mode::empty())?;
+                let mode = rustix::fs::fstat(&file)?.st_mode & 0o777;
+                let mut bytes = Vec::new();
+                File::from(file).take(left).read_to_end(&mut bytes)?;
+                left -= bytes.len() as u64;
+                let path = path.join(text).to_string_lossy().into_owned();
+                files.push((path, bytes, mode));
+            }
+        }
+    }
+    Ok(files)
+}

@@ -1,0 +1,134 @@
+//! What the supervisor and a slot say to each other: messages of JSON with descriptors, over a
+//! socket that keeps messages apart.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use serde::{Deserialize, Serialize};
+
+/// The longest message; what may be longer goes into a memory file.
+const MESSAGE_MAX: usize = 64 * 1024;
+/// The most descriptors of a message.
+const FDS_MAX: usize = 8;
+
+/// How a slot prepares itself: the first message.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Setup {
+    /// The user of the slot when the supervisor is root; absent, that of the supervisor.
+    pub(super) user: Option<u32>,
+    /// What programs see besides the system.
+    pub(super) places: Vec<PathBuf>,
+    /// Whether programs keep the host's network.
+    pub(super) network: bool,
+    /// Whether the kernel counts the memory of programs; without, what the sampled sum does not
+    /// see is refused.
+    pub(super) counted: bool,
+}
+
+/// What a slot answers to its set-up: the layers that are missing, or why it cannot work.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Ready {
+    /// Layers that this kernel has not, each with its reason.
+    pub(super) missing: Vec<(String, String)>,
+}
+
+/// A program to start. Comes in a memory file, followed by the bytes of its files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Order {
+    /// Absolute path and arguments.
+    pub(super) command: Vec<String>,
+    /// The whole environment.
+    pub(super) environment: Vec<(String, String)>,
+    /// Path below the scratch directory, bytes, and mode of each file that follows.
+    pub(super) files: Vec<(String, usize, u32)>,
+    /// Whether descriptors 3 and 4 are wanted.
+    pub(super) private: bool,
+    pub(super) disk_bytes: u64,
+    pub(super) inodes: u64,
+    pub(super) cpu_seconds: u64,
+    pub(super) memory_bytes: u64,
+    pub(super) processes: u64,
+    pub(super) open_files: u64,
+}
+
+/// What comes back over a run's report pipe, a line each. Its end without an error means that the
+/// program was executed.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Report {
+    /// The init of the run, as the supervisor sees it.
+    Init(i32),
+    /// A helper that is over at once and must be waited for.
+    Helper(i32),
+    /// The program.
+    Program(i32),
+    /// What could not be done.
+    Failed(String),
+}
+
+/// Sends a message.
+pub(super) fn send(
+    socket: &OwnedFd,
+    message: &impl Serialize,
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let bytes = serde_json::to_vec(message)?;
+    if bytes.len() > MESSAGE_MAX {
+        return Err(io::Error::other("a message to a slot is too long"));
+    }
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(io::Error::other("too many descriptors for a message"));
+    }
+    rustix::net::sendmsg(
+        socket,
+        &[IoSlice::new(&bytes)],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?;
+    Ok(())
+}
+
+/// Receives a message; `None` when the other side is gone.
+pub(super) fn receive<T: for<'de> Deserialize<'de>>(
+    socket: impl AsFd,
+) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; MESSAGE_MAX];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        let received = rustix::net::recvmsg(
+            socket.as_fd(),
+            &mut [IoSliceMut::new(&mut bytes)],
+            &mut ancillary,
+            RecvFlags::CMSG_CLOEXEC,
+        );
+        match received {
+            Err(rustix::io::Errno::INTR) => {}
+            other => break other?,
+        }
+    };
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    if received.flags.contains(ReturnFlags::TRUNC) {
+        return Err(io::Error::other("a message of a slot was cut off"));
+    }
+    let mut fds = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            fds.extend(rights);
+        }
+    }
+    Ok(Some((
+        serde_json::from_slice(&bytes[..received.bytes])?,
+        fds,
+    )))
+}
