@@ -452,6 +452,7 @@ fn nothing_of_the_host_is_in_reach() {
          def reach(name, attempt):\n    try: attempt(); print(name)\n    except OSError: pass\n\
          reach('file', lambda: open({secret:?}))\n\
          reach('system', lambda: open('/usr/x', 'w'))\n\
+         reach('home', lambda: os.listdir('/root') + os.listdir('/home'))\n\
          reach('shadow', lambda: open('/etc/shadow'))\n\
          reach('socket', lambda: socket.socket(socket.AF_UNIX).connect({path:?}))\n\
          reach('network', lambda: socket.create_connection(('127.0.0.1', {})))\n\

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::CWD;
@@ -259,12 +259,18 @@ fn attach(tree: &OwnedFd, path: &Path) -> Result<(), String> {
     const HERE: &CStr = c"";
     let at = inside(path);
     let kind = rustix::fs::fstat(tree).in_step("look at a part of the root")?;
+    if let Some(parent) = at.parent() {
+        // What leads to an interpreter, perhaps a home directory, is passed through and not listed.
+        let is_listed = ["etc", "dev"].iter().any(|listed| at.starts_with(listed));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(if is_listed { 0o755 } else { 0o311 })
+            .create(parent)
+            .in_step("make a directory of the root")?;
+    }
     if rustix::fs::FileType::from_raw_mode(kind.st_mode) == rustix::fs::FileType::Directory {
         fs::create_dir_all(&at).in_step("make a directory of the root")?;
     } else {
-        if let Some(parent) = at.parent() {
-            fs::create_dir_all(parent).in_step("make a directory of the root")?;
-        }
         fs::write(&at, "").in_step("make a file of the root")?;
     }
     rustix::mount::move_mount(
