@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,12 +19,21 @@ pub struct Found {
     pub version: Option<String>,
 }
 
+/// Who is to reach an interpreter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// The user of this process.
+    Ours,
+    /// Any user: programs run as one that owns nothing.
+    Anybodys,
+}
+
 type Search = Arc<OnceLock<Result<Found, String>>>;
 
 /// The interpreters looked for so far; each is looked for once a process.
 #[derive(Debug, Default)]
 pub struct Interpreters {
-    searches: Mutex<HashMap<Interpreter, Search>>,
+    searches: Mutex<HashMap<(Interpreter, Whose), Search>>,
 }
 
 impl Interpreters {
@@ -31,30 +41,36 @@ impl Interpreters {
     ///
     /// # Errors
     /// What is missing and how to install it.
-    pub fn find(&self, interpreter: &Interpreter) -> Result<Found, String> {
+    pub fn find(&self, interpreter: &Interpreter, whose: Whose) -> Result<Found, String> {
         let search = {
             let mut searches = self
                 .searches
                 .lock()
                 .expect("no search panics while it holds the map");
-            Arc::clone(searches.entry(interpreter.clone()).or_default())
+            Arc::clone(searches.entry((interpreter.clone(), whose)).or_default())
         };
-        search.get_or_init(|| find(interpreter)).clone()
+        search.get_or_init(|| find(interpreter, whose)).clone()
     }
 }
 
 /// Whether the command is on `PATH`; runs nothing, so that listing stays quick.
 pub fn present_on_path(interpreter: &Interpreter) -> bool {
-    on_path(&interpreter.command).is_some()
+    on_path(&interpreter.command, Whose::Ours).is_some()
 }
 
-fn find(interpreter: &Interpreter) -> Result<Found, String> {
+fn find(interpreter: &Interpreter, whose: Whose) -> Result<Found, String> {
     let language = &interpreter.language;
     let install = interpreter
         .install
         .as_ref()
         .map_or(String::new(), |install| format!("; install it: {install}"));
-    let Some(on_path) = on_path(&interpreter.command) else {
+    let Some(on_path) = on_path(&interpreter.command, whose) else {
+        if let Some(path) = on_path(&interpreter.command, Whose::Ours) {
+            return Err(format!(
+                "{language} programs run as a user of their own here, which cannot reach `{}`: install it where every user can, such as below /usr",
+                path.display()
+            ));
+        }
         return Err(format!(
             "`{}`, which runs {language}, is not on PATH{install}",
             interpreter.command
@@ -62,7 +78,9 @@ fn find(interpreter: &Interpreter) -> Result<Found, String> {
     };
     let path = match interpreter.locate.as_slice() {
         [] => on_path,
-        arguments => located(&on_path, arguments).unwrap_or(on_path),
+        arguments => located(&on_path, arguments)
+            .filter(|path| is_executable(path, whose))
+            .unwrap_or(on_path),
     };
     let version = match interpreter.version.as_slice() {
         [] => None,
@@ -88,26 +106,38 @@ fn find(interpreter: &Interpreter) -> Result<Found, String> {
     Ok(Found { path, version })
 }
 
-fn on_path(command: &str) -> Option<PathBuf> {
+fn on_path(command: &str, whose: Whose) -> Option<PathBuf> {
     if command.contains('/') {
-        return Some(PathBuf::from(command)).filter(|path| is_executable(path));
+        return Some(PathBuf::from(command)).filter(|path| is_executable(path, whose));
     }
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join(command))
-        .find(|path| is_executable(path))
+        .find(|path| is_executable(path, whose))
 }
 
-fn is_executable(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+fn is_executable(path: &Path, whose: Whose) -> bool {
+    let is_ours = path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    is_ours
+        && match whose {
+            Whose::Ours => true,
+            Whose::Anybodys => std::fs::canonicalize(path).is_ok_and(|real| is_anybodys(&real)),
+        }
+}
+
+/// Whether every user may execute a file and pass through what leads to it.
+fn is_anybodys(path: &Path) -> bool {
+    path.ancestors().all(|part| {
+        std::fs::metadata(part).is_ok_and(|data| data.permissions().mode() & 0o001 != 0)
+    })
 }
 
 /// The path that the command prints, if it is one.
 fn located(command: &Path, arguments: &[String]) -> Option<PathBuf> {
     let text = said(command, arguments)?;
     let path = PathBuf::from(text.trim());
-    (path.is_absolute() && is_executable(&path)).then_some(path)
+    (path.is_absolute() && is_executable(&path, Whose::Ours)).then_some(path)
 }
 
 /// What a command prints on either stream.

@@ -204,12 +204,7 @@ impl Runner {
 /// 128 random bits from the kernel.
 fn nonce() -> Nonce {
     let mut bytes = [0_u8; 16];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        filled +=
-            rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-                .expect("the kernel gives random bytes");
-    }
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     Nonce(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

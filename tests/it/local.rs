@@ -11,6 +11,7 @@ use rewardspec::backend::local::{Local, LocalOptions};
 use rewardspec::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use rewardspec::program::{Interpreter, Job, Limits, Program, Run, SourceFile, Word};
 
+use crate::container::on_thread;
 use crate::support::TempProject;
 
 const MIB: u64 = 1024 * 1024;
@@ -125,22 +126,67 @@ impl Mark {
     }
 }
 
-/// Both ways to run programs.
+/// The ways to run programs.
 #[derive(Clone, Copy, PartialEq)]
 enum Engine {
+    /// In slots, by the user who runs the tests.
     Sandbox,
+    /// In slots, by a user who is not root.
+    SandboxOfNobody,
+    /// Confined, under a container's profile.
+    Container,
+    /// The same by a user who is not root.
+    ContainerOfNobody,
+    /// As mere processes.
     Processes,
 }
 
-/// Makes each promise a test of both.
+impl Engine {
+    /// Runs a test where this engine is the one that a backend gets.
+    fn test(self, test: fn(Engine)) {
+        let in_container = matches!(self, Engine::Container | Engine::ContainerOfNobody);
+        let as_nobody = matches!(self, Engine::SandboxOfNobody | Engine::ContainerOfNobody);
+        on_thread(as_nobody, in_container, || {
+            let containment = backend(self, 1).containment().unwrap().clone();
+            match self {
+                Engine::Processes => assert_eq!(containment.isolation, Isolation::None),
+                Engine::Container | Engine::ContainerOfNobody => assert_eq!(
+                    (containment.isolation, containment.missing[0].0.as_str()),
+                    (Isolation::Reduced, "namespaces")
+                ),
+                // A machine without namespaces has nothing to test here.
+                Engine::Sandbox | Engine::SandboxOfNobody => {
+                    if containment
+                        .missing
+                        .iter()
+                        .any(|(name, _)| name == "namespaces")
+                    {
+                        return;
+                    }
+                }
+            }
+            test(self);
+        });
+    }
+}
+
+/// Makes each promise a test of the engines.
 macro_rules! promises {
-    ($($name:ident)+) => {
-        mod sandbox { $(#[test] fn $name() { super::$name(super::Engine::Sandbox) })+ }
-        mod processes { $(#[test] fn $name() { super::$name(super::Engine::Processes) })+ }
+    ($($engine:ident $variant:ident)+ => $names:tt) => {
+        $(promises! { @ $engine $variant $names })+
+    };
+    (@ $engine:ident $variant:ident { $($name:ident)+ }) => {
+        mod $engine { $(#[test] fn $name() { super::Engine::$variant.test(super::$name) })+ }
     };
 }
 
 promises! {
+    sandbox Sandbox
+    sandbox_of_nobody SandboxOfNobody
+    container Container
+    container_of_nobody ContainerOfNobody
+    processes Processes
+=> {
     output_and_exit_status_are_the_programs_own
     a_signal_of_its_own_making_is_killed
     ten_megabytes_of_input_arrive_whole
@@ -158,6 +204,20 @@ promises! {
     many_programs_at_once_keep_apart
     a_missing_interpreter_is_the_machines_failure
     a_program_nobody_waits_for_is_ended
+}
+}
+
+promises! {
+    contained Sandbox
+    contained_of_nobody SandboxOfNobody
+    contained_in_container Container
+    contained_in_container_of_nobody ContainerOfNobody
+=> {
+    nothing_of_the_host_is_in_reach
+    processes_beyond_the_limit_are_refused
+    what_a_program_writes_is_limited_and_gone
+    streams_can_be_opened_by_name
+}
 }
 
 fn output_and_exit_status_are_the_programs_own(engine: Engine) {
@@ -255,7 +315,7 @@ fn the_directory_is_private_and_gone_afterwards(engine: Engine) {
         );
         assert!(!Path::new(run[0]).exists(), "{} was left", run[0]);
     }
-    if engine == Engine::Processes {
+    if seen[0][0] != "/box" {
         assert_ne!(seen[0][0], seen[1][0]);
     }
 }
@@ -426,18 +486,7 @@ fn a_program_nobody_waits_for_is_ended(engine: Engine) {
     });
 }
 
-/// Whether the sandbox can be had here; a machine without it has nothing to test.
-fn has_sandbox() -> bool {
-    let backend = backend(Engine::Sandbox, 1);
-    let containment = backend.containment().unwrap();
-    containment.isolation != Isolation::None
-}
-
-#[test]
-fn nothing_of_the_host_is_in_reach() {
-    if !has_sandbox() {
-        return;
-    }
+fn nothing_of_the_host_is_in_reach(engine: Engine) {
     let directory = tempfile::tempdir().unwrap();
     let secret = directory.path().join("secret");
     std::fs::write(&secret, "kept").unwrap();
@@ -463,7 +512,7 @@ fn nothing_of_the_host_is_in_reach() {
         tcp.local_addr().unwrap().port(),
         std::process::id(),
     );
-    let ran = run(Engine::Sandbox, &code);
+    let ran = run(engine, &code);
     assert_eq!(
         (ran.stdout.text.as_str(), ran.stderr.text.as_str()),
         ("own x\n", "")
@@ -471,27 +520,24 @@ fn nothing_of_the_host_is_in_reach() {
     assert!(listener.accept().is_err() && tcp.accept().is_err());
 }
 
-#[test]
-fn processes_beyond_the_limit_are_refused() {
-    if !has_sandbox() {
-        return;
-    }
+fn processes_beyond_the_limit_are_refused(engine: Engine) {
     let code = "import os, time, sys\nmade = 0\ntry:\n    while made < 500:\n        if os.fork() == 0: time.sleep(600)\n        made += 1\nexcept OSError: pass\nprint(made)\nsys.exit(1)";
     let limits = Limits {
         processes: 20,
         ..roomy()
     };
-    let ran = run_with(Engine::Sandbox, code, limits, main_py());
+    let ran = run_with(engine, code, limits, main_py());
+    if engine == Engine::ContainerOfNobody {
+        // Counted by sampling, beyond the limit or not when it ends.
+        assert_ne!(ran.status, Status::Ok);
+        return;
+    }
     let made: u64 = ran.stdout.text.trim().parse().unwrap();
     assert!((10..=20).contains(&made), "{made}");
     assert!([Status::ProcessLimit, Status::RuntimeError].contains(&ran.status));
 }
 
-#[test]
-fn what_a_program_writes_is_limited_and_gone() {
-    if !has_sandbox() {
-        return;
-    }
+fn what_a_program_writes_is_limited_and_gone(engine: Engine) {
     let limits = Limits {
         disk: MIB,
         inodes: 50,
@@ -499,15 +545,46 @@ fn what_a_program_writes_is_limited_and_gone() {
     };
     let code = "try:\n    open('big', 'wb').write(bytes(2 << 20))\nexcept OSError as error: print(error.errno)\n\
                 import os\nos.remove('big')\nmade = 0\ntry:\n    while made < 500:\n        open(f'f{made}', 'w').close(); made += 1\nexcept OSError as error: print(error.errno, made < 50)";
-    let ran = run_with(Engine::Sandbox, code, limits, main_py());
+    let ran = run_with(engine, code, limits, main_py());
+    if matches!(engine, Engine::Container | Engine::ContainerOfNobody) {
+        // A file is limited by the kernel; the number of files by looking at it.
+        assert!(ran.stdout.text.starts_with("27\n"), "{}", ran.stdout.text);
+        let endless = "import os\nmade = 0\nwhile True:\n    os.mkdir(f'd{made}'); made += 1";
+        let ran = run_with(engine, endless, limits, main_py());
+        assert_eq!(ran.status, Status::Killed);
+        assert!(ran.reason.unwrap().contains("files"));
+        return;
+    }
     // EFBIG or ENOSPC, then ENOSPC.
     let lines: Vec<&str> = ran.stdout.text.lines().collect();
     assert!(["27", "28"].contains(&lines[0]), "{lines:?}");
     assert_eq!(lines[1], "28 True");
 }
 
+fn streams_can_be_opened_by_name(engine: Engine) {
+    let code = "text = open('/dev/stdin').read()\nopen('/dev/stdout', 'w').write(text)\nopen('/dev/stderr', 'w').write(text)";
+    let run = Run {
+        stdin: b"said\n".to_vec(),
+        ..main_py()
+    };
+    let ran = run_with(engine, code, roomy(), run);
+    assert_eq!(
+        (ran.stdout.text.as_str(), ran.stderr.text.as_str()),
+        ("said\n", "said\n")
+    );
+}
+
 #[test]
 fn a_killed_supervisor_leaves_nothing() {
+    on_thread(false, false, killed_supervisor);
+}
+
+#[test]
+fn a_killed_supervisor_leaves_nothing_in_a_container() {
+    on_thread(false, true, killed_supervisor);
+}
+
+fn killed_supervisor() {
     let mark = Mark::new();
     let project = TempProject::new(&[(
         "suites/sleep.yaml",

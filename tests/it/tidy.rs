@@ -167,7 +167,7 @@ fn unsafe_code_is_in_the_sandbox_and_says_why() {
             continue;
         }
         assert!(
-            path.starts_with("backend/local"),
+            path.starts_with("backend/local/sandbox"),
             "{}: unsafe outside the sandbox",
             path.display()
         );

@@ -1,15 +1,17 @@
 //! Runs programs on this machine: in the sandbox where it can be had, else as separate processes
 //! that are told to be no more than that.
 
+mod containment;
 mod directory;
 #[cfg(target_os = "linux")]
 mod lanes;
 mod launcher;
 mod output;
 mod process;
-#[cfg(target_os = "linux")]
 mod sandbox;
+#[cfg(target_os = "linux")]
 mod tree;
+mod usage;
 mod wire;
 
 use std::io;
@@ -17,9 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::interpreter::Interpreters;
+use super::interpreter::{Interpreters, Whose};
 use crate::execution::{InfrastructureError, Isolation, JobResult};
 use crate::program::{Job, Program, Word};
+pub use containment::{Containment, Layer};
 use process::Processes;
 
 /// The variable that makes this executable one of its own helpers.
@@ -40,8 +43,21 @@ pub fn enter() {
         Some("slot") => sandbox::serve(),
         #[cfg(target_os = "linux")]
         Some("tidy") => sandbox::tidy_up(),
+        #[cfg(target_os = "linux")]
+        Some("probe") => sandbox::probe(argument()),
+        #[cfg(target_os = "linux")]
+        Some("sweep") => match argument() {
+            Some(user) => launcher::end_user(user),
+            None => sandbox::sys::exit(1),
+        },
         _ => launcher::serve(),
     }
+}
+
+/// The user that a helper is given.
+#[cfg(target_os = "linux")]
+fn argument() -> Option<u32> {
+    std::env::args().nth(1)?.parse().ok()
 }
 
 /// How the local backend works.
@@ -54,15 +70,6 @@ pub struct LocalOptions {
     pub launcher: Option<PathBuf>,
     /// Whether programs may run as mere processes even where the sandbox could be had.
     pub uncontained: bool,
-}
-
-/// How well this machine contains programs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Containment {
-    /// The rung reached.
-    pub isolation: Isolation,
-    /// Layers that are missing, each with the reason.
-    pub missing: Vec<(String, String)>,
 }
 
 /// The local backend.
@@ -116,23 +123,85 @@ impl Local {
 
     fn start(&self) -> Result<(Engine, Containment), InfrastructureError> {
         let executable = executable(self.options.launcher.as_deref())?;
-        let reason = if self.options.uncontained {
-            "it was asked for".to_owned()
+        let missing = if self.options.uncontained {
+            vec![(
+                "sandbox".to_owned(),
+                "it was asked to be left out".to_owned(),
+            )]
         } else {
             #[cfg(target_os = "linux")]
-            match lanes::Lanes::start(executable.clone(), self.slots) {
-                Ok((lanes, containment)) => return Ok((Engine::Sandbox(lanes), containment)),
-                Err(reason) => reason,
+            match self.start_contained(&executable) {
+                Ok(started) => return Ok(started),
+                Err(missing) => missing,
             }
             #[cfg(not(target_os = "linux"))]
-            "this system has no sandbox that programs could be put into".to_owned()
+            vec![(
+                "sandbox".to_owned(),
+                "this system has none that programs could be put into".to_owned(),
+            )]
         };
         let containment = Containment {
             isolation: Isolation::None,
-            missing: vec![("sandbox".to_owned(), reason)],
+            missing,
         };
-        let processes = Processes::new(executable, self.slots);
+        let processes = Processes::new(executable, self.slots, None);
         Ok((Engine::Processes(processes), containment))
+    }
+
+    /// Slots, or where namespaces are refused confined processes.
+    #[cfg(target_os = "linux")]
+    fn start_contained(
+        &self,
+        executable: &Path,
+    ) -> Result<(Engine, Containment), Vec<(String, String)>> {
+        let reason = match lanes::Lanes::start(executable.to_path_buf(), self.slots) {
+            Ok((lanes, containment)) => return Ok((Engine::Sandbox(lanes), containment)),
+            Err(reason) => reason,
+        };
+        let mut missing = vec![("namespaces".to_owned(), reason)];
+        let user = sandbox::range_of_users();
+        let probed = probed(executable, user);
+        match probed.map(|probed| probed.unconfined) {
+            Ok(None) => {}
+            Ok(Some(why)) | Err(why) => {
+                missing.push(("confinement without namespaces".to_owned(), why));
+                return Err(missing);
+            }
+        }
+        // Its memory is closed to processes of its own user.
+        let _ =
+            rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+        missing.push((
+            "control group".to_owned(),
+            "memory is sampled every 20 ms".to_owned(),
+        ));
+        let users = match user {
+            Some(first) => process::Users::range(first, self.slots),
+            None => process::Users::Own,
+        };
+        let processes = Processes::new(executable.to_path_buf(), self.slots, Some(users));
+        let containment = Containment {
+            isolation: Isolation::Reduced,
+            missing,
+        };
+        Ok((Engine::Processes(processes), containment))
+    }
+
+    /// Each layer of isolation, tried by itself. Blocks for some tens of milliseconds.
+    ///
+    /// # Errors
+    /// When the helper that tries them could not be started.
+    pub fn layers(&self) -> Result<Vec<Layer>, InfrastructureError> {
+        let executable = executable(self.options.launcher.as_deref())?;
+        #[cfg(target_os = "linux")]
+        return probed(&executable, sandbox::range_of_users())
+            .map(|probed| probed.layers)
+            .map_err(InfrastructureError::new);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = executable;
+            Ok(Vec::new())
+        }
     }
 
     /// Ends everything that is kept.
@@ -149,7 +218,11 @@ impl Local {
     /// When the interpreter is missing, or the machine fails.
     pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
         let (engine, _) = self.engine()?;
-        let interpreter = self.interpreter(&job.program).await?;
+        let whose = match engine {
+            Engine::Processes(processes) if processes.has_other_users() => Whose::Anybodys,
+            _ => Whose::Ours,
+        };
+        let interpreter = self.interpreter(&job.program, whose).await?;
         match engine {
             #[cfg(target_os = "linux")]
             Engine::Sandbox(lanes) => lanes.execute(job, &interpreter).await,
@@ -157,12 +230,16 @@ impl Local {
         }
     }
 
-    async fn interpreter(&self, program: &Program) -> Result<PathBuf, InfrastructureError> {
+    async fn interpreter(
+        &self,
+        program: &Program,
+        whose: Whose,
+    ) -> Result<PathBuf, InfrastructureError> {
         let (interpreters, wanted) = (
             Arc::clone(&self.interpreters),
             Arc::clone(&program.interpreter),
         );
-        let found = tokio::task::spawn_blocking(move || interpreters.find(&wanted)).await;
+        let found = tokio::task::spawn_blocking(move || interpreters.find(&wanted, whose)).await;
         let found = found.map_err(|error| {
             InfrastructureError::new(format!("the search for an interpreter failed: {error}"))
         })?;
@@ -170,6 +247,21 @@ impl Local {
             .map(|found| found.path)
             .map_err(InfrastructureError::new)
     }
+}
+
+/// What a helper found out of this machine's layers.
+#[cfg(target_os = "linux")]
+fn probed(executable: &Path, user: Option<u32>) -> Result<sandbox::Probed, String> {
+    let said = |error: io::Error| format!("could not try the layers of isolation: {error}");
+    let output = std::process::Command::new(executable)
+        .args(user.map(|user| user.to_string()))
+        .env_clear()
+        .env(MODE, "probe")
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .output()
+        .map_err(said)?;
+    serde_json::from_slice(&output.stdout).map_err(|error| said(error.into()))
 }
 
 /// What is executed to become a helper.

@@ -1,11 +1,15 @@
 //! Runs programs as separate processes, on any Unix: each in a fresh private directory, with an
-//! empty environment, under a launcher that ends its whole tree. Nothing keeps a program from what
-//! its user may do.
+//! empty environment, under a launcher that ends its whole tree.
+//!
+//! Where Linux lets a process restrict itself, but make no namespaces, as in most containers,
+//! programs are confined: as a user of their own if this process is root, by Landlock, a filter of
+//! system calls and limits. Elsewhere nothing keeps a program from what its user may do.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,7 +18,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, Semaphore};
 
 use super::directory::{self, Directory};
-use super::wire::{Answer, Ended, EndedBy, KILL, Order};
+use super::wire::{Answer, Confinement, Ended, EndedBy, KILL, Order};
 use super::{MODE, command, environment, failed, output};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{Job, Limits, Run};
@@ -27,15 +31,66 @@ const LAUNCHER_LATE: Duration = Duration::from_secs(5);
 pub(super) struct Processes {
     executable: PathBuf,
     free: Semaphore,
+    /// Absent, programs may do what their user may.
+    confined: Option<Users>,
+}
+
+/// The users that confined programs become, one for each that runs.
+#[derive(Debug)]
+pub(super) enum Users {
+    /// This process's own: it may not change it.
+    Own,
+    /// Those that no program has now.
+    Free(Mutex<Vec<u32>>),
+}
+
+impl Users {
+    /// `count` users from the first of a range.
+    pub(super) fn range(first: u32, count: usize) -> Self {
+        Users::Free(Mutex::new((first..).take(count).collect()))
+    }
+
+    fn take(&self) -> Seat<'_> {
+        let user = match self {
+            Users::Own => None,
+            Users::Free(free) => free
+                .lock()
+                .expect("nobody panics while it holds the users")
+                .pop(),
+        };
+        Seat { users: self, user }
+    }
+}
+
+/// A user for the time that a job runs.
+struct Seat<'a> {
+    users: &'a Users,
+    user: Option<u32>,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if let (Users::Free(free), Some(user)) = (self.users, self.user) {
+            free.lock()
+                .expect("nobody panics while it holds the users")
+                .push(user);
+        }
+    }
 }
 
 impl Processes {
-    /// Runs up to `count` programs at once, launched by `executable`.
-    pub(super) fn new(executable: PathBuf, count: usize) -> Self {
+    /// Runs up to `count` programs at once, launched by `executable`, as `confined` users.
+    pub(super) fn new(executable: PathBuf, count: usize, confined: Option<Users>) -> Self {
         Processes {
             executable,
             free: Semaphore::new(count),
+            confined,
         }
+    }
+
+    /// Whether programs become users that are not this process's.
+    pub(super) fn has_other_users(&self) -> bool {
+        matches!(self.confined, Some(Users::Free(_)))
     }
 
     pub(super) async fn execute(
@@ -49,8 +104,23 @@ impl Processes {
             .await
             .map_err(|_| InfrastructureError::new("the local backend was closed"))?;
         let program = &job.program;
+        let seat = self.confined.as_ref().map(Users::take);
+        let user = seat.as_ref().and_then(|seat| seat.user);
+        let confinement = seat.is_some().then(|| Confinement {
+            user,
+            places: places_of(interpreter),
+            network: program.network,
+            processes: program.limits.processes,
+            disk_bytes: program.limits.disk,
+            inodes: program.limits.inodes,
+        });
         let directory =
-            Directory::new().map_err(|error| failed("make a private directory", &error))?;
+            Directory::new(user).map_err(|error| failed("make a private directory", &error))?;
+        let place = Place {
+            interpreter,
+            directory: &directory,
+            confinement: confinement.as_ref(),
+        };
         let built = match &program.build {
             None => None,
             Some(command) => {
@@ -66,9 +136,7 @@ impl Processes {
                     cpu: program.limits.build,
                     ..program.limits
                 };
-                let mut build = self
-                    .run(&run, &limits, &home, interpreter, &directory)
-                    .await?;
+                let mut build = self.run(&run, &limits, &home, &place).await?;
                 if build.status != Status::Ok {
                     build.status = Status::CompileError;
                     return Ok(JobResult {
@@ -88,10 +156,7 @@ impl Processes {
                 Some((built, _)) => directory.copy_of(&name, built),
             };
             let home = home.map_err(|error| failed("write the program", &error))?;
-            runs.push(
-                self.run(run, &program.limits, &home, interpreter, &directory)
-                    .await?,
-            );
+            runs.push(self.run(run, &program.limits, &home, &place).await?);
             directory::remove(&home);
         }
         Ok(JobResult {
@@ -105,13 +170,12 @@ impl Processes {
         run: &Run,
         limits: &Limits,
         home: &Path,
-        interpreter: &Path,
-        directory: &Directory,
+        place: &Place<'_>,
     ) -> Result<Execution, InfrastructureError> {
         let mut launched = self
             .launch()
             .map_err(|error| failed("start the launcher", &error))?;
-        let order = order(run, limits, home, interpreter, directory);
+        let order = order(run, limits, home, place);
         let flooded = Notify::new();
         let (stdout, stderr, ended) = tokio::join!(
             output::capture(launched.stdout, limits.output, &flooded),
@@ -123,11 +187,32 @@ impl Processes {
             Err(error) => {
                 let _ = launched.process.start_kill();
                 let _ = launched.process.wait().await;
+                self.sweep(place).await;
                 return Err(error);
             }
         };
         let _ = launched.process.wait().await;
-        Ok(execution(ended, stdout, stderr))
+        let isolation = match place.confinement {
+            Some(_) => Isolation::Reduced,
+            None => Isolation::None,
+        };
+        Ok(execution(ended, stdout, stderr, isolation))
+    }
+
+    /// Ends what a launcher that was lost may have left.
+    async fn sweep(&self, place: &Place<'_>) {
+        let Some(user) = place.confinement.and_then(|confinement| confinement.user) else {
+            return;
+        };
+        let swept = tokio::process::Command::new(&self.executable)
+            .env_clear()
+            .env(MODE, "sweep")
+            .arg(user.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        let _ = swept.await;
     }
 
     fn launch(&self) -> io::Result<Launched> {
@@ -151,6 +236,21 @@ impl Processes {
     }
 }
 
+/// Where a job runs.
+struct Place<'a> {
+    interpreter: &'a Path,
+    directory: &'a Directory,
+    confinement: Option<&'a Confinement>,
+}
+
+/// What an interpreter needs outside the system's directories.
+fn places_of(interpreter: &Path) -> Vec<PathBuf> {
+    #[cfg(target_os = "linux")]
+    return super::sandbox::places_of(interpreter).into_iter().collect();
+    #[cfg(not(target_os = "linux"))]
+    vec![interpreter.to_path_buf()]
+}
+
 struct Launched {
     process: tokio::process::Child,
     control: UnixStream,
@@ -159,29 +259,25 @@ struct Launched {
 }
 
 fn output_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
-    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let (read, write) = std::io::pipe()?;
+    let (read, write) = (OwnedFd::from(read), OwnedFd::from(write));
     Ok((pipe::Receiver::from_owned_fd(read)?, write))
 }
 
-fn order(
-    run: &Run,
-    limits: &Limits,
-    home: &Path,
-    interpreter: &Path,
-    directory: &Directory,
-) -> Order {
+fn order(run: &Run, limits: &Limits, home: &Path, place: &Place<'_>) -> Order {
     let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     Order {
-        command: command(&run.command, interpreter),
+        command: command(&run.command, place.interpreter),
         directory: home.to_path_buf(),
-        environment: environment(interpreter, &home.to_string_lossy()),
+        environment: environment(place.interpreter, &home.to_string_lossy()),
         stdin_bytes: run.stdin.len(),
         private_bytes: run.private.as_ref().map(Vec::len),
         wall_ms: milliseconds(limits.wall),
         cpu_ms: milliseconds(limits.cpu),
         memory_bytes: limits.memory,
         open_files: limits.open_files,
-        remove: directory.path().to_path_buf(),
+        confinement: place.confinement.cloned(),
+        remove: place.directory.path().to_path_buf(),
     }
 }
 
@@ -268,8 +364,8 @@ async fn answer(read: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result
     Ok(serde_json::from_str(&line)?)
 }
 
-/// Precedence: memory_limit, output_limit, timeout, killed, runtime_error, ok.
-fn execution(over: Over, stdout: Captured, stderr: Captured) -> Execution {
+/// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
+fn execution(over: Over, stdout: Captured, stderr: Captured, isolation: Isolation) -> Execution {
     let ended = over.ended;
     let (status, reason) = match ended.by {
         Some(EndedBy::Memory) => (Status::MemoryLimit, Some("sampled sum of the process tree")),
@@ -278,6 +374,14 @@ fn execution(over: Over, stdout: Captured, stderr: Captured) -> Execution {
         Some(EndedBy::Cpu) => (Status::Timeout, Some("cpu")),
         None if ended.signal == Some(libc::SIGXCPU) => (Status::Timeout, Some("cpu")),
         Some(EndedBy::Supervisor) => (Status::OutputLimit, None),
+        Some(EndedBy::Tasks) => (
+            Status::ProcessLimit,
+            Some("sampled count of the process tree"),
+        ),
+        Some(EndedBy::Disk) => (
+            Status::Killed,
+            Some("wrote more, or more files, than the limit; sampled"),
+        ),
         None if ended.signal.is_some() => (Status::Killed, None),
         None if ended.exit_code == Some(0) => (Status::Ok, None),
         None => (Status::RuntimeError, None),
@@ -294,6 +398,6 @@ fn execution(over: Over, stdout: Captured, stderr: Captured) -> Execution {
         cpu: Duration::from_micros(ended.cpu_us),
         peak_memory: ended.peak_bytes,
         backend: "local".to_owned(),
-        isolation: Isolation::None,
+        isolation,
     }
 }

@@ -8,14 +8,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
-/// What the live processes of a tree use.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Usage {
-    /// Resident memory; pages that processes share count for each.
-    pub(super) memory_bytes: u64,
-    /// CPU time, that of their reaped children included.
-    pub(super) cpu: Duration,
-}
+use super::sandbox::sys;
+use super::usage::Usage;
 
 /// Every descendant of this process.
 fn descendants() -> Vec<Pid> {
@@ -71,16 +65,31 @@ fn usage_of_all(processes: Vec<Pid>) -> Usage {
         let Some((_, rest)) = stat.rsplit_once(") ") else {
             continue;
         };
+        if rest.starts_with('Z') {
+            continue;
+        }
         let fields: Vec<u64> = rest
             .split(' ')
             .map(|field| field.parse().unwrap_or(0))
             .collect();
-        // Counted from the state: utime, stime, cutime, cstime are 11..=14, rss is 21 (proc(5)).
+        // Counted from the state: utime, stime, cutime, cstime are 11..=14, num_threads is 17, rss is
+        // 21 (proc(5)).
         let ticks: u64 = fields.get(11..15).map_or(0, |ticks| ticks.iter().sum());
         usage.cpu += Duration::from_millis(ticks * 1000 / ticks_per_second);
+        usage.tasks += fields.get(17).copied().unwrap_or(1);
         usage.memory_bytes += fields.get(21).copied().unwrap_or(0) * page_bytes;
     }
     usage
+}
+
+/// Waits for the children of this process that have ended, but for one.
+pub(super) fn reap_all_but(program: i32) {
+    // Looked at first: the one may be among them.
+    while let Some(pid) = sys::ended_child() {
+        if pid == program || sys::wait(pid).is_err() {
+            return;
+        }
+    }
 }
 
 /// Ends every descendant, and those that they make while they are ended. Gives up after `within`.

@@ -28,8 +28,24 @@ pub(super) struct Order {
     pub(super) cpu_ms: u64,
     pub(super) memory_bytes: u64,
     pub(super) open_files: u64,
+    /// How the program is kept to itself; absent, it may do what its user may.
+    pub(super) confinement: Option<Confinement>,
     /// What to remove if the supervisor goes away.
     pub(super) remove: PathBuf,
+}
+
+/// How a program is kept to itself where it has no namespaces of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Confinement {
+    /// The user and group that it becomes; absent, it stays the supervisor's.
+    pub(super) user: Option<u32>,
+    /// What it may read besides the system.
+    pub(super) places: Vec<PathBuf>,
+    /// Whether it may use the network.
+    pub(super) network: bool,
+    pub(super) processes: u64,
+    pub(super) disk_bytes: u64,
+    pub(super) inodes: u64,
 }
 
 /// What the launcher answers.
@@ -70,6 +86,10 @@ pub(super) enum EndedBy {
     Cpu,
     /// Memory accounting.
     Memory,
+    /// A count of its processes and threads.
+    Tasks,
+    /// A look at the files that it wrote.
+    Disk,
     /// The supervisor asked.
     Supervisor,
 }

@@ -100,41 +100,61 @@ const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWCGROUP,
 ];
 
+/// Shared memory, semaphores and queues that belong to no process and outlive them all: refused
+/// where a program has no namespace of its own for them.
+const SHARED_IPC: &[libc::c_long] = &[
+    libc::SYS_shmget,
+    libc::SYS_semget,
+    libc::SYS_msgget,
+    libc::SYS_mq_open,
+];
+
+/// What the filters let through, depending on what else contains a program.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct Openings {
+    /// Sockets of the internet families.
+    pub(in super::super) network: bool,
+    /// Local sockets; pairs of them are let through always.
+    pub(in super::super) unix_sockets: bool,
+    /// Files in memory that no directory holds, which sampling cannot see.
+    pub(in super::super) memory_files: bool,
+    /// Shared memory, semaphores and message queues.
+    pub(in super::super) shared_ipc: bool,
+}
+
 /// The filters of a program, in the order of their installation.
-pub(super) struct Filters(Vec<BpfProgram>);
+pub(in super::super) struct Filters(Vec<BpfProgram>);
 
 impl Filters {
-    /// Compiles the filters. With `network`, the internet families are let through.
+    /// Compiles the filters.
     ///
     /// # Errors
     /// On an architecture that has no filter.
-    pub(super) fn new(network: bool, memory_files: bool) -> io::Result<Self> {
+    pub(in super::super) fn new(openings: &Openings) -> io::Result<Self> {
         let architecture: TargetArch = std::env::consts::ARCH
             .try_into()
             .map_err(io::Error::other)?;
         let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
             REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-        if !memory_files {
-            refused.insert(libc::SYS_memfd_create, Vec::new());
-            refused.insert(libc::SYS_memfd_secret, Vec::new());
-        }
-        let families: &[libc::c_int] = if network {
-            &[
-                libc::AF_UNIX,
-                libc::AF_INET,
-                libc::AF_INET6,
-                libc::AF_NETLINK,
-            ]
-        } else {
-            &[libc::AF_UNIX]
+        let mut refuse = |calls: &[libc::c_long]| {
+            refused.extend(calls.iter().map(|call| (*call, Vec::new())));
         };
-        let is_other = families
-            .iter()
-            .map(|family| condition(0, SeccompCmpOp::Ne, family.cast_unsigned().into()))
-            .collect::<io::Result<Vec<_>>>()?;
-        let is_other = SeccompRule::new(is_other).map_err(io::Error::other)?;
-        refused.insert(libc::SYS_socket, vec![is_other.clone()]);
-        refused.insert(libc::SYS_socketpair, vec![is_other]);
+        if !openings.memory_files {
+            refuse(&[libc::SYS_memfd_create, libc::SYS_memfd_secret]);
+        }
+        if !openings.shared_ipc {
+            refuse(SHARED_IPC);
+        }
+        let mut families = Vec::new();
+        if openings.network {
+            families.extend([libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK]);
+        }
+        if openings.unix_sockets {
+            families.push(libc::AF_UNIX);
+        }
+        refused.insert(libc::SYS_socket, all_families_but(&families)?);
+        // A pair is connected to itself and to nothing else.
+        refused.insert(libc::SYS_socketpair, all_families_but(&[libc::AF_UNIX])?);
         let mut clones = Vec::new();
         for flag in NAMESPACES {
             let flag = u64::from(flag.cast_unsigned());
@@ -178,6 +198,18 @@ impl Filters {
     }
 }
 
+/// Rules that hold for every socket family but these.
+fn all_families_but(families: &[libc::c_int]) -> io::Result<Vec<SeccompRule>> {
+    if families.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_other = families
+        .iter()
+        .map(|family| condition(0, SeccompCmpOp::Ne, family.cast_unsigned().into()))
+        .collect::<io::Result<Vec<_>>>()?;
+    Ok(vec![SeccompRule::new(is_other).map_err(io::Error::other)?])
+}
+
 fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> io::Result<SeccompCondition> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
         .map_err(io::Error::other)
@@ -212,15 +244,15 @@ fn without_x32() -> BpfProgram {
 
 /// What Landlock grants.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Grants {
+pub(in super::super) struct Grants {
     /// Listed, with all directories below.
-    pub(super) list: Vec<String>,
+    pub(in super::super) list: Vec<String>,
     /// Read and executed.
-    pub(super) read: Vec<String>,
+    pub(in super::super) read: Vec<String>,
     /// Written too.
-    pub(super) write: Vec<String>,
+    pub(in super::super) write: Vec<String>,
     /// Whether TCP stays open.
-    pub(super) network: bool,
+    pub(in super::super) network: bool,
 }
 
 /// How far Landlock reached.

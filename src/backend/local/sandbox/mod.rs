@@ -18,24 +18,50 @@
 //! Facts behind the order of calls: namespaces(7), user_namespaces(7), pid_namespaces(7),
 //! seccomp(2), landlock(7).
 
+#[cfg(target_os = "linux")]
 mod cgroup;
+#[cfg(target_os = "linux")]
 mod filter;
+#[cfg(target_os = "linux")]
+mod probe;
+#[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
 mod root;
+#[cfg(target_os = "linux")]
 mod slot;
+#[cfg(target_os = "linux")]
 mod supervise;
-mod sys;
+pub(super) mod sys;
+#[cfg(target_os = "linux")]
 mod wire;
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::*;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    //! What the rest of the backend uses.
+
+    pub(in super::super) use super::cgroup::{Group, tidy_up};
+    pub(in super::super) use super::filter::{Filters, Grants, Openings};
+    pub(in super::super) use super::probe::{Probed, probe};
+    pub(in super::super) use super::program::{Becoming, ProcessLimits};
+    pub(in super::super) use super::root::{Places, SCRATCH, devices, places_of, readable};
+    pub(in super::super) use super::slot::{USERS_EACH, range_of_users, serve};
+    pub(in super::super) use super::supervise::{Cancel, Ran, RunOf, Slot, SlotOrder};
+}
 
 use std::io;
 
-pub(super) use cgroup::{Group, tidy_up};
-use root::Places;
-pub(super) use root::{SCRATCH, places_of};
-pub(super) use slot::{USERS_EACH, range_of_users, serve};
-pub(super) use supervise::{Cancel, Ran, RunOf, Slot, SlotOrder};
+/// Why Landlock is missing.
+#[cfg(target_os = "linux")]
+const LANDLOCK_IN_PART: &str = "this kernel has it only in part: scopes need Linux 6.12";
+#[cfg(target_os = "linux")]
+const LANDLOCK_ABSENT: &str = "this kernel has it not, or it is switched off (it needs Linux 5.13)";
 
 /// Names the step in which a call failed: what a user is told when a layer is missing.
-trait InStep<T> {
+pub(super) trait InStep<T> {
     /// The value, or the step and the error as text.
     fn in_step(self, step: &str) -> Result<T, String>;
 }

@@ -59,17 +59,17 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
             continue;
         };
         let installation = match directory.file_name() {
-            Some(name) if name == "bin" || name == "Scripts" => {
-                directory.parent().unwrap_or(directory)
-            }
-            _ => directory,
+            Some(name) if name == "bin" || name == "Scripts" => directory.parent(),
+            _ => None,
         };
         // A home directory, or one that holds it, is no installation: only the file is shown.
-        let is_too_wide = installation == Path::new("/")
-            || home
-                .as_ref()
-                .is_some_and(|home| home.starts_with(installation));
-        let place = if is_too_wide { &path } else { installation };
+        let installation = installation.filter(|installation| {
+            *installation != Path::new("/")
+                && !home
+                    .as_ref()
+                    .is_some_and(|home| home.starts_with(installation))
+        });
+        let place = installation.unwrap_or(&path);
         if !SYSTEM.iter().any(|system| place.starts_with(system)) {
             places.insert(place.to_path_buf());
         }
@@ -79,8 +79,9 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
         if let Ok(real) = fs::canonicalize(&path) {
             links.push(real);
         }
-        let configuration = fs::read_to_string(installation.join("pyvenv.cfg")).unwrap_or_default();
-        for line in configuration.lines() {
+        let configuration = installation
+            .and_then(|installation| fs::read_to_string(installation.join("pyvenv.cfg")).ok());
+        for line in configuration.iter().flat_map(|text| text.lines()) {
             if let Some((key, value)) = line.split_once('=')
                 && key.trim() == "home"
                 && let Some(name) = path.file_name()
@@ -98,8 +99,13 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
     places
 }
 
+/// The devices that programs see and write to.
+pub(in super::super) fn devices() -> impl Iterator<Item = String> {
+    DEVICES.iter().map(|name| format!("/dev/{name}"))
+}
+
 /// Paths that a program may read, as Landlock is told.
-pub(super) fn readable(places: &Places, network: bool) -> Vec<String> {
+pub(in super::super) fn readable(places: &Places, network: bool) -> Vec<String> {
     let names: &[&str] = if network { NAMES } else { &[] };
     SYSTEM
         .iter()

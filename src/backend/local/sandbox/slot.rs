@@ -13,7 +13,8 @@ use rustix::mount::MountFlags;
 use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Signal};
 
-use super::filter::{Filters, Grants, Landlocked};
+use super::filter::{Filters, Grants, Landlocked, Openings};
+use super::program::{Becoming, ProcessLimits};
 use super::sys::{Cloned, INSIDE_ID};
 use super::wire::{Order, Ready, Report, Setup};
 use super::{InStep, root, sys, wire};
@@ -46,7 +47,10 @@ pub(in super::super) fn range_of_users() -> Option<u32> {
         return None;
     }
     let own = std::process::id();
-    let wanted = FIRST + own % 0x40_0000 * USERS_EACH;
+    // Not from the process id: containers that share users have small ones, all the same.
+    let mut random = [0; 4];
+    let _ = getrandom::fill(&mut random);
+    let wanted = FIRST + u32::from_ne_bytes(random) % 0x40_0000 * USERS_EACH;
     let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let is_mapped = maps.lines().any(|line| {
         let numbers: Vec<u64> = line
@@ -104,31 +108,29 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .in_step("be bound to the supervisor")?;
     let mut write = vec![root::SCRATCH.to_owned()];
-    write.extend(
-        [
-            "/dev/null",
-            "/dev/zero",
-            "/dev/full",
-            "/dev/random",
-            "/dev/urandom",
-        ]
-        .map(str::to_owned),
-    );
+    write.extend(root::devices());
     let mut read = root::readable(&places, setup.network);
     read.extend(["/proc", "/dev", "/etc", "/tmp", "/var"].map(str::to_owned));
+    let grants = Grants {
+        // The root is the slot's own: what stands in it was put there.
+        list: vec!["/".to_owned()],
+        read,
+        write,
+        network: setup.network,
+    };
+    let missing = probe_landlock(&grants)?;
+    let openings = Openings {
+        network: setup.network,
+        // With the host's network come its abstract sockets, unless Landlock keeps them away.
+        unix_sockets: !setup.network || missing.is_empty(),
+        memory_files: setup.counted,
+        shared_ipc: true,
+    };
     let slot = Slot {
-        filters: Filters::new(setup.network, setup.counted)
-            .in_step("compile the system call filter")?,
-        grants: Grants {
-            // The root is the slot's own: what stands in it was put there.
-            list: vec!["/".to_owned()],
-            read,
-            write,
-            network: setup.network,
-        },
+        filters: Filters::new(&openings).in_step("compile the system call filter")?,
+        grants,
         counted: setup.counted,
     };
-    let missing = slot.probe_landlock()?;
     wire::send(control, &Ok::<Ready, String>(Ready { missing }), &[])
         .in_step("answer the supervisor")?;
     Ok(slot)
@@ -140,7 +142,7 @@ fn name_the_host() -> Result<(), String> {
 }
 
 /// One user and one group inside, for those outside.
-fn map_ids(user: u32, group: u32) -> Result<(), String> {
+pub(super) fn map_ids(user: u32, group: u32) -> Result<(), String> {
     // Absent before Linux 3.19 and refused when it was done already; the map then tells.
     let _ = fs::write("/proc/self/setgroups", "deny");
     fs::write("/proc/self/uid_map", format!("{INSIDE_ID} {user} 1"))
@@ -149,30 +151,30 @@ fn map_ids(user: u32, group: u32) -> Result<(), String> {
         .in_step("map the group of a user namespace")
 }
 
-impl Slot {
-    /// What Landlock cannot do here, found out by a process that tries.
-    fn probe_landlock(&self) -> Result<Vec<(String, String)>, String> {
-        let pid = match sys::clone3(0).in_step("start a process")? {
-            Cloned::Child => {
-                let status = rustix::thread::set_no_new_privs(true)
-                    .map_err(io::Error::from)
-                    .and_then(|()| super::filter::landlock(&self.grants));
-                sys::exit(match status {
-                    Ok(Landlocked::Whole) => 0,
-                    Ok(Landlocked::InPart) => 2,
-                    Ok(Landlocked::Absent) | Err(_) => 3,
-                })
-            }
-            Cloned::Parent(pid) => pid,
-        };
-        let reason = match sys::wait(pid).in_step("wait for a process")?.exit_code {
-            Some(0) => return Ok(Vec::new()),
-            Some(2) => "this kernel has it only in part: scopes need Linux 6.12",
-            _ => "this kernel has it not, or it is switched off (it needs Linux 5.13)",
-        };
-        Ok(vec![("landlock".to_owned(), reason.to_owned())])
-    }
+/// What Landlock cannot do here, found out by a process that tries.
+fn probe_landlock(grants: &Grants) -> Result<Vec<(String, String)>, String> {
+    let pid = match sys::clone3(0).in_step("start a process")? {
+        Cloned::Child => {
+            let status = rustix::thread::set_no_new_privs(true)
+                .map_err(io::Error::from)
+                .and_then(|()| super::filter::landlock(grants));
+            sys::exit(match status {
+                Ok(Landlocked::Whole) => 0,
+                Ok(Landlocked::InPart) => 2,
+                Ok(Landlocked::Absent) | Err(_) => 3,
+            })
+        }
+        Cloned::Parent(pid) => pid,
+    };
+    let reason = match sys::wait(pid).in_step("wait for a process")?.exit_code {
+        Some(0) => return Ok(Vec::new()),
+        Some(2) => super::LANDLOCK_IN_PART,
+        _ => super::LANDLOCK_ABSENT,
+    };
+    Ok(vec![("landlock".to_owned(), reason.to_owned())])
+}
 
+impl Slot {
     fn serve(&self, control: &OwnedFd) -> Result<(), String> {
         while let Some(((), fds)) = wire::receive::<()>(control).in_step("hear the supervisor")? {
             let Ok(fds) = RunFds::of(fds) else {
@@ -298,48 +300,28 @@ impl Slot {
             .in_step("hear the supervisor")?
             .ok_or("the supervisor is gone")?;
         write_files(order, files)?;
-        let mut wanted = vec![fds.stdin, fds.stdout, fds.stderr];
-        wanted.extend(
+        let mut descriptors = vec![fds.stdin, fds.stdout, fds.stderr];
+        descriptors.extend(
             fds.private
                 .into_iter()
                 .flat_map(|(input, output)| [input, output]),
         );
-        // Moved up first, so that none is overwritten before it is put into its place.
-        let moved: Vec<OwnedFd> = wanted
-            .iter()
-            .map(|fd| sys::duplicate_above(fd.as_fd(), 16))
-            .collect::<io::Result<_>>()
-            .in_step("move a descriptor")?;
-        for (number, fd) in (0..).zip(&moved) {
-            sys::put_at(fd.as_fd(), number).in_step("place a descriptor")?;
-        }
-        let first_closed = i32::try_from(moved.len()).map_err(|error| error.to_string())?;
-        sys::close_at_exec_from(first_closed).in_step("close descriptors")?;
-        let text = |text: &str| CString::new(text).map_err(|error| error.to_string());
-        let arguments: Vec<CString> = order
-            .command
-            .iter()
-            .map(|word| text(word))
-            .collect::<Result<_, _>>()?;
-        let environment: Vec<CString> = order
-            .environment
-            .iter()
-            .map(|(name, value)| text(&format!("{name}={value}")))
-            .collect::<Result<_, _>>()?;
-        let program = arguments.first().ok_or("a command has no words")?;
-        set_limits(order, self.counted)?;
-        for signal in 1..32 {
-            if ![libc::SIGKILL, libc::SIGSTOP].contains(&signal) {
-                sys::default_action(signal);
-            }
-        }
-        sys::set_mask(false).in_step("clear the signal mask")?;
-        rustix::thread::set_no_new_privs(true).in_step("give up privileges")?;
-        sys::drop_capabilities().in_step("drop capabilities")?;
-        super::filter::landlock(&self.grants).in_step("restrict files")?;
-        self.filters.install().in_step("filter system calls")?;
-        let error = sys::execute(program, &arguments, &environment);
-        Err(format!("cannot execute `{}`: {error}", order.command[0]))
+        let becoming = Becoming {
+            command: &order.command,
+            environment: &order.environment,
+            descriptors,
+            limits: ProcessLimits {
+                cpu_seconds: order.cpu_seconds,
+                file_bytes: Some(order.disk_bytes),
+                // A backstop behind the sampled sum; more, because an allocation is not yet use.
+                data_bytes: (!self.counted).then(|| order.memory_bytes.saturating_mul(2)),
+                open_files: order.open_files,
+                // Init counts too.
+                processes: Some(order.processes + 1),
+            },
+            confined: Some((&self.grants, &self.filters)),
+        };
+        becoming.become_program()
     }
 }
 
@@ -463,40 +445,4 @@ fn write_files(order: &Order, mut files: impl Read) -> Result<(), String> {
             .in_step("write a file of the program")?;
     }
     Ok(())
-}
-
-fn set_limits(order: &Order, counted: bool) -> Result<(), String> {
-    let limit = |name: &str, resource, soft, hard| {
-        sys::set_limit(resource, soft, hard).in_step(&format!("limit {name}"))
-    };
-    limit("core files", libc::RLIMIT_CORE, 0, 0)?;
-    // A backstop behind the accounting of the whole tree.
-    limit(
-        "processor time",
-        libc::RLIMIT_CPU,
-        order.cpu_seconds,
-        order.cpu_seconds + 1,
-    )?;
-    limit(
-        "file size",
-        libc::RLIMIT_FSIZE,
-        order.disk_bytes,
-        order.disk_bytes,
-    )?;
-    limit("locked memory", libc::RLIMIT_MEMLOCK, 65536, 65536)?;
-    limit("message queues", libc::RLIMIT_MSGQUEUE, 0, 0)?;
-    if !counted {
-        // A backstop behind the sampled sum; more, because an allocation is not yet use.
-        let bytes = order.memory_bytes.saturating_mul(2);
-        limit("data", libc::RLIMIT_DATA, bytes, bytes)?;
-    }
-    limit(
-        "open files",
-        libc::RLIMIT_NOFILE,
-        order.open_files,
-        order.open_files,
-    )?;
-    // Init and this process count too.
-    let processes = order.processes + 1;
-    limit("processes", libc::RLIMIT_NPROC, processes, processes)
 }

@@ -213,9 +213,9 @@ impl Slot {
             stderr,
             private: streams.private.map_or_else(Vec::new, |stream| stream.bytes),
             wall,
-            cpu: program.cpu + init.cpu,
+            cpu: program.used.cpu + init.used.cpu,
             peak_bytes: sampled
-                .max(program.largest_bytes)
+                .max(program.used.largest_bytes)
                 .max(self.group.as_ref().map_or(0, Group::peak_bytes)),
             files,
         })
@@ -249,6 +249,10 @@ impl Slot {
         let (report, report_write) = pipe()?;
         let (stdout, stdout_write) = pipe()?;
         let (stderr, stderr_write) = pipe()?;
+        for output in [&stdout_write, &stderr_write] {
+            // Programs open them by name too, which asks who they belong to.
+            let _ = rustix::fs::fchmod(output, rustix::fs::Mode::from_raw_mode(0o222));
+        }
         let (go, their_go) = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,

@@ -1,15 +1,13 @@
-//! System calls that no safe binding offers, one a function.
-#![allow(unsafe_code)]
+//! System calls that only Linux has, and those that only its sandbox makes.
 
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::time::Duration;
 
 use libc::{c_int, c_long};
 
 /// The user and group that programs have inside their namespaces.
-pub(super) const INSIDE_ID: u32 = 65534;
+pub(in super::super::super) const INSIDE_ID: u32 = 65534;
 
 fn check(result: c_long) -> io::Result<c_long> {
     if result < 0 {
@@ -20,7 +18,7 @@ fn check(result: c_long) -> io::Result<c_long> {
 }
 
 /// Which side of a clone this is.
-pub(super) enum Cloned {
+pub(in super::super::super) enum Cloned {
     /// The new process.
     Child,
     /// The process that asked, with the new one's id as it sees it.
@@ -31,7 +29,7 @@ pub(super) enum Cloned {
 /// among the flags. A sibling tells its end to its parent as its maker does.
 ///
 /// The caller must be single-threaded.
-pub(super) fn clone3(flags: c_int) -> io::Result<Cloned> {
+pub(in super::super::super) fn clone3(flags: c_int) -> io::Result<Cloned> {
     // SAFETY: an all-zero clone_args is valid.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
     arguments.flags = u64::from(flags.cast_unsigned());
@@ -53,14 +51,26 @@ pub(super) fn clone3(flags: c_int) -> io::Result<Cloned> {
     })
 }
 
+/// fork(2). The caller must be single-threaded.
+///
+/// Not clone3(2), which containers' filters refuse.
+pub(in super::super::super) fn fork() -> io::Result<Cloned> {
+    // SAFETY: this process has one thread: no lock is held by another.
+    let result = unsafe { libc::fork() };
+    Ok(match check(c_long::from(result))? {
+        0 => Cloned::Child,
+        _ => Cloned::Parent(result),
+    })
+}
+
 /// unshare(2).
-pub(super) fn unshare(flags: c_int) -> io::Result<()> {
+pub(in super::super::super) fn unshare(flags: c_int) -> io::Result<()> {
     // SAFETY: plain call; CLONE_FILES and CLONE_VM, which could surprise, are never among the flags.
     check(c_long::from(unsafe { libc::unshare(flags) })).map(drop)
 }
 
 /// setns(2) with a pidfd: several namespaces of a process at once.
-pub(super) fn setns(pidfd: BorrowedFd<'_>, flags: c_int) -> io::Result<()> {
+pub(in super::super::super) fn setns(pidfd: BorrowedFd<'_>, flags: c_int) -> io::Result<()> {
     // SAFETY: plain call on a live descriptor.
     check(c_long::from(unsafe {
         libc::setns(pidfd.as_raw_fd(), flags)
@@ -69,19 +79,19 @@ pub(super) fn setns(pidfd: BorrowedFd<'_>, flags: c_int) -> io::Result<()> {
 }
 
 /// setresuid(2) for this (single-threaded) process.
-pub(super) fn set_user(id: u32) -> io::Result<()> {
+pub(in super::super::super) fn set_user(id: u32) -> io::Result<()> {
     // SAFETY: plain call.
     check(c_long::from(unsafe { libc::setresuid(id, id, id) })).map(drop)
 }
 
 /// setresgid(2) for this (single-threaded) process.
-pub(super) fn set_group(id: u32) -> io::Result<()> {
+pub(in super::super::super) fn set_group(id: u32) -> io::Result<()> {
     // SAFETY: plain call.
     check(c_long::from(unsafe { libc::setresgid(id, id, id) })).map(drop)
 }
 
 /// setgroups(2) with none.
-pub(super) fn drop_groups() -> io::Result<()> {
+pub(in super::super::super) fn drop_groups() -> io::Result<()> {
     // SAFETY: a length of 0 reads nothing from the pointer.
     check(c_long::from(unsafe {
         libc::setgroups(0, std::ptr::null())
@@ -90,7 +100,10 @@ pub(super) fn drop_groups() -> io::Result<()> {
 }
 
 /// mount_setattr(2): sets attributes on a mount and all below it.
-pub(super) fn set_mount_attributes(tree: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
+pub(in super::super::super) fn set_mount_attributes(
+    tree: BorrowedFd<'_>,
+    attributes: u64,
+) -> io::Result<()> {
     let wanted = libc::mount_attr {
         attr_set: attributes,
         attr_clr: 0,
@@ -112,7 +125,7 @@ pub(super) fn set_mount_attributes(tree: BorrowedFd<'_>, attributes: u64) -> io:
 }
 
 /// capset(2) with nothing.
-pub(super) fn drop_capabilities() -> io::Result<()> {
+pub(in super::super::super) fn drop_capabilities() -> io::Result<()> {
     #[repr(C)]
     struct Header {
         version: u32,
@@ -130,7 +143,7 @@ pub(super) fn drop_capabilities() -> io::Result<()> {
 }
 
 /// close_range(2): marks every descriptor from `first` on for closing at exec.
-pub(super) fn close_at_exec_from(first: RawFd) -> io::Result<()> {
+pub(in super::super::super) fn close_at_exec_from(first: RawFd) -> io::Result<()> {
     // SAFETY: closes nothing now.
     check(unsafe {
         libc::syscall(
@@ -145,7 +158,7 @@ pub(super) fn close_at_exec_from(first: RawFd) -> io::Result<()> {
 
 /// close_range(2): closes every descriptor from `first` on. Only for a process that uses none of
 /// them again and never returns.
-pub(super) fn close_from(first: RawFd) -> io::Result<()> {
+pub(in super::super::super) fn close_from(first: RawFd) -> io::Result<()> {
     // SAFETY: the caller promises that no owner of a closed descriptor runs again.
     check(unsafe {
         libc::syscall(
@@ -159,7 +172,10 @@ pub(super) fn close_from(first: RawFd) -> io::Result<()> {
 }
 
 /// fcntl(2) F_DUPFD_CLOEXEC: a copy with a number of at least `least`.
-pub(super) fn duplicate_above(fd: BorrowedFd<'_>, least: RawFd) -> io::Result<OwnedFd> {
+pub(in super::super::super) fn duplicate_above(
+    fd: BorrowedFd<'_>,
+    least: RawFd,
+) -> io::Result<OwnedFd> {
     // SAFETY: plain call on a live descriptor; the result is new and owned by nobody else.
     unsafe {
         let copy = check(c_long::from(libc::fcntl(
@@ -174,13 +190,13 @@ pub(super) fn duplicate_above(fd: BorrowedFd<'_>, least: RawFd) -> io::Result<Ow
 }
 
 /// dup2(2) onto a number whose present owner, if any, is not used again.
-pub(super) fn put_at(fd: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
+pub(in super::super::super) fn put_at(fd: BorrowedFd<'_>, number: RawFd) -> io::Result<()> {
     // SAFETY: the caller is about to exec and uses no owner of `number`.
     check(c_long::from(unsafe { libc::dup2(fd.as_raw_fd(), number) })).map(drop)
 }
 
 /// setrlimit(2), soft and hard.
-pub(super) fn set_limit(
+pub(in super::super::super) fn set_limit(
     resource: libc::__rlimit_resource_t,
     soft: u64,
     hard: u64,
@@ -197,7 +213,7 @@ pub(super) fn set_limit(
 }
 
 /// sigprocmask(2): an empty mask, or one that blocks only SIGCHLD.
-pub(super) fn set_mask(blocks_child: bool) -> io::Result<()> {
+pub(in super::super::super) fn set_mask(blocks_child: bool) -> io::Result<()> {
     // SAFETY: the set is a live local value, initialised by sigemptyset.
     check(c_long::from(unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
@@ -211,7 +227,7 @@ pub(super) fn set_mask(blocks_child: bool) -> io::Result<()> {
 }
 
 /// sigwaitinfo(2) for SIGCHLD, which must be blocked.
-pub(super) fn await_child_signal() {
+pub(in super::super::super) fn await_child_signal() {
     // SAFETY: the set is a live local value; no information is asked for.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
@@ -222,54 +238,15 @@ pub(super) fn await_child_signal() {
 }
 
 /// signal(2): the default action.
-pub(super) fn default_action(signal: c_int) {
+pub(in super::super::super) fn default_action(signal: c_int) {
     // SAFETY: SIG_DFL is a valid action for every signal that has one.
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
     }
 }
 
-/// How a waited-for process ended, and what it and the children it waited for used.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Waited {
-    pub(super) exit_code: Option<i32>,
-    pub(super) signal: Option<i32>,
-    pub(super) cpu: Duration,
-    /// The largest resident set of any of them, in bytes.
-    pub(super) largest_bytes: u64,
-}
-
-/// wait4(2) for a child of this process, whichever thread made it. Blocks.
-pub(super) fn wait(pid: i32) -> io::Result<Waited> {
-    let mut status = 0;
-    // SAFETY: an all-zero rusage is valid; both pointers are to live values.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        loop {
-            if libc::wait4(pid, &raw mut status, libc::__WALL, &raw mut usage) >= 0 {
-                break;
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
-        usage
-    };
-    let time = |time: libc::timeval| {
-        Duration::from_secs(time.tv_sec.try_into().unwrap_or(0))
-            + Duration::from_micros(time.tv_usec.try_into().unwrap_or(0))
-    };
-    Ok(Waited {
-        exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
-        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
-        cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        largest_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
-    })
-}
-
 /// execve(2). Returns only when it fails.
-pub(super) fn execute(
+pub(in super::super::super) fn execute(
     program: &CString,
     arguments: &[CString],
     environment: &[CString],
@@ -288,13 +265,32 @@ pub(super) fn execute(
 }
 
 /// Takes descriptor 0 of this process, which the supervisor put there.
-pub(super) fn take_control() -> OwnedFd {
+pub(in super::super::super) fn take_control() -> OwnedFd {
     // SAFETY: called once, at the start of a process whose descriptor 0 nothing else owns.
     unsafe { OwnedFd::from_raw_fd(0) }
 }
 
-/// _exit(2): ends this process without running anything more.
-pub(super) fn exit(status: c_int) -> ! {
-    // SAFETY: always sound; nothing runs after it.
-    unsafe { libc::_exit(status) }
+/// kill(2) with -1: SIGKILL to every process that this one may signal, but itself.
+pub(in super::super::super) fn kill_all() -> io::Result<()> {
+    // SAFETY: plain call.
+    check(c_long::from(unsafe { libc::kill(-1, libc::SIGKILL) })).map(drop)
+}
+
+/// waitid(2) with WNOWAIT: a child that has ended and was not waited for; it still is not.
+pub(in super::super::super) fn ended_child() -> Option<i32> {
+    // SAFETY: an all-zero siginfo_t is valid; the call fills it in, and leaves a pid of 0 where no
+    // child has ended.
+    let pid = unsafe {
+        let mut information: libc::siginfo_t = std::mem::zeroed();
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+        check(c_long::from(libc::waitid(
+            libc::P_ALL,
+            0,
+            &raw mut information,
+            flags,
+        )))
+        .ok()?;
+        information.si_pid()
+    };
+    (pid != 0).then_some(pid)
 }
