@@ -87,6 +87,23 @@ pub enum Isolation {
 }
 
 impl Isolation {
+    /// The one that a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Isolation::Full, Isolation::Reduced, Isolation::None]
+            .into_iter()
+            .find(|isolation| isolation.word() == word)
+    }
+
+    /// Whether it is as good as another, or better.
+    pub fn is_at_least(self, least: Isolation) -> bool {
+        let rank = |isolation| match isolation {
+            Isolation::None => 0,
+            Isolation::Reduced => 1,
+            Isolation::Full => 2,
+        };
+        rank(self) >= rank(least)
+    }
+
     /// The word used in YAML, JSON and messages.
     pub fn word(self) -> &'static str {
         match self {

@@ -29,6 +29,7 @@ pub mod backend;
 pub mod cli;
 pub mod compile;
 pub mod diagnostic;
+pub mod doctor;
 pub mod evaluator;
 pub mod execution;
 pub mod program;

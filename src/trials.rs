@@ -13,7 +13,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use similar::TextDiff;
 
 use crate::backend::Backend;
-use crate::backend::interpreter::present_on_path;
+use crate::backend::interpreter;
 use crate::backend::local::{Local, LocalOptions};
 use crate::compile::{ExampleCheck, RuleExample};
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -23,7 +23,7 @@ use crate::program::{Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_outcome, wire};
 use crate::reward::FaultKind;
-use crate::run::{E2B_KEY, Outcome, Runner};
+use crate::run::{E2B_KEY, Outcome, Policy, Runner};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -54,13 +54,17 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return said(&format!("cannot start: {error}"), 3),
     };
+    let policy = match Policy::new(None, project.config().isolation) {
+        Ok(policy) => policy,
+        Err(message) => return said(&message, 2),
+    };
     let local = Local::new(LocalOptions {
         jobs,
         ..LocalOptions::default()
     });
     let shared = Arc::new(Shared {
         handle: runtime.handle().clone(),
-        runner: Runner::new(Backend::Local(local), None),
+        runner: Runner::new(Backend::Local(local), None, policy),
         missing: Mutex::default(),
         notices: Mutex::default(),
     });
@@ -95,6 +99,14 @@ struct Shared {
 }
 
 impl Shared {
+    /// Something to say once, after the run.
+    fn note(&self, notice: String) {
+        self.notices
+            .lock()
+            .expect("no trial panics while it notes")
+            .insert(notice);
+    }
+
     fn note_missing(&self, why: String) {
         *self
             .missing
@@ -301,30 +313,21 @@ fn chunk_trials(
 }
 
 fn missing_interpreter(language: &Language) -> Option<String> {
-    let interpreter = &language.interpreter;
-    if present_on_path(interpreter) {
-        return None;
-    }
-    let install = interpreter
-        .install
-        .as_ref()
-        .map_or(String::new(), |install| format!("; install it: {install}"));
-    Some(format!(
-        "`{}`, which runs {}, is not on PATH{install}",
-        interpreter.command, language.name
-    ))
+    interpreter::missing(&language.interpreter)
 }
 
 impl Shared {
     fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<(), Failed> {
         let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-        let notices = self
-            .runner
-            .notices([evaluator.backends.as_slice()], key_is_set);
-        self.notices
-            .lock()
-            .expect("no trial panics while it notes")
-            .extend(notices);
+        match self.runner.refusal([evaluator.isolation]) {
+            Some((paragraph, _)) => self.note(paragraph),
+            None => {
+                let backends = [evaluator.backends.as_slice()];
+                for notice in self.runner.notices(backends, key_is_set) {
+                    self.note(notice);
+                }
+            }
+        }
         let outcome = self.handle.block_on(self.runner.evaluate(evaluator, None));
         if outcome.passed() {
             return Ok(());

@@ -53,17 +53,39 @@ impl Interpreters {
     }
 }
 
-/// Whether the command is on `PATH`; runs nothing, so that listing stays quick.
-pub fn present_on_path(interpreter: &Interpreter) -> bool {
-    on_path(&interpreter.command, Whose::Ours).is_some()
+/// Why an interpreter is missing, and how to install it. Runs nothing, so that listing stays quick.
+pub fn missing(interpreter: &Interpreter) -> Option<String> {
+    on_path(&interpreter.command, Whose::Ours)
+        .is_none()
+        .then(|| absent(interpreter))
+}
+
+/// Where a command is found first, before a shim is looked behind.
+pub fn first_on_path(interpreter: &Interpreter) -> Option<PathBuf> {
+    on_path(&interpreter.command, Whose::Ours)
+}
+
+fn absent(interpreter: &Interpreter) -> String {
+    let (command, language) = (&interpreter.command, &interpreter.language);
+    if command.contains('/') {
+        return format!("`{command}`, which runs {language}, is not there or cannot be executed");
+    }
+    format!(
+        "`{command}`, which runs {language}, is not on PATH{}",
+        to_install(interpreter)
+    )
+}
+
+fn to_install(interpreter: &Interpreter) -> String {
+    interpreter
+        .install
+        .as_ref()
+        .map_or(String::new(), |install| format!("; install it: {install}"))
 }
 
 fn find(interpreter: &Interpreter, whose: Whose) -> Result<Found, String> {
     let language = &interpreter.language;
-    let install = interpreter
-        .install
-        .as_ref()
-        .map_or(String::new(), |install| format!("; install it: {install}"));
+    let install = to_install(interpreter);
     let Some(on_path) = on_path(&interpreter.command, whose) else {
         if let Some(path) = on_path(&interpreter.command, Whose::Ours) {
             return Err(format!(
@@ -71,10 +93,7 @@ fn find(interpreter: &Interpreter, whose: Whose) -> Result<Found, String> {
                 path.display()
             ));
         }
-        return Err(format!(
-            "`{}`, which runs {language}, is not on PATH{install}",
-            interpreter.command
-        ));
+        return Err(absent(interpreter));
     };
     let path = match interpreter.locate.as_slice() {
         [] => on_path,

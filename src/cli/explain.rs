@@ -42,8 +42,15 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
     };
     let runner = {
         let _entered = runtime.enter();
-        arguments.backend.runner(&project)
+        match arguments.backend.runner(&project) {
+            Ok(runner) => runner,
+            Err(exit) => return exit,
+        }
     };
+    if let Some((paragraph, _)) = runner.refusal([evaluator.isolation]) {
+        eprintln!("error: {paragraph}");
+        return Exit::Infrastructure;
+    }
     let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
     for notice in runner.notices([evaluator.backends.as_slice()], key_is_set) {
         eprintln!("note: {notice}");

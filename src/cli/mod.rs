@@ -5,6 +5,7 @@
     reason = "the command line is where things are printed"
 )]
 
+mod doctor;
 mod explain;
 mod inspect;
 mod rules;
@@ -21,8 +22,9 @@ use crate::backend::Backend;
 use crate::backend::local::{Local, LocalOptions};
 use crate::diagnostic::Diagnostics;
 use crate::evaluator::BackendChoice;
+use crate::execution::Isolation;
 use crate::project::Project;
-use crate::run::Runner;
+use crate::run::{Policy, Runner};
 
 /// How the command ends. The first that applies, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ enum Command {
     Score(score::ScoreArguments),
     /// Run every case and rule example as a test, as `cargo test` does
     Test(TestArguments),
+    /// Say what this machine offers: interpreters, layers of isolation, and what to do
+    Doctor(doctor::DoctorArguments),
     /// List, show and try rules
     Rules(rules::RulesArguments),
 }
@@ -93,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::List(arguments) => inspect::list(&arguments).into(),
         Command::Explain(arguments) => explain::explain(&arguments).into(),
         Command::Score(arguments) => score::score(&arguments).into(),
+        Command::Doctor(arguments) => doctor::doctor(&arguments).into(),
         Command::Rules(arguments) => rules::rules(&arguments).into(),
         Command::Test(arguments) => {
             let words = std::iter::once("rewardspec test".to_owned()).chain(arguments.arguments);
@@ -110,6 +115,20 @@ struct BackendArguments {
     /// The only backend to use, whatever a case prefers
     #[arg(long, value_name = "NAME")]
     backend: Option<BackendArgument>,
+    /// The least isolation that is accepted, whatever a suite states; below it nothing runs
+    /// [default: what suites state, else reduced]
+    #[arg(long, value_name = "RUNG")]
+    isolation: Option<IsolationArgument>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum IsolationArgument {
+    /// Every layer
+    Full,
+    /// Files, network, identity, secrets and the whole tree are contained; what is missing is named
+    Reduced,
+    /// A separate process with your rights
+    None,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -123,20 +142,28 @@ enum BackendArgument {
 }
 
 impl BackendArguments {
-    fn runner(&self, project: &Project) -> Runner {
+    fn runner(&self, project: &Project) -> Result<Runner, Exit> {
+        let isolation = self.isolation.map(|isolation| match isolation {
+            IsolationArgument::Full => Isolation::Full,
+            IsolationArgument::Reduced => Isolation::Reduced,
+            IsolationArgument::None => Isolation::None,
+        });
+        let policy = Policy::new(isolation, project.config().isolation)
+            .map_err(|message| refuse(&message, None))?;
         let jobs = self.jobs.or(project.config().jobs);
         let forced = match self.backend {
             None | Some(BackendArgument::Auto) => None,
             Some(BackendArgument::Local) => Some(BackendChoice::Local),
             Some(BackendArgument::E2b) => Some(BackendChoice::E2b),
         };
-        Runner::new(
+        Ok(Runner::new(
             Backend::Local(Local::new(LocalOptions {
                 jobs,
                 ..LocalOptions::default()
             })),
             forced,
-        )
+            policy,
+        ))
     }
 }
 

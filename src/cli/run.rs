@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{BackendArguments, Exit, colour, compile, open, refuse, runtime};
-use crate::backend::interpreter::present_on_path;
+use crate::backend::interpreter;
 use crate::compile::SuitePlan;
 use crate::diagnostic::did_you_mean;
 use crate::evaluator::{Evaluator, Reply};
@@ -74,16 +74,33 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return trouble(&error),
     };
-    let runner = Arc::new({
+    let runner = {
         let _entered = runtime.enter();
-        arguments.backend.runner(&project)
-    });
+        match arguments.backend.runner(&project) {
+            Ok(runner) => Arc::new(runner),
+            Err(exit) => return exit,
+        }
+    };
+    let cases = suites.iter().flat_map(|suite| &suite.cases);
+    let stated = cases
+        .filter(|case| case.skip.is_none())
+        .map(crate::compile::CasePlan::isolation);
+    if let Some((paragraph, is_for_all)) = runner.refusal(stated) {
+        eprintln!("error: {paragraph}");
+        if is_for_all {
+            return Exit::Infrastructure;
+        }
+    }
     let evaluation = Evaluation {
         project: &project,
         suites: &suites,
         selection: &selection,
         runner: &runner,
         fail_fast: arguments.fail_fast,
+        has_human: arguments
+            .format
+            .iter()
+            .any(|format| format.split('=').next() == Some("human")),
     };
     match runtime.block_on(evaluation.run(&mut reporters)) {
         Ok(summary) => exit_of(&summary),
@@ -183,6 +200,8 @@ struct Evaluation<'a> {
     selection: &'a Selection,
     runner: &'a Arc<Runner>,
     fail_fast: bool,
+    /// Whether a reporter tells notices; else they go to standard error.
+    has_human: bool,
 }
 
 impl Evaluation<'_> {
@@ -190,6 +209,11 @@ impl Evaluation<'_> {
         let started = Instant::now();
         let summary = std::cell::RefCell::new(Summary::default());
         let notices = self.notices();
+        if !self.has_human {
+            for notice in &notices {
+                eprintln!("note: {notice}");
+            }
+        }
         for reporter in reporters.iter_mut() {
             reporter.started(&notices)?;
         }
@@ -249,17 +273,7 @@ fn not_run(evaluator: &Evaluator) -> Option<String> {
     if let Some(reason) = &evaluator.skip {
         return Some(format!("skip: {reason}"));
     }
-    let interpreter = &evaluator.language.interpreter;
-    (!present_on_path(interpreter)).then(|| {
-        let install = interpreter
-            .install
-            .as_ref()
-            .map_or(String::new(), |install| format!("; install it: {install}"));
-        format!(
-            "`{}`, which runs {}, is not on PATH{install}",
-            interpreter.command, evaluator.language.name
-        )
-    })
+    interpreter::missing(&evaluator.language.interpreter)
 }
 
 pub(super) fn attempt(arguments: &TryArguments) -> Exit {
@@ -286,8 +300,15 @@ pub(super) fn attempt(arguments: &TryArguments) -> Exit {
     };
     let runner = {
         let _entered = runtime.enter();
-        arguments.backend.runner(&project)
+        match arguments.backend.runner(&project) {
+            Ok(runner) => runner,
+            Err(exit) => return exit,
+        }
     };
+    if let Some((paragraph, _)) = runner.refusal([evaluator.isolation]) {
+        eprintln!("error: {paragraph}");
+        return Exit::Infrastructure;
+    }
     let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
     for notice in runner.notices([evaluator.backends.as_slice()], key_is_set) {
         eprintln!("note: {notice}");

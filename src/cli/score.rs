@@ -54,10 +54,17 @@ pub(super) fn score(arguments: &ScoreArguments) -> Exit {
     let Ok(runtime) = runtime() else {
         return refuse("cannot start the runtime", None);
     };
-    let runner = Arc::new({
+    let runner = {
         let _entered = runtime.enter();
-        arguments.backend.runner(&project)
-    });
+        match arguments.backend.runner(&project) {
+            Ok(runner) => Arc::new(runner),
+            Err(exit) => return exit,
+        }
+    };
+    if let Some((paragraph, _)) = runner.refusal([None]) {
+        eprintln!("error: {paragraph}");
+        return Exit::Infrastructure;
+    }
     let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
     let auto: &[BackendChoice] = &[BackendChoice::E2b, BackendChoice::Local];
     for notice in runner.notices([auto], key_is_set) {

@@ -16,7 +16,8 @@ use crate::evaluator::compare::Comparator;
 use crate::evaluator::{
     BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
 };
-use crate::program::SourceFile;
+use crate::execution::Isolation;
+use crate::program::{Interpreter, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::expect::CompareSpec;
 use crate::syntax::suite::{BackendName, Choice, Keys, ReplySpec};
@@ -402,6 +403,15 @@ impl Compiler<'_> {
 
     fn template(&mut self, keys: Keys, span: Span) -> Option<CaseTemplate> {
         let before = self.diagnostics.list.len();
+        if let Some(isolation) = &keys.isolation
+            && self.is_literal
+            && isolation.value == Isolation::None
+        {
+            self.report(
+                Diagnostic::at(isolation.span, "a row to score may not lower the isolation")
+                    .help("`--isolation none` accepts it for all rows"),
+            );
+        }
         let language = self.language(&keys);
         let compare = self.compare(&keys);
         let chat = chat(&keys, self);
@@ -491,8 +501,67 @@ impl Compiler<'_> {
                     None
                 }
             },
+            Some(Choice::With { name, interpreter }) => {
+                let language = match self.rules.language(&name.value) {
+                    Ok(language) => Arc::clone(language),
+                    Err(unknown) => {
+                        self.report(unknown.at(name.span));
+                        return None;
+                    }
+                };
+                self.with_interpreter(&language, interpreter)
+                    .map(Pick::Fixed)
+            }
             Some(Choice::Expression(expression)) => self.expression(expression).map(Pick::PerRow),
         }
+    }
+
+    /// The language with an interpreter that the suite names. It is asked for nothing outside the
+    /// sandbox, not even its version.
+    fn with_interpreter(
+        &mut self,
+        language: &Arc<Language>,
+        interpreter: &Spanned<String>,
+    ) -> Option<Arc<Language>> {
+        if self.is_literal {
+            self.report(Diagnostic::at(
+                interpreter.span,
+                "a row to score names no interpreter: a suite may",
+            ));
+            return None;
+        }
+        let written = &interpreter.value;
+        if written.trim().is_empty() {
+            self.report(Diagnostic::at(
+                interpreter.span,
+                "the interpreter is empty: write a path or a command",
+            ));
+            return None;
+        }
+        let command = if written.contains('/') {
+            let directory = &self.sources.get(interpreter.span.source).directory;
+            resolve_path(directory, written)
+                .to_string_lossy()
+                .into_owned()
+        } else {
+            written.clone()
+        };
+        // A command on `PATH` is the user's own, and asked like that of the rule.
+        let usual = &language.interpreter;
+        let found = Interpreter {
+            locate: if command == *written {
+                usual.locate.clone()
+            } else {
+                Vec::new()
+            },
+            language: usual.language.clone(),
+            command,
+            ..Interpreter::default()
+        };
+        Some(Arc::new(Language {
+            interpreter: Arc::new(found),
+            ..Language::clone(language)
+        }))
     }
 
     fn compare(&mut self, keys: &Keys) -> Option<Pick<Arc<Comparator>>> {
@@ -967,6 +1036,7 @@ impl CasePlan {
             score: template.score.clone(),
             limits,
             network: template.keys.network.unwrap_or(false),
+            isolation: self.isolation(),
             backends: backends(&template.keys),
             skip: self.skip.clone(),
             written_at: self.written_at,
@@ -995,6 +1065,12 @@ impl CasePlan {
             sources,
         };
         self.row_id(Some(row), &rendering)
+    }
+
+    /// The least isolation that it accepts, where it states one.
+    pub fn isolation(&self) -> Option<Isolation> {
+        let stated = self.template.keys.isolation.as_ref();
+        stated.map(|isolation| isolation.value)
     }
 
     /// Where it may run, in order of preference.

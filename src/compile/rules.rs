@@ -103,6 +103,11 @@ impl RuleSet {
             .insert((kind, name.to_owned()), pack.to_owned());
     }
 
+    /// Every language, sorted by name.
+    pub fn languages(&self) -> impl Iterator<Item = &Arc<Language>> {
+        self.languages.values()
+    }
+
     /// A language by name or alias, case ignored.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub use expect::{Expectation, ExpectedText, InputCase, Matcher};
 pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language};
 pub use score::{ScoreRule, Wanted};
 
-use crate::execution::JobResult;
+use crate::execution::{Isolation, JobResult};
 use crate::program::{Job, Limits, Program, Run, SourceFile};
 use crate::reward::{Fault, Metric, Reward};
 use crate::source::Span;
@@ -136,6 +136,8 @@ pub struct Evaluator {
     pub limits: Limits,
     /// Whether it may use the network.
     pub network: bool,
+    /// The least isolation that it accepts, where it states one.
+    pub isolation: Option<Isolation>,
     /// Where it may run, in order of preference.
     pub backends: Vec<BackendChoice>,
     /// Why it is not run.

@@ -19,6 +19,7 @@ use crate::compile::{
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::Evaluator;
+use crate::execution::Isolation;
 use crate::source::{SourceId, Sources, Span};
 use crate::syntax::rules::{RulePack, parse_rules};
 use crate::syntax::{Kind, Node, SuiteFile, parse_suite};
@@ -54,6 +55,8 @@ pub struct Config {
     pub rules: Option<PathBuf>,
     /// Programs that run at once.
     pub jobs: Option<usize>,
+    /// The least isolation that is accepted where a suite states none.
+    pub isolation: Option<Isolation>,
 }
 
 #[derive(Debug)]

@@ -1,11 +1,13 @@
 //! Drives evaluators: asks a backend to run their jobs until there is a reward or a fault.
 
+mod isolation;
 mod plan;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use isolation::{ISOLATION, Policy};
 pub use plan::{Planned, Selection};
 
 use crate::backend::Backend;
@@ -60,6 +62,7 @@ pub struct Runner {
     local: Backend,
     /// The only backend to use, whatever a case prefers.
     forced: Option<BackendChoice>,
+    policy: Policy,
 }
 
 /// The variable whose presence says that E2B can be used.
@@ -67,8 +70,12 @@ pub const E2B_KEY: &str = "E2B_API_KEY";
 
 impl Runner {
     /// A runner on this machine's local backend.
-    pub fn new(local: Backend, forced: Option<BackendChoice>) -> Self {
-        Runner { local, forced }
+    pub fn new(local: Backend, forced: Option<BackendChoice>, policy: Policy) -> Self {
+        Runner {
+            local,
+            forced,
+            policy,
+        }
     }
 
     /// Programs that run at once.
@@ -111,6 +118,7 @@ impl Runner {
             ));
         };
         let backend = self.backend(&evaluator.backends)?;
+        self.accept(evaluator.isolation)?;
         let attempt = evaluator.attempt(reply, nonce())?;
         extraction.clone_from(&attempt.extraction);
         program.clone_from(&attempt.program);
@@ -133,6 +141,41 @@ impl Runner {
         }
     }
 
+    /// Whether a case that states this isolation may run here.
+    fn accept(&self, stated: Option<Isolation>) -> Result<(), Fault> {
+        let containment = self
+            .local
+            .containment()
+            .map_err(|error| Fault::infrastructure(error.message.clone()))?;
+        match isolation::shortfall(containment, self.policy.least(stated)) {
+            None => Ok(()),
+            Some(why) => Err(Fault::infrastructure(why)),
+        }
+    }
+
+    /// What isolation this machine lacks for cases that state these: in one paragraph what is
+    /// missing, why and what to do, and whether none of the cases can run. A machine where nothing
+    /// can be started is told of by each case.
+    pub fn refusal(
+        &self,
+        stated: impl IntoIterator<Item = Option<Isolation>>,
+    ) -> Option<(String, bool)> {
+        let containment = self.local.containment().ok()?;
+        let (mut worst, mut runs) = (None, false);
+        for stated in stated {
+            let least = self.policy.least(stated);
+            if containment.isolation.is_at_least(least) {
+                runs = true;
+            } else {
+                worst = worst
+                    .or(Some(least))
+                    .filter(|worst| worst.is_at_least(least))
+                    .or(Some(least));
+            }
+        }
+        Some((isolation::explanation(containment, worst?)?, !runs))
+    }
+
     fn backend(&self, wanted: &[BackendChoice]) -> Result<&Backend, Fault> {
         let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
         if wanted.contains(&BackendChoice::Local) {
@@ -148,6 +191,8 @@ impl Runner {
     /// # Errors
     /// When the machine fails.
     pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
+        self.accept(None)
+            .map_err(|fault| InfrastructureError::new(fault.message))?;
         self.local.execute(job).await
     }
 
@@ -178,12 +223,7 @@ impl Runner {
     /// What this machine does not keep from programs; a machine that fails is told of by each case.
     fn containment_notice(&self) -> Option<String> {
         let containment = self.local.containment().ok()?;
-        let missing: Vec<String> = containment
-            .missing
-            .iter()
-            .map(|(layer, reason)| format!("{layer}: {reason}"))
-            .collect();
-        let missing = missing.join("; ");
+        let missing = containment.missing_text();
         match containment.isolation {
             Isolation::Full => None,
             Isolation::Reduced => Some(format!(

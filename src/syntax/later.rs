@@ -8,7 +8,6 @@ pub(super) fn key(map: &str, key: &str) -> Option<String> {
         "Keys" | "Suite" => &[
             "matrix",
             "e2b",
-            "isolation",
             "model",
             "samples",
             "reference",
@@ -26,7 +25,7 @@ pub(super) fn key(map: &str, key: &str) -> Option<String> {
             "credit", "stop", "call", "args", "kwargs", "returns", "raises",
         ],
         "Language" => &["apart", "fork_server", "e2b", "check"],
-        "LanguageName?" => &["name", "interpreter", "preload"],
+        "LanguageName?" => &["preload"],
         "RulePack" => &["models", "hacks"],
         _ => &[],
     };

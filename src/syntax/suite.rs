@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserializer, Visitor};
 
 use super::expect::{CompareSpec, Expect, ScoreSpec};
 use super::value::{Content, OneOrMany, Size, Time, Typed};
+use crate::execution::Isolation;
 use crate::source::Spanned;
 
 /// Declares the keys that may stand on a suite, a case and a preset, and lists their names.
@@ -39,6 +40,8 @@ keys! {
     "language" language: Choice,
     /// Where programs run.
     "backend" backend: OneOrMany<Spanned<BackendName>>,
+    /// The least isolation that is accepted.
+    "isolation" isolation: Spanned<Isolation>,
     /// Wall time of one execution.
     "timeout" timeout: Spanned<Time>,
     /// What else an execution may use.
@@ -80,6 +83,13 @@ keys! {
 pub enum Choice {
     /// A name.
     Name(Spanned<String>),
+    /// A name with an interpreter of its own.
+    With {
+        /// The name.
+        name: Spanned<String>,
+        /// A path, relative to the suite, or a command on `PATH`.
+        interpreter: Spanned<String>,
+    },
     /// `{expr: row.language}`.
     Expression(Spanned<String>),
 }
@@ -87,53 +97,71 @@ pub enum Choice {
 impl<'de> Deserialize<'de> for Choice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(field_identifier, rename_all = "snake_case")]
-        enum Key {
-            Expr,
+        #[serde(rename = "LanguageName?", deny_unknown_fields)]
+        struct Map {
+            name: Option<Spanned<String>>,
+            interpreter: Option<Spanned<String>>,
+            expr: Option<Spanned<String>>,
+        }
+
+        enum Form {
+            Name(String),
+            Map(Map),
         }
 
         struct Forms;
 
         impl<'de> Visitor<'de> for Forms {
-            type Value = Result<String, Spanned<String>>;
+            type Value = Form;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a name or `{expr: …}`")
+                formatter.write_str("a name, `{name: …, interpreter: …}` or `{expr: …}`")
             }
 
-            fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-                Ok(Ok(name.to_owned()))
+            fn visit_str<E>(self, name: &str) -> Result<Form, E> {
+                Ok(Form::Name(name.to_owned()))
             }
 
-            fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+            fn visit_seq<A: de::SeqAccess<'de>>(self, _: A) -> Result<Form, A::Error> {
                 Err(de::Error::custom(
                     "a list of languages is not in this version",
                 ))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                match map.next_key::<Key>()? {
-                    Some(Key::Expr) => map.next_value().map(Err),
-                    None => Err(de::Error::custom("expected the key `expr`, found none")),
-                }
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, map: D) -> Result<Form, D::Error> {
+                Map::deserialize(map).map(Form::Map)
             }
         }
 
-        struct Form(Result<String, Spanned<String>>);
-
         impl<'de> Deserialize<'de> for Form {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer
-                    .deserialize_struct("LanguageName?", &["expr"], Forms)
-                    .map(Form)
+                deserializer.deserialize_newtype_struct(super::decode::TEXT_OR_MAP, Forms)
             }
         }
 
         let form = Spanned::<Form>::deserialize(deserializer)?;
-        Ok(match form.value.0 {
-            Ok(name) => Choice::Name(Spanned::new(name, form.span)),
-            Err(expression) => Choice::Expression(expression),
-        })
+        let named = |name| Choice::Name(Spanned::new(name, form.span));
+        match form.value {
+            Form::Name(name) => Ok(named(name)),
+            Form::Map(Map {
+                name: Some(name),
+                interpreter: Some(interpreter),
+                expr: None,
+            }) => Ok(Choice::With { name, interpreter }),
+            Form::Map(Map {
+                name: Some(name),
+                interpreter: None,
+                expr: None,
+            }) => Ok(Choice::Name(name)),
+            Form::Map(Map {
+                name: None,
+                interpreter: None,
+                expr: Some(expression),
+            }) => Ok(Choice::Expression(expression)),
+            Form::Map(_) => Err(de::Error::custom(
+                "expected `name`, alone or with `interpreter`, or `expr`",
+            )),
+        }
     }
 }
 

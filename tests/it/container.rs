@@ -11,24 +11,35 @@ use seccompiler::{
 /// The user and group `nobody` of most systems.
 pub(crate) const NOBODY: u32 = 65534;
 
-/// Runs something on a thread of its own: `as_nobody` if this process may become that, and
-/// `in_container` under a profile like Docker's.
+/// What the machine allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// All that it has.
+    Machine,
+    /// What a stock container has.
+    Container,
+    /// The same on a kernel without Landlock.
+    Bare,
+}
+
+/// Runs something on a thread of its own under a profile, `as_nobody` if this process may become
+/// that.
 pub(crate) fn on_thread<T: Send>(
     as_nobody: bool,
-    in_container: bool,
+    profile: Profile,
     work: impl FnOnce() -> T + Send,
 ) -> T {
     let ended = std::thread::scope(|scope| {
         scope
             .spawn(|| {
-                if in_container {
+                if profile != Profile::Machine {
                     drop_capabilities();
                 }
                 if as_nobody && rustix::process::geteuid().is_root() {
                     become_nobody();
                 }
-                if in_container {
-                    refuse_namespaces_and_mounts();
+                if profile != Profile::Machine {
+                    refuse_namespaces_and_mounts(profile == Profile::Bare);
                 }
                 work()
             })
@@ -82,7 +93,7 @@ fn become_nobody() {
 
 /// The calls of Docker's default profile (moby/profiles, seccomp/default.json) that isolation
 /// would use: those that need SYS_ADMIN there fail with EPERM, clone3 with ENOSYS.
-fn refuse_namespaces_and_mounts() {
+fn refuse_namespaces_and_mounts(landlock_too: bool) {
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> = [
         libc::SYS_unshare,
         libc::SYS_setns,
@@ -122,7 +133,10 @@ fn refuse_namespaces_and_mounts() {
         SeccompRule::new(vec![has_flag.unwrap()]).unwrap()
     });
     refused.insert(libc::SYS_clone, rules.to_vec());
-    let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    let mut absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    if landlock_too {
+        absent.insert(libc::SYS_landlock_create_ruleset, Vec::new());
+    }
     for (calls, error) in [(absent, libc::ENOSYS), (refused, libc::EPERM)] {
         let filter = SeccompFilter::new(
             calls,

@@ -11,7 +11,7 @@ use rewardspec::backend::local::{Local, LocalOptions};
 use rewardspec::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use rewardspec::program::{Interpreter, Job, Limits, Program, Run, SourceFile, Word};
 
-use crate::container::on_thread;
+use crate::container::{Profile, on_thread};
 use crate::support::TempProject;
 
 const MIB: u64 = 1024 * 1024;
@@ -144,9 +144,12 @@ enum Engine {
 impl Engine {
     /// Runs a test where this engine is the one that a backend gets.
     fn test(self, test: fn(Engine)) {
-        let in_container = matches!(self, Engine::Container | Engine::ContainerOfNobody);
+        let profile = match self {
+            Engine::Container | Engine::ContainerOfNobody => Profile::Container,
+            Engine::Sandbox | Engine::SandboxOfNobody | Engine::Processes => Profile::Machine,
+        };
         let as_nobody = matches!(self, Engine::SandboxOfNobody | Engine::ContainerOfNobody);
-        on_thread(as_nobody, in_container, || {
+        on_thread(as_nobody, profile, || {
             let containment = backend(self, 1).containment().unwrap().clone();
             match self {
                 Engine::Processes => assert_eq!(containment.isolation, Isolation::None),
@@ -576,12 +579,12 @@ fn streams_can_be_opened_by_name(engine: Engine) {
 
 #[test]
 fn a_killed_supervisor_leaves_nothing() {
-    on_thread(false, false, killed_supervisor);
+    on_thread(false, Profile::Machine, killed_supervisor);
 }
 
 #[test]
 fn a_killed_supervisor_leaves_nothing_in_a_container() {
-    on_thread(false, true, killed_supervisor);
+    on_thread(false, Profile::Container, killed_supervisor);
 }
 
 fn killed_supervisor() {

@@ -12,6 +12,9 @@ mod cli; // commands, exit statuses, streams
 #[cfg(target_os = "linux")]
 mod container; // what a stock container takes away
 mod docs; // the blocks of README.md are checked and run
+#[cfg(target_os = "linux")]
+mod doctor; // what a machine offers
+mod isolation; // what is refused where a machine contains too little, and how it is said
 mod local; // what the local backend promises of every program
 mod support;
 mod tidy; // layering, headers, changelog: conventions are executable

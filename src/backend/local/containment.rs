@@ -130,7 +130,7 @@ impl LayerName {
             | LayerName::PrivateRoot
             | LayerName::Scratch
             | LayerName::OwnProc => {
-                "a container's default profile refuses it: `docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined --cap-add SYS_ADMIN` allows it; on Ubuntu 24.04 `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; elsewhere `sysctl user.max_user_namespaces`"
+                "a container's stock profile refuses it; `docker run --cap-add SYS_ADMIN --security-opt apparmor=unconfined --security-opt systempaths=unconfined` allows it, to everything in that container. On Ubuntu from 23.10 on, users other than root need `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; elsewhere see `sysctl user.max_user_namespaces`"
             }
             LayerName::OtherUser => {
                 "start as root with the capabilities SETUID and SETGID, or not as root"

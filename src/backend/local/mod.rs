@@ -173,7 +173,7 @@ impl Local {
             rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
         missing.push((
             "control group".to_owned(),
-            "memory is sampled every 20 ms".to_owned(),
+            "not used without namespaces; memory is sampled every 20 ms".to_owned(),
         ));
         let users = match user {
             Some(first) => process::Users::range(first, self.slots),

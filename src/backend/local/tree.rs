@@ -82,6 +82,30 @@ fn usage_of_all(processes: Vec<Pid>) -> Usage {
     usage
 }
 
+/// Memory of these processes and their descendants with what they share counted once, where it can
+/// be told. Slow: for when the sum of the resident sets is too much.
+pub(super) fn proportional_bytes_of(roots: &[Pid]) -> Option<u64> {
+    let mut bytes = 0;
+    for pid in with_descendants(roots.to_vec()) {
+        let path = format!("/proc/{}/smaps_rollup", pid.as_raw_nonzero());
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            // It is over, or about to be.
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(_) => return None,
+        };
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        bytes += line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024;
+    }
+    Some(bytes)
+}
+
+/// The same of the descendants of this process.
+pub(super) fn proportional_bytes() -> Option<u64> {
+    proportional_bytes_of(&children(rustix::process::getpid()))
+}
+
 /// Waits for the children of this process that have ended, but for one.
 pub(super) fn reap_all_but(program: i32) {
     // Looked at first: the one may be among them.

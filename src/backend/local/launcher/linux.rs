@@ -137,6 +137,11 @@ impl Program {
         tree::usage()
     }
 
+    /// Memory of its tree with what processes share counted once, where it can be told.
+    pub(super) fn proportional_bytes(&self) -> Option<u64> {
+        tree::proportional_bytes()
+    }
+
     /// How the program ended; with `kill`, it is ended now.
     pub(super) fn end(&mut self, kill: bool) -> io::Result<Waited> {
         if kill {

@@ -194,7 +194,11 @@ impl Launcher {
             }
             sample_at = Instant::now() + SAMPLE_EVERY;
             samples += 1;
-            let used = program.used_now();
+            let mut used = program.used_now();
+            if used.memory_bytes > order.memory_bytes {
+                let exact = program.proportional_bytes();
+                used.memory_bytes = exact.unwrap_or(used.memory_bytes);
+            }
             sampled_bytes = sampled_bytes.max(used.memory_bytes);
             let over = |by| Watched::Over { by, sampled_bytes };
             // Before memory: what many processes share is counted for each.

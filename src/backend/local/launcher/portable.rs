@@ -121,6 +121,11 @@ impl Program {
         Usage::default()
     }
 
+    /// Cannot be told here.
+    pub(super) fn proportional_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// How the program ended; with `kill`, it is ended now.
     pub(super) fn end(&mut self, kill: bool) -> io::Result<End> {
         if kill {

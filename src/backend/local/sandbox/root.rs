@@ -293,3 +293,52 @@ fn attach(tree: &OwnedFd, path: &Path) -> Result<(), String> {
 fn inside(path: &Path) -> PathBuf {
     path.strip_prefix("/").unwrap_or(path).to_path_buf()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use super::places_of;
+
+    #[test]
+    fn an_interpreter_brings_its_installation_and_where_that_came_from() {
+        let root = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(root.path()).unwrap();
+        let make = |path: &str| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "").unwrap();
+            path
+        };
+        let places = |path: &Path| {
+            let places = places_of(path);
+            let below = places
+                .iter()
+                .map(|place| place.strip_prefix(&root).unwrap());
+            below
+                .map(|place| place.display().to_string())
+                .collect::<Vec<_>>()
+        };
+        // nvm and pyenv: one directory a version.
+        let node = make("nvm/versions/node/v20/bin/node");
+        assert_eq!(places(&node), ["nvm/versions/node/v20"]);
+        // A virtual environment is links and a file that names its origin.
+        make("pyenv/versions/3.11/bin/python3");
+        let python = make("pyenv/versions/3.11/bin/python3.11");
+        fs::create_dir_all(root.join("work/venv/bin")).unwrap();
+        let linked = root.join("work/venv/bin/python3");
+        symlink(&python, &linked).unwrap();
+        let home = format!(
+            "home = {}\n",
+            root.join("pyenv/versions/3.11/bin").display()
+        );
+        fs::write(root.join("work/venv/pyvenv.cfg"), home).unwrap();
+        assert_eq!(places(&linked), ["pyenv/versions/3.11", "work/venv"]);
+        // What lies by itself comes by itself, whatever lies beside it.
+        make("secrets/key");
+        assert_eq!(places(&make("secrets/tool")), ["secrets/tool"]);
+        assert!(places_of(Path::new("/usr/bin/env")).is_empty());
+    }
+}

@@ -352,7 +352,12 @@ impl Slot {
                 }
                 None => {
                     // Files of the scratch directory are memory too.
-                    let bytes = usage.memory_bytes + used_bytes(&started.scratch);
+                    let scratch = used_bytes(&started.scratch);
+                    let mut bytes = usage.memory_bytes + scratch;
+                    if bytes > limits.memory {
+                        let exact = tree::proportional_bytes_of(&started.family.roots());
+                        bytes = exact.map_or(bytes, |exact| exact + scratch);
+                    }
                     peak = peak.max(bytes);
                     if bytes > limits.memory {
                         return Ok((Some(EndedBy::Memory), peak));
