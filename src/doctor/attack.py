@@ -22,6 +22,8 @@ def make(path):
 def files(secret, own):
     reaches("a file of the machine was read", lambda: open(secret).read())
     reaches("a file of the machine was made", lambda: make(secret + ".made"))
+    reaches("a file of the machine was given another mode", lambda: os.chmod(secret, 0o777))
+    reaches("a file of the machine was given other times", lambda: os.utime(secret, (0, 0)))
     reaches("/etc/shadow was read", lambda: open("/etc/shadow").read())
     reaches("a file of the system was made", lambda: make("/usr/.rewardspec-doctor"))
     reaches("the interpreter was changed", lambda: open(own, "r+b"))
@@ -47,8 +49,18 @@ def network(port, path, abstract):
     reaches("an abstract socket of the machine answered", lambda: local().connect("\0" + abstract))
 
 
+def limits(process):
+    import resource
+
+    resource.prlimit(process, resource.RLIMIT_CORE, (0, 0))
+
+
 def processes(supervisor):
-    reaches("rewardspec could be signalled", lambda: os.kill(int(supervisor), 0))
+    supervisor = int(supervisor)
+    reaches("rewardspec could be signalled", lambda: os.kill(supervisor, 0))
+    reaches("rewardspec's limits were read or set", lambda: limits(supervisor))
+    reaches("rewardspec was bound to a processor", lambda: os.sched_setaffinity(supervisor, {0}))
+    reaches("rewardspec was slowed down", lambda: os.setpriority(os.PRIO_PROCESS, supervisor, 1))
     if os.path.isdir(f"/proc/{supervisor}/task"):
         reaches("rewardspec's threads were listed", lambda: os.listdir(f"/proc/{supervisor}/task"))
 

@@ -34,9 +34,9 @@ pub(crate) fn wrong(attempt: &Attempt, result: &Value, seen: &Seen) -> Vec<Strin
         *verdict == "score_zero" && score == 0.0 || statuses(verdict).contains(&status)
     });
     if !is_wanted {
+        let reason = &execution["reason"];
         wrong.push(format!(
-            "{status} ({}), not {verdicts:?}",
-            execution["reason"]
+            "score {score}, not 0 or one of {verdicts:?}: {status} ({reason})"
         ));
     }
     if let Some(wanted) = attempt.detect("score").and_then(Value::as_u64)

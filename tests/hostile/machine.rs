@@ -40,7 +40,18 @@ impl State {
             let is_ours = ["rewardspec", "/proc/self/exe", "main.py", "main.js", "/box"]
                 .iter()
                 .any(|word| line.contains(word) || name.contains(word));
-            let owner = user_of(&entry).unwrap_or(0);
+            let status = fs::read_to_string(entry.join("status")).unwrap_or_default();
+            let field = |name: &str| {
+                let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+                value.split_whitespace().next()
+            };
+            // What ended and was left to the machine's init is that one's to wait for.
+            if field("State:") == Some("Z") && field("PPid:") == Some("1") {
+                continue;
+            }
+            let owner = field("Uid:")
+                .and_then(|user| user.parse().ok())
+                .unwrap_or(0_u32);
             if is_ours && !line.contains("cargo") || owner >= 0x4000_0000 {
                 things.insert(format!("process {pid}: {line}"));
             }
@@ -99,12 +110,6 @@ fn groups(directory: &Path, things: &mut BTreeSet<String>) {
             groups(&path, things);
         }
     }
-}
-
-fn user_of(process: &Path) -> Option<u32> {
-    let status = fs::read_to_string(process.join("status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 fn command_line(pid: &str) -> String {

@@ -219,6 +219,7 @@ promises! {
     nothing_of_the_host_is_in_reach
     processes_beyond_the_limit_are_refused
     what_a_program_writes_is_limited_and_gone
+    a_full_directory_is_told
     streams_can_be_opened_by_name
 }
 }
@@ -562,6 +563,23 @@ fn what_a_program_writes_is_limited_and_gone(engine: Engine) {
     let lines: Vec<&str> = ran.stdout.text.lines().collect();
     assert!(["27", "28"].contains(&lines[0]), "{lines:?}");
     assert_eq!(lines[1], "28 True");
+}
+
+fn a_full_directory_is_told(engine: Engine) {
+    let limits = Limits {
+        disk: MIB,
+        inodes: 50,
+        ..roomy()
+    };
+    let large = "open('big', 'wb', 0).write(bytes(2 << 20))\nraise SystemExit(1)";
+    let ran = run_with(engine, large, limits, main_py());
+    assert_eq!(ran.status, Status::RuntimeError);
+    assert!(ran.reason.unwrap_or_default().contains("disk"));
+    if matches!(engine, Engine::Sandbox | Engine::SandboxOfNobody) {
+        let many = "for made in range(100): open(f'f{made}', 'w').close()";
+        let ran = run_with(engine, many, limits, main_py());
+        assert!(ran.reason.unwrap_or_default().contains("files"));
+    }
 }
 
 fn streams_can_be_opened_by_name(engine: Engine) {

@@ -6,23 +6,20 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::sandbox::{
-    Cancel, Group, Ran, RunOf, SCRATCH, Slot, SlotOrder, USERS_EACH, places_of, range_of_users,
-};
+use super::sandbox::{Cancel, Group, Ran, RunOf, SCRATCH, Slot, SlotOrder, Users, places_of};
 use super::wire::EndedBy;
 use super::{Containment, MODE, command, environment};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{Job, Limits, Run};
 
-/// Numbers of this process's control groups and lanes, whichever backend they belong to.
+/// Numbers of this process's control groups, whichever backend they belong to.
 static GROUPS: AtomicU64 = AtomicU64::new(0);
-static SEATS: AtomicU32 = AtomicU32::new(0);
 
 /// Slots that a lane keeps for programs with different wants.
 const SLOTS_KEPT: usize = 4;
@@ -51,13 +48,12 @@ impl Lanes {
         let shared = Arc::new(Shared {
             executable,
             groups,
-            users: range_of_users(),
+            users: Users::claim(),
         });
         let (sender, receiver) = mpsc::channel::<Work>();
         let receiver = Arc::new(Mutex::new(receiver));
         let mut threads = Vec::new();
-        for _ in 0..count {
-            let seat = SEATS.fetch_add(1, Ordering::Relaxed) % USERS_EACH;
+        for seat in 0..count {
             let (shared, receiver) = (Arc::clone(&shared), Arc::clone(&receiver));
             let thread = std::thread::Builder::new()
                 .name(format!("lane {seat}"))
@@ -174,8 +170,8 @@ impl Drop for CancelOnDrop {
 struct Shared {
     executable: PathBuf,
     groups: Option<Groups>,
-    /// The first of the users that slots get, when this process is root.
-    users: Option<u32>,
+    /// The users that slots get, when this process is root.
+    users: Option<Users>,
 }
 
 /// Makes control groups, and has them removed if this process is killed.
@@ -233,7 +229,7 @@ fn next_group() -> String {
 /// A thread's slots.
 struct Lane {
     /// Which of the users of this process its slots have.
-    seat: u32,
+    seat: usize,
     shared: Arc<Shared>,
     /// The one used last is first.
     slots: Vec<Slot>,
@@ -249,7 +245,11 @@ impl Lane {
                 Some(groups) => Some(groups.group()?),
                 None => None,
             };
-            let user = self.shared.users.map(|first| first + self.seat);
+            let user = self
+                .shared
+                .users
+                .as_ref()
+                .map(|users| users.user(self.seat));
             let executable = &self.shared.executable;
             let slot = Slot::start(executable, (MODE, "slot"), order.clone(), user, group)?;
             self.slots.insert(0, slot);
@@ -341,11 +341,11 @@ fn execution(ran: Ran, isolation: Isolation) -> Execution {
     } else if ran.refused_task && !is_ok {
         (Status::ProcessLimit, None)
     } else if ran.signal.is_some() {
-        (Status::Killed, None)
+        (Status::Killed, ran.full)
     } else if is_ok {
         (Status::Ok, None)
     } else {
-        (Status::RuntimeError, None)
+        (Status::RuntimeError, ran.full)
     };
     Execution {
         status,

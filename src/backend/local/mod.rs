@@ -159,8 +159,8 @@ impl Local {
             Err(reason) => reason,
         };
         let mut missing = vec![("namespaces".to_owned(), reason)];
-        let user = sandbox::range_of_users();
-        let probed = probed(executable, user);
+        let users = sandbox::Users::claim();
+        let probed = probed(executable, users.as_ref());
         match probed.map(|probed| probed.unconfined) {
             Ok(None) => {}
             Ok(Some(why)) | Err(why) => {
@@ -175,11 +175,15 @@ impl Local {
             "control group".to_owned(),
             "not used without namespaces; memory is sampled every 20 ms".to_owned(),
         ));
-        let users = match user {
-            Some(first) => process::Users::range(first, self.slots),
-            None => process::Users::Own,
+        // A user has one program at a time: what ends one ends all of its user.
+        let (count, identity) = match users {
+            Some(users) => {
+                let count = self.slots.min(sandbox::USERS_EACH as usize);
+                (count, process::Identity::others(users, count))
+            }
+            None => (self.slots, process::Identity::Own),
         };
-        let processes = Processes::new(executable.to_path_buf(), self.slots, Some(users));
+        let processes = Processes::new(executable.to_path_buf(), count, Some(identity));
         let containment = Containment {
             isolation: Isolation::Reduced,
             missing,
@@ -194,7 +198,7 @@ impl Local {
     pub fn layers(&self) -> Result<Vec<Layer>, InfrastructureError> {
         let executable = executable(self.options.launcher.as_deref())?;
         #[cfg(target_os = "linux")]
-        return probed(&executable, sandbox::range_of_users())
+        return probed(&executable, sandbox::Users::claim().as_ref())
             .map(|probed| probed.layers)
             .map_err(InfrastructureError::new);
         #[cfg(not(target_os = "linux"))]
@@ -251,10 +255,10 @@ impl Local {
 
 /// What a helper found out of this machine's layers.
 #[cfg(target_os = "linux")]
-fn probed(executable: &Path, user: Option<u32>) -> Result<sandbox::Probed, String> {
+fn probed(executable: &Path, users: Option<&sandbox::Users>) -> Result<sandbox::Probed, String> {
     let said = |error: io::Error| format!("could not try the layers of isolation: {error}");
     let output = std::process::Command::new(executable)
-        .args(user.map(|user| user.to_string()))
+        .args(users.map(|users| users.user(0).to_string()))
         .env_clear()
         .env(MODE, "probe")
         .stdin(std::process::Stdio::null())
@@ -263,6 +267,10 @@ fn probed(executable: &Path, user: Option<u32>) -> Result<sandbox::Probed, Strin
         .map_err(said)?;
     serde_json::from_slice(&output.stdout).map_err(|error| said(error.into()))
 }
+
+/// What is told of a program that failed when its directory was full.
+const DISK_FULL: &str = "its files took all the disk that it may use";
+const INODES_FULL: &str = "it made as many files as it may";
 
 /// What is executed to become a helper.
 fn executable(launcher: Option<&Path>) -> Result<PathBuf, InfrastructureError> {

@@ -52,6 +52,7 @@ impl Kept {
     }
 
     /// Bytes seen, kept or not.
+    #[cfg(target_os = "linux")]
     pub(super) fn total(&self) -> u64 {
         self.total
     }

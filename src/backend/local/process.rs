@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+#[cfg(target_os = "linux")]
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, Semaphore};
 
 use super::directory::{self, Directory};
-use super::wire::{Answer, Confinement, Ended, EndedBy, KILL, Order};
+use super::wire::{Answer, Confinement, Ended, EndedBy, Full, KILL, Order};
 use super::{MODE, command, environment, failed, output};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{Job, Limits, Run};
@@ -32,45 +33,65 @@ pub(super) struct Processes {
     executable: PathBuf,
     free: Semaphore,
     /// Absent, programs may do what their user may.
-    confined: Option<Users>,
+    confined: Option<Identity>,
 }
 
 /// The users that confined programs become, one for each that runs.
 #[derive(Debug)]
-pub(super) enum Users {
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "programs are confined on Linux only")
+)]
+pub(super) enum Identity {
     /// This process's own: it may not change it.
     Own,
-    /// Those that no program has now.
-    Free(Mutex<Vec<u32>>),
+    /// Users that no program has now.
+    #[cfg(target_os = "linux")]
+    Others {
+        free: Mutex<Vec<u32>>,
+        /// Keeps the range.
+        _range: super::sandbox::Users,
+    },
 }
 
-impl Users {
-    /// `count` users from the first of a range.
-    pub(super) fn range(first: u32, count: usize) -> Self {
-        Users::Free(Mutex::new((first..).take(count).collect()))
+impl Identity {
+    /// Users for `count` programs at once.
+    #[cfg(target_os = "linux")]
+    pub(super) fn others(users: super::sandbox::Users, count: usize) -> Self {
+        let free = (0..count).map(|index| users.user(index)).collect();
+        Identity::Others {
+            free: Mutex::new(free),
+            _range: users,
+        }
     }
 
     fn take(&self) -> Seat<'_> {
         let user = match self {
-            Users::Own => None,
-            Users::Free(free) => free
+            Identity::Own => None,
+            #[cfg(target_os = "linux")]
+            Identity::Others { free, .. } => free
                 .lock()
                 .expect("nobody panics while it holds the users")
                 .pop(),
         };
-        Seat { users: self, user }
+        Seat { of: self, user }
     }
 }
 
 /// A user for the time that a job runs.
 struct Seat<'a> {
-    users: &'a Users,
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "there are no other users")
+    )]
+    of: &'a Identity,
     user: Option<u32>,
 }
 
+#[cfg(target_os = "linux")]
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
-        if let (Users::Free(free), Some(user)) = (self.users, self.user) {
+        if let (Identity::Others { free, .. }, Some(user)) = (self.of, self.user) {
             free.lock()
                 .expect("nobody panics while it holds the users")
                 .push(user);
@@ -80,7 +101,7 @@ impl Drop for Seat<'_> {
 
 impl Processes {
     /// Runs up to `count` programs at once, launched by `executable`, as `confined` users.
-    pub(super) fn new(executable: PathBuf, count: usize, confined: Option<Users>) -> Self {
+    pub(super) fn new(executable: PathBuf, count: usize, confined: Option<Identity>) -> Self {
         Processes {
             executable,
             free: Semaphore::new(count),
@@ -90,7 +111,7 @@ impl Processes {
 
     /// Whether programs become users that are not this process's.
     pub(super) fn has_other_users(&self) -> bool {
-        matches!(self.confined, Some(Users::Free(_)))
+        !matches!(self.confined, None | Some(Identity::Own))
     }
 
     pub(super) async fn execute(
@@ -104,7 +125,7 @@ impl Processes {
             .await
             .map_err(|_| InfrastructureError::new("the local backend was closed"))?;
         let program = &job.program;
-        let seat = self.confined.as_ref().map(Users::take);
+        let seat = self.confined.as_ref().map(Identity::take);
         let user = seat.as_ref().and_then(|seat| seat.user);
         let confinement = seat.is_some().then(|| Confinement {
             user,
@@ -367,6 +388,10 @@ async fn answer(read: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result
 /// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
 fn execution(over: Over, stdout: Captured, stderr: Captured, isolation: Isolation) -> Execution {
     let ended = over.ended;
+    let full = ended.full.map(|full| match full {
+        Full::Disk => super::DISK_FULL,
+        Full::Inodes => super::INODES_FULL,
+    });
     let (status, reason) = match ended.by {
         Some(EndedBy::Memory) => (Status::MemoryLimit, Some("sampled sum of the process tree")),
         _ if over.flooded || stdout.truncated || stderr.truncated => (Status::OutputLimit, None),
@@ -382,9 +407,9 @@ fn execution(over: Over, stdout: Captured, stderr: Captured, isolation: Isolatio
             Status::Killed,
             Some("wrote more, or more files, than the limit; sampled"),
         ),
-        None if ended.signal.is_some() => (Status::Killed, None),
+        None if ended.signal.is_some() => (Status::Killed, full),
         None if ended.exit_code == Some(0) => (Status::Ok, None),
-        None => (Status::RuntimeError, None),
+        None => (Status::RuntimeError, full),
     };
     Execution {
         status,

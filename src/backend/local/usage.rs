@@ -10,5 +10,6 @@ pub(super) struct Usage {
     /// CPU time, that of their reaped children included.
     pub(super) cpu: Duration,
     /// Processes and threads.
+    #[cfg(target_os = "linux")]
     pub(super) tasks: u64,
 }

@@ -72,8 +72,20 @@ pub(super) struct Ended {
     pub(super) cpu_us: u64,
     /// The highest sampled sum of the tree, or the largest process, whichever is more.
     pub(super) peak_bytes: u64,
+    /// What of its directory was used up when it ended: its disk, or the number of its files.
+    pub(super) full: Option<Full>,
     /// Bytes from descriptor 4 that follow.
     pub(super) private_bytes: usize,
+}
+
+/// What a program used up of its directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Full {
+    /// Bytes.
+    Disk,
+    /// Files.
+    Inodes,
 }
 
 /// Who ended a program.

@@ -14,7 +14,7 @@ use super::super::sandbox::{
     Becoming, Filters, Grants, InStep, Openings, ProcessLimits, devices, readable,
 };
 use super::super::usage::Usage;
-use super::super::wire::{Confinement, EndedBy, Order};
+use super::super::wire::{Confinement, EndedBy, Full, Order};
 use super::super::{directory, tree};
 
 /// The disk is looked at every so many samples: it takes longer than the rest.
@@ -305,10 +305,26 @@ fn walls(confinement: &Confinement) -> Result<(Grants, Filters), String> {
         // The machine's own, by path or abstract name, are in reach.
         unix_sockets: false,
         memory_files: false,
-        shared_ipc: false,
+        shared: false,
+        ownership: confinement.user.is_some(),
     };
     let filters = Filters::new(&openings).in_step("compile the system call filter")?;
     Ok((grants, filters))
+}
+
+/// What a program that ended had used up of its directory.
+pub(super) fn full(order: &Order) -> Option<Full> {
+    /// What is left may be too little for the file that was to be written.
+    const BLOCK_BYTES: u64 = 4096;
+    let confinement = order.confinement.as_ref()?;
+    let (bytes, files) = directory::extent(&order.directory, confinement.inodes);
+    if bytes + BLOCK_BYTES > confinement.disk_bytes {
+        Some(Full::Disk)
+    } else if files >= confinement.inodes {
+        Some(Full::Inodes)
+    } else {
+        None
+    }
 }
 
 /// The limit of a confinement that the tree is beyond.

@@ -126,6 +126,7 @@ impl Launcher {
             wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
             cpu_us: u64::try_from(used.cpu.as_micros()).unwrap_or(u64::MAX),
             peak_bytes: used.largest_bytes.max(sampled_bytes),
+            full: system::full(order),
             private_bytes: private.len(),
         };
         self.answer(&Answer::Ended(ended))?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::super::usage::Usage;
-use super::super::wire::{EndedBy, Order};
+use super::super::wire::{EndedBy, Full, Order};
 
 /// How soon a program's end is looked for again: nothing tells of it.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -150,6 +150,11 @@ impl Program {
 pub(super) struct End {
     pub(super) exit_code: Option<i32>,
     pub(super) signal: Option<i32>,
+}
+
+/// Directories are not limited here.
+pub(super) fn full(_: &Order) -> Option<Full> {
+    None
 }
 
 /// Programs are never confined here.

@@ -37,6 +37,7 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_fspick,
     libc::SYS_move_mount,
     libc::SYS_open_tree,
+    SYS_OPEN_TREE_ATTR,
     libc::SYS_mount_setattr,
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
@@ -89,6 +90,9 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_sysfs,
 ];
 
+/// Of Linux 6.15; the same number on every architecture (asm-generic/unistd.h).
+const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+
 /// Flags of clone(2) that make namespaces.
 const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWUSER,
@@ -100,13 +104,72 @@ const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWCGROUP,
 ];
 
-/// Shared memory, semaphores and queues that belong to no process and outlive them all: refused
-/// where a program has no namespace of its own for them.
-const SHARED_IPC: &[libc::c_long] = &[
+/// Shared memory, semaphores and queues that belong to no process and outlive them all, and
+/// attributes of files, which Landlock does not look at: refused where a program has no namespaces
+/// of its own.
+const SHARED: &[libc::c_long] = &[
     libc::SYS_shmget,
+    // Their numbers can be guessed.
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
     libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
     libc::SYS_msgget,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
     libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    SYS_SETXATTRAT,
+    SYS_REMOVEXATTRAT,
+    SYS_FILE_SETATTR,
+];
+
+/// What a file's owner may change of it wherever it lies, which Landlock does not look at: refused
+/// where programs have the user of the supervisor.
+const OF_OWNERS: &[libc::c_long] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchmodat2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+];
+/// Of Linux 6.13 and 6.17; the same number on every architecture (asm-generic/unistd.h).
+const SYS_SETXATTRAT: libc::c_long = 463;
+const SYS_REMOVEXATTRAT: libc::c_long = 466;
+const SYS_FILE_SETATTR: libc::c_long = 469;
+
+/// Calls about a process by its number, which is the argument given: of those of one user each may
+/// change the others'. Let through for the caller itself, whose number may be written as 0.
+const BY_NUMBER: &[(libc::c_long, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
 ];
 
 /// What the filters let through, depending on what else contains a program.
@@ -118,8 +181,11 @@ pub(in super::super) struct Openings {
     pub(in super::super) unix_sockets: bool,
     /// Files in memory that no directory holds, which sampling cannot see.
     pub(in super::super) memory_files: bool,
-    /// Shared memory, semaphores and message queues.
-    pub(in super::super) shared_ipc: bool,
+    /// What namespaces keep to the program: shared memory, semaphores, message queues, attributes of
+    /// files.
+    pub(in super::super) shared: bool,
+    /// What a user may do to files and processes of that user, wherever they are.
+    pub(in super::super) ownership: bool,
 }
 
 /// The filters of a program, in the order of their installation.
@@ -142,8 +208,22 @@ impl Filters {
         if !openings.memory_files {
             refuse(&[libc::SYS_memfd_create, libc::SYS_memfd_secret]);
         }
-        if !openings.shared_ipc {
-            refuse(SHARED_IPC);
+        if !openings.shared {
+            refuse(SHARED);
+        }
+        if !openings.ownership {
+            refuse(OF_OWNERS);
+            for (call, argument) in BY_NUMBER {
+                let is_other = condition(*argument, SeccompCmpOp::Ne, 0)?;
+                let mut rules = vec![SeccompRule::new(vec![is_other]).map_err(io::Error::other)?];
+                if *argument == 1 {
+                    // The first argument says what the second is: a process is 0 for the one call,
+                    // 1 for the other; a group or a user are beyond both.
+                    let is_group = condition(0, SeccompCmpOp::Gt, 1)?;
+                    rules.push(SeccompRule::new(vec![is_group]).map_err(io::Error::other)?);
+                }
+                refused.insert(*call, rules);
+            }
         }
         let mut families = Vec::new();
         if openings.network {

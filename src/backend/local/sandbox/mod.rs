@@ -34,6 +34,8 @@ mod slot;
 mod supervise;
 pub(super) mod sys;
 #[cfg(target_os = "linux")]
+mod users;
+#[cfg(target_os = "linux")]
 mod wire;
 
 #[cfg(target_os = "linux")]
@@ -48,10 +50,12 @@ mod linux {
     pub(in super::super) use super::probe::{Probed, probe};
     pub(in super::super) use super::program::{Becoming, ProcessLimits};
     pub(in super::super) use super::root::{Places, SCRATCH, devices, places_of, readable};
-    pub(in super::super) use super::slot::{USERS_EACH, range_of_users, serve};
+    pub(in super::super) use super::slot::serve;
     pub(in super::super) use super::supervise::{Cancel, Ran, RunOf, Slot, SlotOrder};
+    pub(in super::super) use super::users::{USERS_EACH, Users};
 }
 
+#[cfg(target_os = "linux")]
 use std::io;
 
 /// Why Landlock is missing.
@@ -61,11 +65,13 @@ const LANDLOCK_IN_PART: &str = "this kernel has it only in part: scopes need Lin
 const LANDLOCK_ABSENT: &str = "this kernel has it not, or it is switched off (it needs Linux 5.13)";
 
 /// Names the step in which a call failed: what a user is told when a layer is missing.
+#[cfg(target_os = "linux")]
 pub(super) trait InStep<T> {
     /// The value, or the step and the error as text.
     fn in_step(self, step: &str) -> Result<T, String>;
 }
 
+#[cfg(target_os = "linux")]
 impl<T, E: Into<io::Error>> InStep<T> for Result<T, E> {
     fn in_step(self, step: &str) -> Result<T, String> {
         self.map_err(|error| format!("could not {step}: {}", error.into()))

@@ -99,7 +99,8 @@ impl Prober {
                     network: false,
                     unix_sockets: false,
                     memory_files: false,
-                    shared_ipc: false,
+                    shared: false,
+                    ownership: false,
                 });
                 filters
                     .and_then(|filters| filters.install())

@@ -34,38 +34,6 @@ pub(in super::super) fn serve() -> ! {
     sys::exit(0)
 }
 
-/// How many users and groups a process has for its slots.
-pub(in super::super) const USERS_EACH: u32 = 64;
-
-/// The first of the users and groups that belong to slots of this process alone, when it is root.
-pub(in super::super) fn range_of_users() -> Option<u32> {
-    /// Far above what systems give to people, services and containers.
-    const FIRST: u32 = 0x4000_0000;
-    /// What systemd.exec(5) gives to services for the time they run: for where no more is mapped.
-    const FIRST_OF_FEW: u32 = 61184;
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let own = std::process::id();
-    // Not from the process id: containers that share users have small ones, all the same.
-    let mut random = [0; 4];
-    let _ = getrandom::fill(&mut random);
-    let wanted = FIRST + u32::from_ne_bytes(random) % 0x40_0000 * USERS_EACH;
-    let maps = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    let is_mapped = maps.lines().any(|line| {
-        let numbers: Vec<u64> = line
-            .split_ascii_whitespace()
-            .filter_map(|word| word.parse().ok())
-            .collect();
-        matches!(numbers[..], [first, _, count] if (first..first + count).contains(&wanted.into()))
-    });
-    Some(if is_mapped {
-        wanted
-    } else {
-        FIRST_OF_FEW + own % 60 * USERS_EACH
-    })
-}
-
 struct Slot {
     filters: Filters,
     grants: Grants,
@@ -124,7 +92,8 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
         // With the host's network come its abstract sockets, unless Landlock keeps them away.
         unix_sockets: !setup.network || missing.is_empty(),
         memory_files: setup.counted,
-        shared_ipc: true,
+        shared: true,
+        ownership: true,
     };
     let slot = Slot {
         filters: Filters::new(&openings).in_step("compile the system call filter")?,

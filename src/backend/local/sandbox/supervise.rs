@@ -72,6 +72,8 @@ pub(in super::super) struct Ran {
     pub(in super::super) memory_kill: bool,
     /// Whether it was refused a process or a thread.
     pub(in super::super) refused_task: bool,
+    /// What of its scratch directory was used up when it ended.
+    pub(in super::super) full: Option<&'static str>,
     pub(in super::super) stdout: Captured,
     pub(in super::super) stderr: Captured,
     pub(in super::super) private: Vec<u8>,
@@ -197,6 +199,7 @@ impl Slot {
         } else {
             Vec::new()
         };
+        let full = full(&started.scratch);
         let (program, init) = started.family.end()?;
         let after = self.group.as_ref().map(Group::counts).unwrap_or_default();
         streams.drain();
@@ -209,6 +212,7 @@ impl Slot {
             by,
             memory_kill: after.memory_kills > before.memory_kills,
             refused_task: after.refused_tasks > before.refused_tasks,
+            full,
             stdout,
             stderr,
             private: streams.private.map_or_else(Vec::new, |stream| stream.bytes),
@@ -643,6 +647,17 @@ fn used_bytes(scratch: &OwnedFd) -> u64 {
     rustix::fs::fstatvfs(scratch).map_or(0, |space| {
         (space.f_blocks - space.f_bfree).saturating_mul(space.f_frsize)
     })
+}
+
+fn full(scratch: &OwnedFd) -> Option<&'static str> {
+    let space = rustix::fs::fstatvfs(scratch).ok()?;
+    if space.f_bfree == 0 {
+        Some(super::super::DISK_FULL)
+    } else if space.f_ffree == 0 {
+        Some(super::super::INODES_FULL)
+    } else {
+        None
+    }
 }
 
 /// The regular files below a directory of a program that may still run: links are not followed,

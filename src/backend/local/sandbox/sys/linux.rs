@@ -6,6 +6,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use libc::{c_int, c_long};
 
+use super::Used;
+
 /// The user and group that programs have inside their namespaces.
 pub(in super::super::super) const INSIDE_ID: u32 = 65534;
 
@@ -243,6 +245,38 @@ pub(in super::super::super) fn default_action(signal: c_int) {
     unsafe {
         libc::signal(signal, libc::SIG_DFL);
     }
+}
+
+/// How a waited-for process ended, and what it and the children it waited for used.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super::super) struct Waited {
+    pub(in super::super::super) exit_code: Option<i32>,
+    pub(in super::super::super) signal: Option<i32>,
+    pub(in super::super::super) used: Used,
+}
+
+/// wait4(2) for a child of this process, whichever thread made it. Blocks.
+pub(in super::super::super) fn wait(pid: i32) -> io::Result<Waited> {
+    let mut status = 0;
+    // SAFETY: an all-zero rusage is valid; both pointers are to live values.
+    let usage = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        loop {
+            if libc::wait4(pid, &raw mut status, libc::__WALL, &raw mut usage) >= 0 {
+                break;
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+        usage
+    };
+    Ok(Waited {
+        exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
+        used: Used::of(&usage),
+    })
 }
 
 /// execve(2). Returns only when it fails.

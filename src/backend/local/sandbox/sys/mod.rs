@@ -4,7 +4,6 @@
 #[cfg(target_os = "linux")]
 mod linux;
 
-use std::io;
 use std::time::Duration;
 
 use libc::c_int;
@@ -37,42 +36,6 @@ impl Used {
             largest_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * unit,
         }
     }
-}
-
-/// How a waited-for process ended, and what it and the children it waited for used.
-#[derive(Debug, Clone, Copy)]
-pub(in super::super) struct Waited {
-    pub(in super::super) exit_code: Option<i32>,
-    pub(in super::super) signal: Option<i32>,
-    pub(in super::super) used: Used,
-}
-
-/// wait4(2) for a child of this process, whichever thread made it. Blocks.
-pub(in super::super) fn wait(pid: i32) -> io::Result<Waited> {
-    #[cfg(target_os = "linux")]
-    const FLAGS: c_int = libc::__WALL;
-    #[cfg(not(target_os = "linux"))]
-    const FLAGS: c_int = 0;
-    let mut status = 0;
-    // SAFETY: an all-zero rusage is valid; both pointers are to live values.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        loop {
-            if libc::wait4(pid, &raw mut status, FLAGS, &raw mut usage) >= 0 {
-                break;
-            }
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::Interrupted {
-                return Err(error);
-            }
-        }
-        usage
-    };
-    Ok(Waited {
-        exit_code: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
-        signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
-        used: Used::of(&usage),
-    })
 }
 
 /// getrusage(2): what all waited-for descendants used.
