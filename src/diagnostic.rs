@@ -3,6 +3,7 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::escape::visible;
 use crate::source::{Sources, Span, line_and_column};
 
 /// A place in a dataset's file.
@@ -204,7 +205,10 @@ fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
     } else {
         Renderer::plain()
     };
-    let mut group = Group::with_title(Level::ERROR.primary_title(diagnostic.message.as_str()));
+    let message = visible(&diagnostic.message);
+    let label = visible(&diagnostic.label);
+    let help = diagnostic.help.as_deref().map(visible);
+    let mut group = Group::with_title(Level::ERROR.primary_title(message.as_str()));
     let place = match (&diagnostic.row, diagnostic.span) {
         (Some(row), _) => Some((row.file.as_str(), row_excerpt(row))),
         (None, Some(span)) => Some((
@@ -215,20 +219,25 @@ fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
     };
     if let Some((file, shown)) = &place {
         let mut annotation = AnnotationKind::Primary.span(shown.range.clone());
-        if !diagnostic.label.is_empty() {
-            annotation = annotation.label(diagnostic.label.as_str());
+        if !label.is_empty() {
+            annotation = annotation.label(label.as_str());
         }
         group = group.element(
-            Snippet::source(shown.text.as_str())
+            Snippet::source(without_c1(&shown.text))
                 .path(*file)
                 .line_start(shown.line)
                 .annotation(annotation),
         );
     }
-    if let Some(help) = &diagnostic.help {
+    if let Some(help) = &help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     renderer.render(&[group]).to_string()
+}
+
+/// The renderer shows other controls, but not these; what takes their place is as long.
+fn without_c1(text: &str) -> String {
+    text.replace(|letter| matches!(letter, '\u{80}'..='\u{9f}'), "\u{bf}")
 }
 
 fn row_excerpt(row: &RowPlace) -> Excerpt {

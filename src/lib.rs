@@ -30,6 +30,7 @@ pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod doctor;
+pub mod escape;
 pub mod evaluator;
 pub mod execution;
 pub mod program;

@@ -404,7 +404,7 @@ fn difference(evaluator: &Evaluator, outcome: &Outcome) -> Option<String> {
             };
             format!(
                 "{sign}{}",
-                crate::report::escape(change.value().trim_end_matches('\n'))
+                crate::escape::visible(change.value().trim_end_matches('\n'))
             )
         })
         .collect();

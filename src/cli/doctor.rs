@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{Exit, open, put_line, runtime};
 use crate::backend::local::{Local, LocalOptions};
 use crate::doctor::{Examination, examine};
+use crate::escape::{json_pretty, visible};
 use crate::execution::Isolation;
-use crate::report::escape;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DoctorArguments {
@@ -41,9 +41,9 @@ pub(super) fn doctor(arguments: &DoctorArguments) -> Exit {
         }
     };
     let text = if arguments.json {
-        serde_json::to_string_pretty(&examination).unwrap_or_default()
+        json_pretty(&examination).unwrap_or_default()
     } else {
-        escape(describe(&examination).trim_end())
+        visible(describe(&examination).trim_end())
     };
     let _ = put_line(&text);
     if examination.is_well() {

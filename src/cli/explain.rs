@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use super::run::{exit_of_one, one_case};
 use super::{BackendArguments, Exit, compile, open, put_line, runtime};
+use crate::escape::visible;
 use crate::evaluator::{Evaluator, Expectation, Matcher, Nonce, Wanted};
-use crate::report::{escape, explain_outcome};
-use crate::run::E2B_KEY;
+use crate::report::explain_outcome;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArguments {
@@ -40,21 +40,14 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
     let Ok(runtime) = runtime() else {
         return Exit::Infrastructure;
     };
-    let runner = {
-        let _entered = runtime.enter();
-        match arguments.backend.runner(&project) {
-            Ok(runner) => runner,
-            Err(exit) => return exit,
-        }
+    let ready =
+        arguments
+            .backend
+            .ready(&project, &runtime, evaluator.isolation, &evaluator.backends);
+    let runner = match ready {
+        Ok(runner) => runner,
+        Err(exit) => return exit,
     };
-    if let Some((paragraph, _)) = runner.refusal([evaluator.isolation]) {
-        eprintln!("error: {paragraph}");
-        return Exit::Infrastructure;
-    }
-    let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-    for notice in runner.notices([evaluator.backends.as_slice()], key_is_set) {
-        eprintln!("note: {notice}");
-    }
     let outcome = runtime.block_on(async {
         let outcome = runner.evaluate(&evaluator, None).await;
         runner.close().await;
@@ -98,13 +91,13 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
             text,
             "\n== {}\n{}",
             message.role,
-            escape(message.content.trim_end())
+            visible(message.content.trim_end())
         );
     }
     match &evaluator.reply {
         None => text.push_str("\n== reply\nnone is written\n"),
         Some(reply) => {
-            let _ = writeln!(text, "\n== reply\n{}", escape(reply.text().trim_end()));
+            let _ = writeln!(text, "\n== reply\n{}", visible(reply.text().trim_end()));
             match evaluator.attempt(reply, Nonce(String::new())) {
                 Ok(attempt) => {
                     if let Some(extraction) = &attempt.extraction {
@@ -112,15 +105,15 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
                             text,
                             "\n== extraction (rule `{}`)\n{}",
                             extraction.rule,
-                            escape(&extraction.reason)
+                            visible(&extraction.reason)
                         );
                     }
                     if let Some(program) = &attempt.program {
-                        let _ = writeln!(text, "\n== program\n{}", escape(program.trim_end()));
+                        let _ = writeln!(text, "\n== program\n{}", visible(program.trim_end()));
                     }
                 }
                 Err(fault) => {
-                    let _ = writeln!(text, "\n== extraction\n{}", escape(&fault.message));
+                    let _ = writeln!(text, "\n== extraction\n{}", visible(&fault.message));
                 }
             }
         }
@@ -131,7 +124,7 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
             text,
             "{}: {}",
             expectation.metric(),
-            escape(&expected(expectation))
+            visible(&expected(expectation))
         );
     }
     let _ = writeln!(text, "\n== score\n{}", score(evaluator));

@@ -134,7 +134,7 @@ pub(super) fn list(arguments: &ListArguments) -> Exit {
                 continue;
             }
         };
-        if put_line(&crate::report::escape(&line)).is_err() {
+        if put_line(&crate::escape::visible(&line)).is_err() {
             return exit;
         }
     }

@@ -21,10 +21,11 @@ use clap::{Parser, Subcommand};
 use crate::backend::Backend;
 use crate::backend::local::{Local, LocalOptions};
 use crate::diagnostic::Diagnostics;
+use crate::escape::visible;
 use crate::evaluator::BackendChoice;
 use crate::execution::Isolation;
 use crate::project::Project;
-use crate::run::{Policy, Runner};
+use crate::run::{E2B_KEY, Policy, Runner};
 
 /// How the command ends. The first that applies, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +143,27 @@ enum BackendArgument {
 }
 
 impl BackendArguments {
+    /// A runner for cases that all state the same; what a user must know of it is said.
+    fn ready(
+        &self,
+        project: &Project,
+        runtime: &tokio::runtime::Runtime,
+        stated: Option<Isolation>,
+        backends: &[BackendChoice],
+    ) -> Result<Runner, Exit> {
+        let _entered = runtime.enter();
+        let runner = self.runner(project)?;
+        if let Some((paragraph, _)) = runner.refusal([stated]) {
+            eprintln!("error: {paragraph}");
+            return Err(Exit::Infrastructure);
+        }
+        let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
+        for notice in runner.notices([backends], key_is_set) {
+            eprintln!("note: {notice}");
+        }
+        Ok(runner)
+    }
+
     fn runner(&self, project: &Project) -> Result<Runner, Exit> {
         let isolation = self.isolation.map(|isolation| match isolation {
             IsolationArgument::Full => Isolation::Full,
@@ -203,9 +225,9 @@ fn report(diagnostics: &Diagnostics, project: &Project) -> Exit {
 
 /// A mistake that is in no file.
 fn refuse(message: &str, help: Option<&str>) -> Exit {
-    eprintln!("error: {message}");
+    eprintln!("error: {}", visible(message));
     if let Some(help) = help {
-        eprintln!("  = help: {help}");
+        eprintln!("  = help: {}", visible(help));
     }
     Exit::Configuration
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Exit, open, put_line, refuse, report};
 use crate::compile::RuleSet;
+use crate::escape::json_line;
 use crate::evaluator::compare::{Expected, Params};
 use crate::project::Project;
 
@@ -236,8 +237,7 @@ impl<'a> Trial<'a> {
                     );
                 }
             }
-            serde_json::to_writer(&mut out, &answer)?;
-            out.write_all(b"\n")?;
+            writeln!(out, "{}", json_line(&answer)?)?;
         }
         out.flush()
     }

@@ -11,6 +11,7 @@ use super::{BackendArguments, Exit, colour, compile, open, refuse, runtime};
 use crate::backend::interpreter;
 use crate::compile::SuitePlan;
 use crate::diagnostic::did_you_mean;
+use crate::escape::json_line;
 use crate::evaluator::{Evaluator, Reply};
 use crate::project::Project;
 use crate::report::{FORMATS, Reporter, Sink, Summary, explain_outcome};
@@ -298,21 +299,14 @@ pub(super) fn attempt(arguments: &TryArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return trouble(&error),
     };
-    let runner = {
-        let _entered = runtime.enter();
-        match arguments.backend.runner(&project) {
-            Ok(runner) => runner,
-            Err(exit) => return exit,
-        }
+    let ready =
+        arguments
+            .backend
+            .ready(&project, &runtime, evaluator.isolation, &evaluator.backends);
+    let runner = match ready {
+        Ok(runner) => runner,
+        Err(exit) => return exit,
     };
-    if let Some((paragraph, _)) = runner.refusal([evaluator.isolation]) {
-        eprintln!("error: {paragraph}");
-        return Exit::Infrastructure;
-    }
-    let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-    for notice in runner.notices([evaluator.backends.as_slice()], key_is_set) {
-        eprintln!("note: {notice}");
-    }
     let outcome = runtime.block_on(async {
         let outcome = runner.evaluate(&evaluator, Some(&reply)).await;
         runner.close().await;
@@ -320,7 +314,7 @@ pub(super) fn attempt(arguments: &TryArguments) -> Exit {
     });
     let text = if arguments.json {
         let object = crate::report::wire::outcome(outcome.id.to_string().into(), None, &outcome);
-        serde_json::to_string(&object).unwrap_or_default()
+        json_line(&object).unwrap_or_default()
     } else {
         format!("{}\n{}", outcome.id, explain_outcome(&outcome))
     };

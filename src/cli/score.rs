@@ -11,11 +11,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::{BackendArguments, Exit, open, refuse, runtime};
 use crate::compile::{Row, SuitePlan};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::escape::json_line;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::project::{Project, stem};
 use crate::report::wire;
 use crate::reward::{Fault, FaultKind};
-use crate::run::{E2B_KEY, Runner};
+use crate::run::Runner;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ScoreArguments {
@@ -54,22 +55,12 @@ pub(super) fn score(arguments: &ScoreArguments) -> Exit {
     let Ok(runtime) = runtime() else {
         return refuse("cannot start the runtime", None);
     };
-    let runner = {
-        let _entered = runtime.enter();
-        match arguments.backend.runner(&project) {
-            Ok(runner) => Arc::new(runner),
-            Err(exit) => return exit,
-        }
+    // Each row may state more; the usual is what holds for all.
+    let auto = [BackendChoice::E2b, BackendChoice::Local];
+    let runner = match arguments.backend.ready(&project, &runtime, None, &auto) {
+        Ok(runner) => Arc::new(runner),
+        Err(exit) => return exit,
     };
-    if let Some((paragraph, _)) = runner.refusal([None]) {
-        eprintln!("error: {paragraph}");
-        return Exit::Infrastructure;
-    }
-    let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-    let auto: &[BackendChoice] = &[BackendChoice::E2b, BackendChoice::Local];
-    for notice in runner.notices([auto], key_is_set) {
-        eprintln!("note: {notice}");
-    }
     let mut scorer = Scorer {
         project,
         runner,
@@ -162,8 +153,7 @@ impl Scorer {
                 Some(_) => self.faults.of_rows = true,
                 None => {}
             }
-            serde_json::to_writer(&mut out, &result)?;
-            out.write_all(b"\n")?;
+            writeln!(out, "{}", json_line(&result)?)?;
         }
         out.flush()
     }

@@ -11,6 +11,7 @@ use super::prompt::{Chat, chat};
 use super::rules::{RuleSet, file_bytes};
 use super::{Files, expectations, merge, place, resolve_path, score, values};
 use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace, did_you_mean};
+use crate::escape::visible_line;
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
 use crate::evaluator::{
@@ -269,12 +270,8 @@ fn bad_name(name: &str) -> Option<String> {
     if name.trim().is_empty() {
         return Some("a case's name is empty".to_owned());
     }
-    name.chars().any(char::is_control).then(|| {
-        format!(
-            "the name `{}` holds control characters",
-            name.escape_debug()
-        )
-    })
+    let shown = visible_line(name);
+    (shown != name).then(|| format!("the name `{shown}` holds control characters"))
 }
 
 /// What a case is compiled with.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Reporter, Sink, Summary, wire};
+use crate::escape::{visible, visible_line};
 use crate::execution::Execution;
 use crate::run::Outcome;
 
@@ -156,7 +157,7 @@ impl Reporter for Human {
         let line = format!(
             "{} {}",
             self.verdict(outcome),
-            escape_line(&outcome.id.to_string())
+            visible_line(&outcome.id.to_string())
         );
         writeln!(self.writer, "{line}")?;
         self.writer.flush()
@@ -171,7 +172,7 @@ impl Reporter for Human {
             writeln!(
                 self.writer,
                 "\n{verdict} {}\n{}",
-                escape_line(&outcome.id.to_string()),
+                visible_line(&outcome.id.to_string()),
                 indent(&explain_outcome(outcome))
             )?;
         }
@@ -239,10 +240,10 @@ pub fn explain_outcome(outcome: &Outcome) -> String {
     let mut text = String::new();
     match &outcome.result {
         Err(fault) => {
-            let _ = writeln!(text, "{}", escape(&fault.message));
+            let _ = writeln!(text, "{}", visible(&fault.message));
         }
         Ok(reward) => {
-            let _ = writeln!(text, "{}", escape(&reward.reason));
+            let _ = writeln!(text, "{}", visible(&reward.reason));
             let width = reward
                 .metrics
                 .iter()
@@ -251,7 +252,7 @@ pub fn explain_outcome(outcome: &Outcome) -> String {
                 .unwrap_or(0);
             for (name, metric) in &reward.metrics {
                 let mark = if metric.success { "+" } else { "-" };
-                let reason = escape(&metric.reason);
+                let reason = visible(&metric.reason);
                 let reason = reason.replace('\n', &format!("\n{:1$}", "", width + 4));
                 let _ = writeln!(text, "{mark} {name:<width$}  {reason}");
             }
@@ -288,7 +289,7 @@ fn put_stream(text: &mut String, name: &str, stream: &str) {
     let _ = writeln!(
         text,
         "{name}:\n{}",
-        indent(&escape(&format!("{}{more}", shown.trim_end())))
+        indent(&visible(&format!("{}{more}", shown.trim_end())))
     );
 }
 
@@ -297,41 +298,4 @@ fn indent(text: &str) -> String {
         .map(|line| format!("    {line}"))
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// Text that a program or a model made, harmless to a terminal: control characters are shown,
-/// not obeyed.
-pub(crate) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\t' => safe.push(letter),
-            '\r' => safe.push_str("\\r"),
-            _ if letter.is_control()
-                || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                safe.extend(letter.escape_unicode());
-            }
-            _ => safe.push(letter),
-        }
-    }
-    safe
-}
-
-fn escape_line(text: &str) -> String {
-    escape(text).replace('\n', "\\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::escape;
-
-    #[test]
-    fn a_program_cannot_drive_the_terminal() {
-        assert_eq!(
-            escape("\x1b[2Jgone\r\u{202e}x"),
-            "\\u{1b}[2Jgone\\r\\u{202e}x"
-        );
-        assert_eq!(escape("a\n\tb é"), "a\n\tb é");
-    }
 }

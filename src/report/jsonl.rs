@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::{Reporter, Sink, Summary, wire};
+use crate::escape::json_line;
 use crate::run::Outcome;
 
 /// The reporter `jsonl`.
@@ -32,8 +33,7 @@ impl Reporter for Jsonl {
         object.insert("case".to_owned(), outcome.id.case.as_str().into());
         object.insert("language".to_owned(), outcome.language.as_str().into());
         object.insert("model".to_owned(), Value::Null);
-        serde_json::to_writer(&mut self.writer, &object)?;
-        self.writer.write_all(b"\n")?;
+        writeln!(self.writer, "{}", json_line(&object)?)?;
         self.writer.flush()
     }
 

@@ -6,7 +6,6 @@ pub mod wire;
 
 use std::io::{self, Write};
 
-pub(crate) use human::escape;
 pub use human::{Human, explain_outcome};
 pub use jsonl::Jsonl;
 

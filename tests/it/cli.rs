@@ -469,3 +469,53 @@ cases:
         );
     }
 }
+
+#[test]
+fn what_programs_print_drives_neither_terminal_nor_ci() {
+    let code = "print('\\x1b[2J\\u009b31m\\u202e')\nprint('::error::hi')\nprint('  ::add-mask::x ##[error]y')\nraise ValueError('\\x1b]52;c;eA==\\x07')";
+    let suite = serde_json::json!({
+        "expect": "nothing of the kind",
+        "cases": [{"name": "prints", "reply": format!("```python\n{code}\n```")}],
+    });
+    let project = TempProject::new(&[("suites/loud.yaml", &suite.to_string())]);
+    let row = serde_json::json!({"id": "\u{9b}", "code": code, "expect": "1"}).to_string();
+    let reply = format!("```python\n{code}\n```");
+    let ran = [
+        project.run(&["run"]),
+        project.run(&["run", "--format", "jsonl"]),
+        project.run(&["test"]),
+        project.run(&["explain", "loud::prints", "--run"]),
+        project.run_with(&["try", "suites/loud.yaml"], &reply),
+        project.run_with(&["try", "suites/loud.yaml", "--json"], &reply),
+        project.run_with(&["score"], &row),
+    ];
+    for ran in ran {
+        let text = ran.stdout + &ran.stderr;
+        assert!(
+            !text.contains(['\x1b', '\u{9b}', '\u{202e}', '\x07']),
+            "{text:?}"
+        );
+        assert!(!text.contains("##["), "{text}");
+        let is_command = |line: &str| line.trim_start().starts_with("::");
+        assert!(!text.lines().any(is_command), "{text}");
+    }
+}
+
+#[test]
+fn what_a_suite_says_drives_no_terminal() {
+    for suite in [
+        "language: \"\\e[2Jpython\"\ncases: [{reply: x}]\n",
+        "cases: [{name: \"\\x9b\", reply: x, expect: x}]\n",
+        "cases: [{name: \"\\u202e\", reply: x, expect: x}]\n",
+        "\"\\e[2J\": 1\ncases: [{reply: x, expect: x}]\n",
+        "cases: [{reply: x, expect: {\"\u{9b}\": x}}]\n",
+    ] {
+        let project = TempProject::new(&[("suites/a.yaml", suite)]);
+        let ran = project.run(&["check"]).expect_status(2);
+        assert!(
+            !ran.stderr.contains(['\x1b', '\u{9b}', '\u{202e}']),
+            "{:?}",
+            ran.stderr
+        );
+    }
+}

@@ -6,6 +6,7 @@ use crate::support::root;
 
 /// Modules from the bottom up; each may use those of lower rank, and itself.
 const RANKS: &[(&str, u8)] = &[
+    ("escape", 0),
     ("source", 0),
     ("diagnostic", 1),
     ("program", 2),

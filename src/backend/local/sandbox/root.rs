@@ -41,6 +41,9 @@ const CONFIGURATION: &[&str] = &[
 const NAMES: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 
+/// Directories whose installations use each other.
+const STORES: &[&str] = &["/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
+
 /// The host's directories that programs see besides the system's own.
 pub(in super::super) type Places = BTreeSet<PathBuf>;
 
@@ -62,26 +65,30 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
             Some(name) if name == "bin" || name == "Scripts" => directory.parent(),
             _ => None,
         };
-        // A home directory, or one that holds it, is no installation: only the file is shown.
-        let installation = installation.filter(|installation| {
-            *installation != Path::new("/")
-                && !home
-                    .as_ref()
-                    .is_some_and(|home| home.starts_with(installation))
-        });
+        let environment = installation
+            .and_then(|installation| fs::read_to_string(installation.join("pyvenv.cfg")).ok());
+        // What a link stands in says nothing of what it leads to, and a home directory, or one that
+        // holds it, is no installation: only the file is shown.
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
+        let installation = installation
+            .filter(|_| !is_link || environment.is_some())
+            .filter(|installation| !is_too_wide(installation, home.as_deref()));
         let place = installation.unwrap_or(&path);
         if !SYSTEM.iter().any(|system| place.starts_with(system)) {
             places.insert(place.to_path_buf());
         }
         if let Ok(target) = fs::read_link(&path) {
-            links.push(directory.join(target));
+            let target = directory.join(target);
+            if let (Some(parent), Some(name)) = (target.parent(), target.file_name())
+                && let Ok(parent) = fs::canonicalize(parent)
+            {
+                links.push(parent.join(name));
+            }
         }
         if let Ok(real) = fs::canonicalize(&path) {
             links.push(real);
         }
-        let configuration = installation
-            .and_then(|installation| fs::read_to_string(installation.join("pyvenv.cfg")).ok());
-        for line in configuration.iter().flat_map(|text| text.lines()) {
+        for line in environment.iter().flat_map(|text| text.lines()) {
             if let Some((key, value)) = line.split_once('=')
                 && key.trim() == "home"
                 && let Some(name) = path.file_name()
@@ -89,14 +96,18 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
                 links.push(Path::new(value.trim()).join(name));
             }
         }
-        if let Some(store) = ["/nix/store", "/gnu/store"]
-            .iter()
-            .find(|store| place.starts_with(store))
-        {
+        if let Some(store) = STORES.iter().find(|store| place.starts_with(store)) {
             places.insert(PathBuf::from(store));
         }
     }
     places
+}
+
+/// Whether a directory holds more than an interpreter: a home, one above it, or the place in it where
+/// programs keep their data.
+fn is_too_wide(directory: &Path, home: Option<&Path>) -> bool {
+    directory == Path::new("/")
+        || home.is_some_and(|home| home.starts_with(directory) || directory == home.join(".local"))
 }
 
 /// The devices that programs see and write to.
@@ -336,6 +347,14 @@ mod tests {
         );
         fs::write(root.join("work/venv/pyvenv.cfg"), home).unwrap();
         assert_eq!(places(&linked), ["pyenv/versions/3.11", "work/venv"]);
+        // A link brings what it leads to, and not what lies beside it.
+        let managed = make("share/python/3.12/bin/python3.12");
+        make("share/keys");
+        fs::create_dir_all(root.join("local/bin")).unwrap();
+        let link = root.join("local/bin/python3");
+        symlink("../../share/python/3.12/bin/python3.12", &link).unwrap();
+        assert!(managed.exists());
+        assert_eq!(places(&link), ["local/bin/python3", "share/python/3.12"]);
         // What lies by itself comes by itself, whatever lies beside it.
         make("secrets/key");
         assert_eq!(places(&make("secrets/tool")), ["secrets/tool"]);
