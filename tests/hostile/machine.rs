@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Where the users of programs begin when rewardspec is root, and what they are else.
+const FIRST_USER: u32 = 0x4000_0000;
+const NOBODY: u32 = 65534;
 /// How long what is left may take to go.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// Where programs would leave files if they could.
@@ -52,7 +56,7 @@ impl State {
             let owner = field("Uid:")
                 .and_then(|user| user.parse().ok())
                 .unwrap_or(0_u32);
-            if is_ours && !line.contains("cargo") || owner >= 0x4000_0000 {
+            if is_ours && !line.contains("cargo") || owner >= FIRST_USER {
                 things.insert(format!("process {pid}: {line}"));
             }
         }
@@ -71,9 +75,11 @@ impl State {
         }
         groups(Path::new("/sys/fs/cgroup"), &mut things);
         for place in PLACES {
+            let is_common = place.ends_with("tmp");
             things.extend(
                 entries(Path::new(place))
                     .iter()
+                    .filter(|path| !is_common || is_ours(path))
                     .map(|path| format!("file {}", path.display())),
             );
         }
@@ -103,10 +109,21 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
+/// Whether a file where everybody puts theirs is of rewardspec or of a user of its programs.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let owner = fs::symlink_metadata(path).map_or(0, |data| data.uid());
+    name.starts_with("rewardspec") || owner == NOBODY || owner >= FIRST_USER
+}
+
+/// Those of rewardspec: programs cannot make any, and services make theirs all the time.
 fn groups(directory: &Path, things: &mut BTreeSet<String>) {
     for path in entries(directory) {
         if path.is_dir() && !path.is_symlink() {
-            things.insert(format!("control group {}", path.display()));
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("rewardspec") {
+                things.insert(format!("control group {}", path.display()));
+            }
             groups(&path, things);
         }
     }

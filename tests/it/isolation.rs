@@ -184,6 +184,27 @@ fn a_virtual_environment_brings_its_packages_read_only() {
 }
 
 #[test]
+fn an_interpreter_behind_links_brings_what_they_lead_to() {
+    let project = TempProject::new(&[(
+        "suites/linked.yaml",
+        "language: {name: python, interpreter: ../local/bin/python}\n\
+         cases: [{name: runs, reply: 'import json; print(json.loads(\"5\"))', expect: 5}]\n",
+    )]);
+    let found = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    // A link to a link, in a directory that holds other things too.
+    let local = project.path().join("local/bin");
+    std::fs::create_dir_all(&local).unwrap();
+    std::os::unix::fs::symlink(found.trim(), local.join("python3")).unwrap();
+    std::os::unix::fs::symlink("python3", local.join("python")).unwrap();
+    let ran = project.run(JSONL);
+    assert_eq!(ran.json_lines()[0]["score"], 1.0, "{}", ran.stdout);
+}
+
+#[test]
 fn an_interpreter_that_is_not_there_skips_its_cases_and_says_so() {
     let suite = "language: {name: python, interpreter: ./nowhere/python}\nexpect: '5'\ncases: [{reply: print(5)}]\n";
     let ran = project(suite).run(&["run"]).expect_status(0);

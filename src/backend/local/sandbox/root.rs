@@ -100,7 +100,15 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
             places.insert(PathBuf::from(store));
         }
     }
-    places
+    // What lies in another place comes with it.
+    let is_within = |place: &Path| {
+        place
+            .ancestors()
+            .skip(1)
+            .any(|above| places.contains(above))
+    };
+    let outermost = places.iter().filter(|place| !is_within(place));
+    outermost.cloned().collect()
 }
 
 /// Whether a directory holds more than an interpreter: a home, one above it, or the place in it where
@@ -217,6 +225,7 @@ fn lay_out(
     for part in trees {
         match part {
             Part::Link(path, target) => {
+                lead_to(&inside(&path))?;
                 symlink(target, inside(&path)).in_step("make a link of the system")?;
             }
             Part::Tree(path, tree) => attach(&tree, &path)?,
@@ -275,16 +284,8 @@ fn lay_out(
 fn attach(tree: &OwnedFd, path: &Path) -> Result<(), String> {
     const HERE: &CStr = c"";
     let at = inside(path);
+    lead_to(&at)?;
     let kind = rustix::fs::fstat(tree).in_step("look at a part of the root")?;
-    if let Some(parent) = at.parent() {
-        // What leads to an interpreter, perhaps a home directory, is passed through and not listed.
-        let is_listed = ["etc", "dev"].iter().any(|listed| at.starts_with(listed));
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(if is_listed { 0o755 } else { 0o311 })
-            .create(parent)
-            .in_step("make a directory of the root")?;
-    }
     if rustix::fs::FileType::from_raw_mode(kind.st_mode) == rustix::fs::FileType::Directory {
         fs::create_dir_all(&at).in_step("make a directory of the root")?;
     } else {
@@ -298,6 +299,20 @@ fn attach(tree: &OwnedFd, path: &Path) -> Result<(), String> {
         MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
     )
     .in_step(&format!("bind {}", path.display()))
+}
+
+/// Makes what leads to a path of the new root.
+fn lead_to(at: &Path) -> Result<(), String> {
+    let Some(parent) = at.parent() else {
+        return Ok(());
+    };
+    // What leads to an interpreter, perhaps a home directory, is passed through and not listed.
+    let is_listed = ["etc", "dev"].iter().any(|listed| at.starts_with(listed));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(if is_listed { 0o755 } else { 0o311 })
+        .create(parent)
+        .in_step("make a directory of the root")
 }
 
 /// A path of the host as one relative to the new root.
@@ -350,6 +365,10 @@ mod tests {
         // A link brings what it leads to, and not what lies beside it.
         let managed = make("share/python/3.12/bin/python3.12");
         make("share/keys");
+        // A link in an installation comes with the installation.
+        let beside = root.join("share/python/3.12/bin/python3");
+        symlink("python3.12", &beside).unwrap();
+        assert_eq!(places(&beside), ["share/python/3.12"]);
         fs::create_dir_all(root.join("local/bin")).unwrap();
         let link = root.join("local/bin/python3");
         symlink("../../share/python/3.12/bin/python3.12", &link).unwrap();
