@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rewardspec::backend::local::{Local, LocalOptions};
-use rewardspec::program::{Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use rewardspec::program::{Cloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
 
 use machine::State;
 
@@ -110,6 +110,7 @@ fn job(code: &str, limits: Limits) -> Job {
             build: None,
             limits,
             network: false,
+            cloud: Cloud::default(),
         }),
         runs: vec![Run {
             command: vec![Word::Interpreter, text("-I"), text("-S"), text("main.py")],

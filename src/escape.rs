@@ -7,24 +7,32 @@ use std::io;
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-/// Whether a character drives a terminal, turns writing around or ends a line unseen.
+/// Whether a character drives a terminal, turns writing around, ends a line unseen or is not seen at
+/// all. Those that join letters and emoji are left.
 fn is_unseen(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether a bracket after this text would make a command of it: `##[`, `##vso[`, `##teamcity[`.
+fn is_before_bracket(text: &str) -> bool {
+    text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic())
+        .ends_with("##")
 }
 
 /// Text for people, lines and tabs kept.
 ///
 /// GitHub's runner obeys a line that begins with `::` after white space, and `##[` anywhere
-/// (actions/runner, `ActionCommand.cs`).
+/// (actions/runner, `ActionCommand.cs`); Azure Pipelines obeys `##vso[`, TeamCity `##teamcity[`.
 pub fn visible(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut is_at_start = true;
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         let is_command = letter == ':' && is_at_start && letters.peek() == Some(&':')
-            || letter == '[' && safe.ends_with("##");
+            || letter == '[' && is_before_bracket(&safe);
         match letter {
             '\n' | '\t' => safe.push(letter),
             '\r' => safe.push_str("\\r"),
@@ -99,7 +107,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
     ) -> io::Result<()> {
         let mut start = 0;
         for (at, letter) in fragment.char_indices() {
-            if is_unseen(letter) || letter == '[' && fragment[..at].ends_with("##") {
+            if is_unseen(letter) || letter == '[' && is_before_bracket(&fragment[..at]) {
                 writer.write_all(&fragment.as_bytes()[start..at])?;
                 for unit in letter.encode_utf16(&mut [0; 2]) {
                     write!(writer, "\\u{unit:04x}")?;
@@ -133,6 +141,8 @@ mod tests {
             ("::error::x", "\\u{3a}:error::x"),
             ("ok\n  ::add-mask::y", "ok\n  \\u{3a}:add-mask::y"),
             ("x ##[error]y", "x ##\\u{5b}error]y"),
+            ("##vso[task.complete]y", "##vso\\u{5b}task.complete]y"),
+            ("# #a[1] C##x [2]", "# #a[1] C##x [2]"),
             ("std::cout << a[::2]", "std::cout << a[::2]"),
         ] {
             assert_eq!(visible(text), shown);

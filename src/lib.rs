@@ -10,6 +10,7 @@
 //! | [`compile`] | names looked up, layers merged: evaluators |
 //! | [`evaluator`] | reply → program; executions → reward |
 //! | [`backend`] | program → execution |
+//! | [`e2b`] | a client of E2B, usable by itself |
 //! | [`run`] | drives the two, many at once |
 //! | [`report`] | outcomes for people and machines |
 //! | [`trials`] | every case as a test of `cargo test` |
@@ -30,6 +31,7 @@ pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod doctor;
+pub mod e2b;
 pub mod escape;
 pub mod evaluator;
 pub mod execution;

@@ -2,6 +2,7 @@
 //!
 //! Plain data. The evaluator makes it, a backend runs it; neither needs the other.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub struct Job {
 pub struct Program {
     /// How the interpreter or compiler is found.
     pub interpreter: Arc<Interpreter>,
-    /// Files put into the program's private directory before it starts.
+    /// Files put into the program's private directory before it starts; the first is the program.
     pub files: Vec<SourceFile>,
     /// The build command, if the language has one.
     pub build: Option<Vec<Word>>,
@@ -27,6 +28,29 @@ pub struct Program {
     pub limits: Limits,
     /// Whether the program may use the network.
     pub network: bool,
+    /// How it runs in E2B's cloud.
+    pub cloud: Cloud,
+}
+
+/// How a program runs in E2B's cloud.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cloud {
+    /// The template of its sandbox.
+    pub template: Option<String>,
+    /// As a process or as a notebook's cell.
+    pub mode: CloudMode,
+    /// The kernel that executes it as a cell; absent, there is none for its language.
+    pub kernel: Option<String>,
+}
+
+/// How code is executed in the cloud.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CloudMode {
+    /// A file, run as a process.
+    #[default]
+    Script,
+    /// A cell of a notebook, executed by the code interpreter.
+    Notebook,
 }
 
 /// One execution of a program.
@@ -40,6 +64,31 @@ pub struct Run {
     /// descriptor 4 comes back as [`Execution::private`](crate::execution::Execution::private).
     /// `None`: neither descriptor exists.
     pub private: Option<Vec<u8>>,
+}
+
+/// Descriptors that a program gets as its standard streams.
+#[derive(Debug)]
+pub struct Streams {
+    /// Standard input.
+    pub stdin: OwnedFd,
+    /// Standard output.
+    pub stdout: OwnedFd,
+    /// Standard error.
+    pub stderr: OwnedFd,
+}
+
+impl Streams {
+    /// The same streams by other descriptors.
+    ///
+    /// # Errors
+    /// When the process may have no more descriptors.
+    pub fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(Streams {
+            stdin: self.stdin.try_clone()?,
+            stdout: self.stdout.try_clone()?,
+            stderr: self.stderr.try_clone()?,
+        })
+    }
 }
 
 /// A file of a program.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use libtest_mimic::{Arguments, Failed, Trial};
 use similar::TextDiff;
 
-use crate::backend::Backend;
+use crate::backend::e2b::E2b;
 use crate::backend::interpreter;
 use crate::backend::local::{Local, LocalOptions};
 use crate::compile::{ExampleCheck, RuleExample};
@@ -23,7 +23,7 @@ use crate::program::{Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_outcome, wire};
 use crate::reward::FaultKind;
-use crate::run::{E2B_KEY, Outcome, Policy, Runner};
+use crate::run::{Outcome, Policy, Runner};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -62,9 +62,13 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         jobs,
         ..LocalOptions::default()
     });
+    let e2b = match E2b::from_environment(arguments.test_threads) {
+        Ok(e2b) => e2b,
+        Err(error) => return said(&error.message, 3),
+    };
     let shared = Arc::new(Shared {
         handle: runtime.handle().clone(),
-        runner: Runner::new(Backend::Local(local), None, policy),
+        runner: Runner::new(local, e2b, None, policy),
         missing: Mutex::default(),
         notices: Mutex::default(),
     });
@@ -243,7 +247,7 @@ fn bad_row(suite: &str, diagnostic: Diagnostic, project: &Project) -> Trial {
 
 fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>) -> Trial {
     let name = evaluator.id.to_string();
-    let missing = missing_interpreter(&evaluator.language);
+    let missing = shared.runner.missing(&evaluator);
     let ignored = evaluator.skip.is_some() || missing.is_some();
     if let Some(why) = &missing {
         shared.note_missing(why.clone());
@@ -270,7 +274,7 @@ fn chunk_trials(
         let name = format!("{suite}::rows {first}-{}", first + chunk.len() - 1);
         let missing = chunk
             .iter()
-            .find_map(|evaluator| missing_interpreter(&evaluator.language));
+            .find_map(|evaluator| shared.runner.missing(evaluator));
         if let Some(why) = &missing {
             shared.note_missing(why.clone());
         }
@@ -318,12 +322,14 @@ fn missing_interpreter(language: &Language) -> Option<String> {
 
 impl Shared {
     fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<(), Failed> {
-        let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-        match self.runner.refusal([evaluator.isolation]) {
-            Some((paragraph, _)) => self.note(paragraph),
+        match self
+            .runner
+            .refusal([(evaluator.backends.as_slice(), evaluator.isolation)])
+        {
+            Some((paragraph, _)) => self.note(format!("programs are not run: {paragraph}")),
             None => {
                 let backends = [evaluator.backends.as_slice()];
-                for notice in self.runner.notices(backends, key_is_set) {
+                for notice in self.runner.notices(backends) {
                     self.note(notice);
                 }
             }
@@ -456,6 +462,7 @@ impl Shared {
             build: language.build.as_ref().map(|build| build.words(&file)),
             limits: language.limits,
             network: false,
+            cloud: language.cloud.clone(),
         };
         let run = Run {
             command: language.run.words(&file),

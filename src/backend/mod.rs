@@ -1,51 +1,33 @@
 //! Runs programs. Knows nothing of expectations, replies or rewards.
 
+pub mod e2b;
 pub mod interpreter;
 pub mod local;
+mod output;
 
 use crate::execution::{InfrastructureError, JobResult};
 use crate::program::Job;
-use local::{Containment, Local};
+use e2b::E2b;
+use local::Local;
 
 /// Where programs run. A closed set: `match` shows every place where backends differ.
-#[derive(Debug)]
-pub enum Backend {
+#[derive(Debug, Clone, Copy)]
+pub enum Backend<'a> {
     /// This machine.
-    Local(Local),
+    Local(&'a Local),
+    /// E2B's cloud.
+    E2b(&'a E2b),
 }
 
-impl Backend {
+impl Backend<'_> {
     /// Runs a job: its build, then its runs.
     ///
     /// # Errors
-    /// When the machine fails; a program's failure is an execution.
+    /// When the machine or the cloud fails; a program's failure is an execution.
     pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
         match self {
             Backend::Local(local) => local.execute(job).await,
-        }
-    }
-
-    /// Programs that run at once.
-    pub fn slots(&self) -> usize {
-        match self {
-            Backend::Local(local) => local.slots(),
-        }
-    }
-
-    /// How well programs are contained here.
-    ///
-    /// # Errors
-    /// When no program can be started at all.
-    pub fn containment(&self) -> Result<&Containment, InfrastructureError> {
-        match self {
-            Backend::Local(local) => local.containment(),
-        }
-    }
-
-    /// Ends everything that is kept.
-    pub async fn close(&self) {
-        match self {
-            Backend::Local(local) => local.close().await,
+            Backend::E2b(e2b) => e2b.execute(job).await,
         }
     }
 }

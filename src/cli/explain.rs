@@ -48,11 +48,10 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
         Ok(runner) => runner,
         Err(exit) => return exit,
     };
-    let outcome = runtime.block_on(async {
-        let outcome = runner.evaluate(&evaluator, None).await;
-        runner.close().await;
-        outcome
-    });
+    let evaluated = runtime.block_on(super::evaluate(&runner, &evaluator, None));
+    let Some(outcome) = evaluated else {
+        return Exit::Interrupted;
+    };
     let _ = put_line(&format!(
         "\n== what came of it\n{}\n\nrepeat with: rewardspec explain '{}' --run",
         explain_outcome(&outcome),

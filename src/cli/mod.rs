@@ -18,14 +18,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::backend::Backend;
+use crate::backend::e2b::E2b;
 use crate::backend::local::{Local, LocalOptions};
 use crate::diagnostic::Diagnostics;
 use crate::escape::visible;
-use crate::evaluator::BackendChoice;
+use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::execution::Isolation;
 use crate::project::Project;
-use crate::run::{E2B_KEY, Policy, Runner};
+use crate::run::{Outcome, Policy, Runner};
 
 /// How the command ends. The first that applies, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,12 +153,11 @@ impl BackendArguments {
     ) -> Result<Runner, Exit> {
         let _entered = runtime.enter();
         let runner = self.runner(project)?;
-        if let Some((paragraph, _)) = runner.refusal([stated]) {
-            eprintln!("error: {paragraph}");
+        if let Some((paragraph, _)) = runner.refusal([(backends, stated)]) {
+            eprintln!("error: programs are not run: {paragraph}");
             return Err(Exit::Infrastructure);
         }
-        let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
-        for notice in runner.notices([backends], key_is_set) {
+        for notice in runner.notices([backends]) {
             eprintln!("note: {notice}");
         }
         Ok(runner)
@@ -178,15 +177,45 @@ impl BackendArguments {
             Some(BackendArgument::Local) => Some(BackendChoice::Local),
             Some(BackendArgument::E2b) => Some(BackendChoice::E2b),
         };
-        Ok(Runner::new(
-            Backend::Local(Local::new(LocalOptions {
-                jobs,
-                ..LocalOptions::default()
-            })),
-            forced,
-            policy,
-        ))
+        let local = Local::new(LocalOptions {
+            jobs,
+            ..LocalOptions::default()
+        });
+        let e2b = E2b::from_environment(self.jobs).map_err(|error| {
+            eprintln!("error: {error}");
+            Exit::Infrastructure
+        })?;
+        Ok(Runner::new(local, e2b, forced, policy))
     }
+}
+
+/// Waits until this process is asked to end, by the terminal or by another process.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+/// Scores one reply; nothing when this process was asked to end meanwhile. Ends the backends.
+async fn evaluate(
+    runner: &Runner,
+    evaluator: &Evaluator,
+    reply: Option<&Reply>,
+) -> Option<Outcome> {
+    let outcome = tokio::select! {
+        outcome = runner.evaluate(evaluator, reply) => Some(outcome),
+        () = interrupted() => None,
+    };
+    runner.close().await;
+    outcome
 }
 
 /// The runtime that waits for programs.

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{BackendArguments, Exit, colour, compile, open, refuse, runtime};
-use crate::backend::interpreter;
 use crate::compile::SuitePlan;
 use crate::diagnostic::did_you_mean;
-use crate::escape::json_line;
+use crate::escape::{json_line, visible};
 use crate::evaluator::{Evaluator, Reply};
 use crate::project::Project;
-use crate::report::{FORMATS, Reporter, Sink, Summary, explain_outcome};
+use crate::report::{FORMATS, Reporter, SKIP, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
-use crate::run::{E2B_KEY, Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{Outcome, Planned, Runner, Selection, run_all};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
@@ -83,14 +82,20 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         }
     };
     let cases = suites.iter().flat_map(|suite| &suite.cases);
-    let stated = cases
+    let stated: Vec<_> = cases
         .filter(|case| case.skip.is_none())
-        .map(crate::compile::CasePlan::isolation);
-    if let Some((paragraph, is_for_all)) = runner.refusal(stated) {
-        eprintln!("error: {paragraph}");
-        if is_for_all {
+        .map(|case| (case.backends(), case.isolation()))
+        .collect();
+    let stated = stated
+        .iter()
+        .map(|(backends, least)| (backends.as_slice(), *least));
+    match runner.refusal(stated) {
+        Some((paragraph, true)) => {
+            eprintln!("error: programs are not run: {paragraph}");
             return Exit::Infrastructure;
         }
+        Some((paragraph, false)) => eprintln!("error: some cases are not run: {paragraph}"),
+        None => {}
     }
     let evaluation = Evaluation {
         project: &project,
@@ -104,7 +109,12 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
             .any(|format| format.split('=').next() == Some("human")),
     };
     match runtime.block_on(evaluation.run(&mut reporters)) {
-        Ok(summary) => exit_of(&summary),
+        Ok(summary) => {
+            if let Some(why) = summary.nothing_ran() {
+                eprintln!("error: {}", visible(&why));
+            }
+            exit_of(&summary)
+        }
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Passed,
         Err(error) => trouble(&error),
     }
@@ -120,7 +130,7 @@ fn exit_of(summary: &Summary) -> Exit {
         Exit::Interrupted
     } else if summary.configuration > 0 {
         Exit::Configuration
-    } else if summary.infrastructure > 0 {
+    } else if summary.infrastructure > 0 || summary.nothing_ran().is_some() {
         Exit::Infrastructure
     } else if summary.failed > 0 {
         Exit::Below
@@ -223,7 +233,7 @@ impl Evaluation<'_> {
                 .plan(self.suites, self.project)
                 .filter(|planned| match planned {
                     Planned::Fault(_) => true,
-                    Planned::Case(evaluator) => match not_run(evaluator) {
+                    Planned::Case(evaluator) => match not_run(evaluator, self.runner) {
                         Some(reason) => {
                             summary.borrow_mut().skip(&reason);
                             false
@@ -245,7 +255,7 @@ impl Evaluation<'_> {
         });
         let interrupted = tokio::select! {
             () = work => false,
-            _ = tokio::signal::ctrl_c() => true,
+            () = super::interrupted() => true,
         };
         failed?;
         self.runner.close().await;
@@ -259,22 +269,21 @@ impl Evaluation<'_> {
     }
 
     fn notices(&self) -> Vec<String> {
-        let key_is_set = std::env::var_os(E2B_KEY).is_some_and(|key| !key.is_empty());
         let cases = self.suites.iter().flat_map(|suite| &suite.cases);
         let backends: Vec<_> = cases.map(crate::compile::CasePlan::backends).collect();
         self.runner
-            .notices(backends.iter().map(Vec::as_slice), key_is_set)
+            .notices(backends.iter().map(Vec::as_slice))
             .into_iter()
             .collect()
     }
 }
 
 /// Why a case is listed and not run.
-fn not_run(evaluator: &Evaluator) -> Option<String> {
+fn not_run(evaluator: &Evaluator, runner: &Runner) -> Option<String> {
     if let Some(reason) = &evaluator.skip {
-        return Some(format!("skip: {reason}"));
+        return Some(format!("{SKIP}{reason}"));
     }
-    interpreter::missing(&evaluator.language.interpreter)
+    runner.missing(evaluator)
 }
 
 pub(super) fn attempt(arguments: &TryArguments) -> Exit {
@@ -307,11 +316,10 @@ pub(super) fn attempt(arguments: &TryArguments) -> Exit {
         Ok(runner) => runner,
         Err(exit) => return exit,
     };
-    let outcome = runtime.block_on(async {
-        let outcome = runner.evaluate(&evaluator, Some(&reply)).await;
-        runner.close().await;
-        outcome
-    });
+    let evaluated = runtime.block_on(super::evaluate(&runner, &evaluator, Some(&reply)));
+    let Some(outcome) = evaluated else {
+        return Exit::Interrupted;
+    };
     let text = if arguments.json {
         let object = crate::report::wire::outcome(outcome.id.to_string().into(), None, &outcome);
         json_line(&object).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! `score`: JSONL rows in, results out, in order inside a window, as soon as they are known.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -73,11 +73,12 @@ pub(super) fn score(arguments: &ScoreArguments) -> Exit {
         written
     });
     match result {
+        Ok(End::Interrupted) => Exit::Interrupted,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Passed,
         Err(error) => refuse(&error.to_string(), None),
-        Ok(()) if arguments.strict && scorer.faults.of_rows => Exit::Configuration,
-        Ok(()) if arguments.strict && scorer.faults.of_machine => Exit::Infrastructure,
-        Ok(()) => Exit::Passed,
+        Ok(End::OfRows) if arguments.strict && scorer.faults.of_rows => Exit::Configuration,
+        Ok(End::OfRows) if arguments.strict && scorer.faults.of_machine => Exit::Infrastructure,
+        Ok(End::OfRows) => Exit::Passed,
     }
 }
 
@@ -94,11 +95,26 @@ struct Scorer {
     faults: Faults,
 }
 
+/// Why a stream of rows ended.
+enum End {
+    OfRows,
+    Interrupted,
+}
+
+/// A row that is being scored; ended when nobody waits for it any more.
+struct Scoring(JoinHandle<Results>);
+
+impl Drop for Scoring {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// The lines of one row's result.
 type Results = Vec<Map<String, Value>>;
 
 impl Scorer {
-    async fn stream(&mut self, unordered: bool) -> io::Result<()> {
+    async fn stream(&mut self, unordered: bool) -> io::Result<End> {
         let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_AHEAD);
         std::thread::spawn(move || {
             for line in io::stdin().lock().split(b'\n') {
@@ -107,7 +123,7 @@ impl Scorer {
                 }
             }
         });
-        let mut ordered: VecDeque<JoinHandle<Results>> = VecDeque::new();
+        let mut ordered: VecDeque<Scoring> = VecDeque::new();
         let mut any: JoinSet<Results> = JoinSet::new();
         let mut number = 0;
         let mut open = true;
@@ -126,19 +142,19 @@ impl Scorer {
                         if unordered {
                             any.spawn(work);
                         } else {
-                            ordered.push_back(tokio::spawn(work));
+                            ordered.push_back(Scoring(tokio::spawn(work)));
                         }
                     }
                 },
-                Some(results) = async { Some(ordered.front_mut()?.await) } => {
+                Some(results) = async { Some((&mut ordered.front_mut()?.0).await) } => {
                     ordered.pop_front();
                     self.write(results.unwrap_or_else(|error| panicked(&error)))?;
                 }
                 Some(results) = any.join_next() => self.write(results.unwrap_or_else(|error| panicked(&error)))?,
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                () = super::interrupted() => return Ok(End::Interrupted),
             }
         }
-        Ok(())
+        Ok(End::OfRows)
     }
 
     fn write(&mut self, results: Results) -> io::Result<()> {
@@ -171,28 +187,28 @@ impl Scorer {
                 Ok(compiled) => compiled,
                 Err(fault) => return vec![wire::fault(id, number, &fault)],
             };
-            let samples = replies.into_iter().enumerate().map(|(index, reply)| {
+            // Ended with this future, should it be dropped.
+            let mut samples = JoinSet::new();
+            for (index, reply) in replies.into_iter().enumerate() {
                 let (runner, evaluator) = (Arc::clone(&runner), Arc::clone(&evaluator));
-                (
-                    index,
-                    tokio::spawn(async move { runner.evaluate(&evaluator, Some(&reply)).await }),
-                )
-            });
+                samples
+                    .spawn(async move { (index, runner.evaluate(&evaluator, Some(&reply)).await) });
+            }
+            let mut outcomes = BTreeMap::new();
             let mut results = Vec::new();
-            for (index, task) in samples.collect::<Vec<_>>() {
-                match task.await {
-                    Ok(outcome) => results.push(wire::outcome(
-                        id.clone(),
-                        is_group.then_some(index),
-                        &outcome,
-                    )),
-                    Err(error) => results.push(wire::fault(
-                        id.clone(),
-                        number,
-                        &Fault::infrastructure(format!("an evaluation panicked: {error}")),
-                    )),
+            while let Some(joined) = samples.join_next().await {
+                match joined {
+                    Ok((index, outcome)) => drop(outcomes.insert(index, outcome)),
+                    Err(error) => {
+                        let message = format!("an evaluation panicked: {error}");
+                        let fault = Fault::infrastructure(message);
+                        results.push(wire::fault(id.clone(), number, &fault));
+                    }
                 }
             }
+            results.extend(outcomes.into_iter().map(|(index, outcome)| {
+                wire::outcome(id.clone(), is_group.then_some(index), &outcome)
+            }));
             results
         }
     }

@@ -18,7 +18,7 @@ use crate::evaluator::{
     BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
 };
 use crate::execution::Isolation;
-use crate::program::{Interpreter, SourceFile};
+use crate::program::{Cloud, Interpreter, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::expect::CompareSpec;
 use crate::syntax::suite::{BackendName, Choice, Keys, ReplySpec};
@@ -455,6 +455,9 @@ impl Compiler<'_> {
             .flatten()
             .filter_map(|(path, content)| self.file(path, content))
             .collect();
+        for diagnostic in keys.limits.iter().flat_map(values::too_low) {
+            self.report(diagnostic);
+        }
         let expect = expectations::compile(&keys, span, self);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let vars = keys
@@ -999,7 +1002,10 @@ impl CasePlan {
             self.written_at,
             &rendering,
         )?;
-        let mut limits = values::limits(language.limits, &template.keys.limits.unwrap_or_default());
+        let mut limits = values::limits(
+            language.limits,
+            &template.keys.limits.clone().unwrap_or_default(),
+        );
         if let Some(timeout) = &template.keys.timeout {
             limits.wall = timeout.value.0;
         }
@@ -1033,6 +1039,7 @@ impl CasePlan {
             score: template.score.clone(),
             limits,
             network: template.keys.network.unwrap_or(false),
+            cloud: cloud(&template.keys, &language),
             isolation: self.isolation(),
             backends: backends(&template.keys),
             skip: self.skip.clone(),
@@ -1130,6 +1137,20 @@ fn columns_of(row: &Row) -> Value {
             .iter()
             .map(|(key, value)| (key.as_str(), value_of(value))),
     )
+}
+
+/// What a suite says of the cloud, before what the language's rule says.
+fn cloud(keys: &Keys, language: &Language) -> Cloud {
+    let usual = &language.cloud;
+    let Some(written) = &keys.e2b else {
+        return usual.clone();
+    };
+    let mode = written.mode.as_ref();
+    Cloud {
+        template: written.template.clone().or_else(|| usual.template.clone()),
+        mode: mode.map_or(usual.mode, |mode| values::cloud_mode(mode.value)),
+        kernel: usual.kernel.clone(),
+    }
 }
 
 fn backends(keys: &Keys) -> Vec<BackendChoice> {

@@ -12,7 +12,7 @@ use crate::evaluator::compare::Comparator;
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
 use crate::evaluator::{Beside, CommandTemplate, FileNameRule, Language};
-use crate::program::{Interpreter, Limits, SourceFile};
+use crate::program::{Cloud, Interpreter, Limits, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::rules::{LanguageRule, Named, RulePack};
 use crate::syntax::value::Content;
@@ -299,6 +299,9 @@ fn compile_language(
         Some((first, rest)) if *first == rule.find.command => rest.to_vec(),
         _ => rule.find.version.clone(),
     };
+    for diagnostic in values::too_low(&rule.limits) {
+        diagnostics.push(diagnostic);
+    }
     let limits = values::limits(Limits::default(), &rule.limits);
     if diagnostics.list.len() > before {
         return None;
@@ -326,6 +329,11 @@ fn compile_language(
         helpers,
         exception,
         beside,
+        cloud: Cloud {
+            template: rule.e2b.template.clone(),
+            mode: rule.e2b.mode.map(values::cloud_mode).unwrap_or_default(),
+            kernel: rule.e2b.kernel.clone(),
+        },
     })
 }
 

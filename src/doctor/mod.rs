@@ -16,7 +16,7 @@ use crate::backend::interpreter::{Interpreters, Whose};
 use crate::backend::local::{Layer, Local};
 use crate::evaluator::Language;
 use crate::execution::{Execution, Isolation, Status};
-use crate::program::{Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use crate::program::{Cloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
 
 /// The hostile program.
 const ATTACK: &str = include_str!("attack.py");
@@ -304,6 +304,7 @@ async fn run(
                 ..Limits::default()
             },
             network: false,
+            cloud: Cloud::default(),
         }),
         runs: vec![Run {
             command: words

@@ -230,9 +230,11 @@ fn trouble(status: Status, wants_failure: bool) -> Option<Cause> {
         Status::Ok => None,
         Status::CompileError => Some(Cause::Compile),
         Status::Timeout => Some(Cause::Timeout),
-        Status::MemoryLimit | Status::ProcessLimit => Some(Cause::Memory),
+        Status::MemoryLimit => Some(Cause::Memory),
         Status::OutputLimit => Some(Cause::OutputLimit),
-        Status::RuntimeError | Status::Killed => (!wants_failure).then_some(Cause::Error),
+        Status::RuntimeError | Status::Killed | Status::ProcessLimit => {
+            (!wants_failure).then_some(Cause::Error)
+        }
     }
 }
 
@@ -255,26 +257,64 @@ fn how_it_ended(evaluator: &Evaluator, run: &Execution, which: Option<(usize, us
     let what = match run.status {
         Status::Ok => "ran without error".to_owned(),
         Status::RuntimeError => format!(
-            "ended with exit status {}{told}",
+            "ended with exit status {}{reason}{told}",
             run.exit_code.unwrap_or(-1)
         ),
         Status::CompileError => format!("did not compile{told}"),
-        Status::Killed => format!("was ended by signal {}{told}", run.signal.unwrap_or(-1)),
+        Status::Killed => format!("was ended by {}{reason}{told}", signal(run.signal)),
         Status::Timeout if run.reason.as_deref() == Some("cpu") => {
             format!("used more than {:?} of CPU time", limits.cpu)
         }
         Status::Timeout => format!("ran longer than {:?}", limits.wall),
-        Status::MemoryLimit => format!(
-            "used more than {} MiB of memory{reason}",
-            limits.memory >> 20
+        Status::MemoryLimit => format!("used more than {} of memory{reason}", size(limits.memory)),
+        Status::OutputLimit => {
+            let stream = match (run.stdout.truncated, run.stderr.truncated) {
+                (false, true) => "standard error",
+                _ => "standard output",
+            };
+            format!("wrote more than {} to {stream}", size(limits.output))
+        }
+        Status::ProcessLimit => format!(
+            "wanted more than {} processes and threads{reason}{told}",
+            limits.processes
         ),
-        Status::OutputLimit => format!("wrote more than {} bytes to one stream", limits.output),
-        Status::ProcessLimit => format!("wanted more than {} processes{reason}", limits.processes),
     };
     match which {
         Some((index, of)) => format!("the program {what} (run {} of {of})", index + 1),
         None => format!("the program {what}"),
     }
+}
+
+/// A number of bytes in the largest unit that keeps it whole.
+fn size(bytes: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    match bytes {
+        _ if bytes >= MIB && bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        _ if bytes >= KIB && bytes.is_multiple_of(KIB) => format!("{} KiB", bytes / KIB),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+/// A signal by number, and by name where programs end by it of themselves (signal(7), x86 and ARM).
+fn signal(number: Option<i32>) -> String {
+    let number = number.unwrap_or(-1);
+    let name = match number {
+        2 => " (SIGINT)",
+        4 => " (SIGILL)",
+        6 => " (SIGABRT)",
+        7 => " (SIGBUS)",
+        8 => " (SIGFPE)",
+        9 => " (SIGKILL)",
+        11 => " (SIGSEGV)",
+        13 => " (SIGPIPE)",
+        15 => " (SIGTERM)",
+        24 => " (SIGXCPU)",
+        25 => " (SIGXFSZ)",
+        31 => " (SIGSYS)",
+        _ => "",
+    };
+    format!("signal {number}{name}")
 }
 
 fn shorten(text: &str) -> String {

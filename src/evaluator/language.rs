@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::code::LanguageTags;
-use crate::program::{Interpreter, Limits, SourceFile, Word};
+use crate::program::{Cloud, Interpreter, Limits, SourceFile, Word};
 
 /// A programming language.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Language {
     pub exception: Option<Regex>,
     /// How tests run in the program's own interpreter.
     pub beside: Option<Beside>,
+    /// How its programs run in E2B's cloud, where a suite does not say otherwise.
+    pub cloud: Cloud,
 }
 
 /// The runner that judges tests in the program's own interpreter.

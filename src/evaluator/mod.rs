@@ -25,7 +25,7 @@ pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language
 pub use score::{ScoreRule, Wanted};
 
 use crate::execution::{Isolation, JobResult};
-use crate::program::{Job, Limits, Program, Run, SourceFile};
+use crate::program::{Cloud, Job, Limits, Program, Run, SourceFile};
 use crate::reward::{Fault, Metric, Reward};
 use crate::source::Span;
 use crate::template::{TemplateId, Templates};
@@ -136,6 +136,8 @@ pub struct Evaluator {
     pub limits: Limits,
     /// Whether it may use the network.
     pub network: bool,
+    /// How it runs in E2B's cloud.
+    pub cloud: Cloud,
     /// The least isolation that it accepts, where it states one.
     pub isolation: Option<Isolation>,
     /// Where it may run, in order of preference.
@@ -310,6 +312,7 @@ impl Evaluator {
             build: language.build.as_ref().map(|build| build.words(&file)),
             limits: self.limits,
             network: self.network,
+            cloud: self.cloud.clone(),
         };
         Ok(Job {
             program: Arc::new(program),

@@ -544,11 +544,14 @@ impl Project {
 fn find_root(start: &Path) -> PathBuf {
     let start = std::path::absolute(start).unwrap_or_else(|_| start.to_path_buf());
     let marked = |directory: &Path| ROOT_MARKS.iter().any(|mark| directory.join(mark).exists());
-    start
-        .ancestors()
-        .find(|directory| marked(directory))
-        .unwrap_or(&start)
-        .to_path_buf()
+    if let Some(root) = start.ancestors().find(|directory| marked(directory)) {
+        return root.to_path_buf();
+    }
+    // Nothing marks one: it is where the command is called, whatever part of it was named.
+    match std::env::current_dir() {
+        Ok(here) if start.starts_with(&here) => here,
+        _ => start,
+    }
 }
 
 /// The name of a suite: its file's stem.

@@ -67,6 +67,9 @@ pub const FORMATS: &[Format] = &[
     },
 ];
 
+/// What begins the reason of a case that its author has skipped.
+pub const SKIP: &str = "skip: ";
+
 /// The counts of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
@@ -108,6 +111,17 @@ impl Summary {
                 FaultKind::Configuration | FaultKind::Input => self.configuration += 1,
             },
         }
+    }
+
+    /// Why nothing ran at all, though something was to: interpreters that are missing.
+    pub fn nothing_ran(&self) -> Option<String> {
+        let wanted: Vec<&(String, usize)> = self
+            .skipped
+            .iter()
+            .filter(|(reason, _)| !reason.starts_with(SKIP))
+            .collect();
+        let (reason, _) = wanted.first()?;
+        (self.cases == 0 && !self.interrupted).then(|| format!("no case could run: {reason}"))
     }
 
     /// Counts a case that is not run.

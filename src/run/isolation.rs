@@ -71,7 +71,7 @@ pub(super) fn explanation(containment: &Containment, least: Isolation) -> Option
         Isolation::Reduced | Isolation::Full => "",
     };
     Some(format!(
-        "programs are not run: {short}. Missing is {}.{danger} `rewardspec doctor` tries each layer and says what to do about it. To accept what this machine has, for code that you trust that far, write `--isolation {word}`, or for `cargo test` {ISOLATION}={word}.",
+        "{short}. Missing here: {}.{danger} `rewardspec doctor` tries each layer and says what to do about it. To accept what this machine has, for code that you trust that far, write `--isolation {word}`, or for `cargo test` {ISOLATION}={word}.",
         containment.missing_text(),
         word = reached.word(),
     ))

@@ -11,6 +11,9 @@ pub use isolation::{ISOLATION, Policy};
 pub use plan::{Planned, Selection};
 
 use crate::backend::Backend;
+use crate::backend::e2b::E2b;
+use crate::backend::interpreter;
+use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
 use crate::evaluator::{BackendChoice, CaseId, Evaluator, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
@@ -59,7 +62,9 @@ impl Outcome {
 /// Runs evaluators on the backends there are.
 #[derive(Debug)]
 pub struct Runner {
-    local: Backend,
+    local: Local,
+    /// Present when it can be used.
+    e2b: Option<E2b>,
     /// The only backend to use, whatever a case prefers.
     forced: Option<BackendChoice>,
     policy: Policy,
@@ -69,10 +74,16 @@ pub struct Runner {
 pub const E2B_KEY: &str = "E2B_API_KEY";
 
 impl Runner {
-    /// A runner on this machine's local backend.
-    pub fn new(local: Backend, forced: Option<BackendChoice>, policy: Policy) -> Self {
+    /// A runner on this machine, and on E2B where it can be used.
+    pub fn new(
+        local: Local,
+        e2b: Option<E2b>,
+        forced: Option<BackendChoice>,
+        policy: Policy,
+    ) -> Self {
         Runner {
             local,
+            e2b,
             forced,
             policy,
         }
@@ -80,7 +91,25 @@ impl Runner {
 
     /// Programs that run at once.
     pub fn slots(&self) -> usize {
-        self.local.slots()
+        self.local.slots() + self.e2b.as_ref().map_or(0, E2b::slots)
+    }
+
+    /// The backend that cases with this preference get; none when they can run nowhere.
+    pub fn choice(&self, wanted: &[BackendChoice]) -> Option<BackendChoice> {
+        let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
+        let can_be_had = |choice: &&BackendChoice| match choice {
+            BackendChoice::Local => true,
+            BackendChoice::E2b => self.e2b.is_some(),
+        };
+        wanted.iter().find(can_be_had).copied()
+    }
+
+    /// Why a case cannot run for want of an interpreter; the cloud has its own.
+    pub fn missing(&self, evaluator: &Evaluator) -> Option<String> {
+        match self.choice(&evaluator.backends) {
+            Some(BackendChoice::Local) => interpreter::missing(&evaluator.language.interpreter),
+            Some(BackendChoice::E2b) | None => None,
+        }
     }
 
     /// Scores a reply; absent, the reply that the case carries.
@@ -117,8 +146,7 @@ impl Runner {
                 "the case has no reply: write one under `reply`, or give one to `rewardspec try` or `rewardspec score` (asking models is not in this version)",
             ));
         };
-        let backend = self.backend(&evaluator.backends)?;
-        self.accept(evaluator.isolation)?;
+        let backend = self.backend(&evaluator.backends, evaluator.isolation)?;
         let attempt = evaluator.attempt(reply, nonce())?;
         extraction.clone_from(&attempt.extraction);
         program.clone_from(&attempt.program);
@@ -156,13 +184,17 @@ impl Runner {
     /// What isolation this machine lacks for cases that state these: in one paragraph what is
     /// missing, why and what to do, and whether none of the cases can run. A machine where nothing
     /// can be started is told of by each case.
-    pub fn refusal(
+    pub fn refusal<'a>(
         &self,
-        stated: impl IntoIterator<Item = Option<Isolation>>,
+        stated: impl IntoIterator<Item = (&'a [BackendChoice], Option<Isolation>)>,
     ) -> Option<(String, bool)> {
-        let containment = self.local.containment().ok()?;
         let (mut worst, mut runs) = (None, false);
-        for stated in stated {
+        for (backends, stated) in stated {
+            if self.choice(backends) != Some(BackendChoice::Local) {
+                runs = true;
+                continue;
+            }
+            let containment = self.local.containment().ok()?;
             let least = self.policy.least(stated);
             if containment.isolation.is_at_least(least) {
                 runs = true;
@@ -173,17 +205,25 @@ impl Runner {
                     .or(Some(least));
             }
         }
+        let containment = self.local.containment().ok()?;
         Some((isolation::explanation(containment, worst?)?, !runs))
     }
 
-    fn backend(&self, wanted: &[BackendChoice]) -> Result<&Backend, Fault> {
-        let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
-        if wanted.contains(&BackendChoice::Local) {
-            return Ok(&self.local);
+    fn backend(
+        &self,
+        wanted: &[BackendChoice],
+        isolation: Option<Isolation>,
+    ) -> Result<Backend<'_>, Fault> {
+        match (self.choice(wanted), &self.e2b) {
+            (Some(BackendChoice::Local), _) => {
+                self.accept(isolation)?;
+                Ok(Backend::Local(&self.local))
+            }
+            (Some(BackendChoice::E2b), Some(e2b)) => Ok(Backend::E2b(e2b)),
+            _ => Err(Fault::infrastructure(format!(
+                "{E2B_KEY} is not set, and the backend `e2b` needs it: get a key at https://e2b.dev/dashboard, or write `backend: [e2b, local]` to fall back to this machine"
+            ))),
         }
-        Err(Fault::infrastructure(
-            "the backend `e2b` is not in this version; `backend: [e2b, local]` falls back to this machine",
-        ))
     }
 
     /// Runs a job that belongs to no case, such as a rule's example.
@@ -200,21 +240,26 @@ impl Runner {
     pub fn notices<'a>(
         &self,
         evaluators: impl IntoIterator<Item = &'a [BackendChoice]>,
-        key_is_set: bool,
     ) -> BTreeSet<String> {
         let mut notices = BTreeSet::new();
         for wanted in evaluators {
-            let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
-            if !wanted.contains(&BackendChoice::Local) {
-                continue;
-            }
-            notices.extend(self.containment_notice());
-            if wanted.first() == Some(&BackendChoice::E2b) {
-                notices.insert(if key_is_set {
-                    format!("{E2B_KEY} is set, but the backend `e2b` is not in this version: running locally")
-                } else {
-                    format!("{E2B_KEY} is not set: running locally")
-                });
+            match self.choice(wanted) {
+                Some(BackendChoice::E2b) => {
+                    let domain = self.e2b.as_ref().map(E2b::place);
+                    notices.insert(format!(
+                        "running in E2B's cloud, {}",
+                        domain.unwrap_or_default()
+                    ));
+                }
+                Some(BackendChoice::Local) => {
+                    notices.extend(self.containment_notice());
+                    let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);
+                    if wanted.first() == Some(&BackendChoice::E2b) {
+                        notices.insert(format!("{E2B_KEY} is not set: running locally"));
+                    }
+                }
+                // Each case tells why it cannot run.
+                None => {}
             }
         }
         notices
@@ -227,7 +272,7 @@ impl Runner {
         match containment.isolation {
             Isolation::Full => None,
             Isolation::Reduced => Some(format!(
-                "isolation is reduced on this machine; missing is {missing}"
+                "isolation is reduced on this machine; missing: {missing}"
             )),
             Isolation::None => Some(format!(
                 "programs run as separate processes that are not isolated from this machine: score only code that you would run yourself ({missing})"
@@ -238,6 +283,9 @@ impl Runner {
     /// Ends everything that the backends keep.
     pub async fn close(&self) {
         self.local.close().await;
+        if let Some(e2b) = &self.e2b {
+            e2b.close().await;
+        }
     }
 }
 

@@ -5,15 +5,7 @@
 /// What to say of a key that the language has and this version has not.
 pub(super) fn key(map: &str, key: &str) -> Option<String> {
     let keys: &[&str] = match map {
-        "Keys" | "Suite" => &[
-            "matrix",
-            "e2b",
-            "model",
-            "samples",
-            "reference",
-            "require",
-            "only",
-        ],
+        "Keys" | "Suite" => &["matrix", "model", "samples", "reference", "require", "only"],
         "Limits" => &["total"],
         "Reply" => &["join", "field"],
         "Dataset" => &["format", "where", "limit", "shuffle", "seed", "on_bad_row"],
@@ -24,7 +16,7 @@ pub(super) fn key(map: &str, key: &str) -> Option<String> {
         "Content?" | "Tests?" => &[
             "credit", "stop", "call", "args", "kwargs", "returns", "raises",
         ],
-        "Language" => &["apart", "fork_server", "e2b", "check"],
+        "Language" => &["apart", "fork_server", "check"],
         "LanguageName?" => &["preload"],
         "RulePack" => &["models", "hacks"],
         _ => &[],
@@ -37,6 +29,7 @@ pub(super) fn key(map: &str, key: &str) -> Option<String> {
 pub(super) fn word(list: &str, word: &str, known: &[&str]) -> Option<String> {
     let words: &[&str] = match list {
         "Judged" => &["apart"],
+        "Reuse" => &["shared"],
         _ => &[],
     };
     (words.contains(&word) && !known.contains(&word))

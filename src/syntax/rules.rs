@@ -75,9 +75,24 @@ pub struct LanguageRule {
     pub exception: Option<Spanned<String>>,
     /// How tests run in the program's own interpreter.
     pub beside: Option<BesideRule>,
+    /// How its programs run in E2B's cloud.
+    #[serde(default)]
+    pub e2b: LanguageCloud,
     /// Programs and what they print.
     #[serde(default)]
     pub examples: Vec<LanguageExample>,
+}
+
+/// How a language's programs run in E2B's cloud, where a suite does not say otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename = "LanguageCloud")]
+pub struct LanguageCloud {
+    /// A template that has its tools.
+    pub template: Option<String>,
+    /// The code interpreter's kernel for it.
+    pub kernel: Option<String>,
+    /// As processes or as cells of a notebook.
+    pub mode: Option<super::suite::CloudModeName>,
 }
 
 /// The name of a program's file: fixed, or made from the class that the code declares.

@@ -40,6 +40,8 @@ keys! {
     "language" language: Choice,
     /// Where programs run.
     "backend" backend: OneOrMany<Spanned<BackendName>>,
+    /// How programs run in E2B's cloud.
+    "e2b" e2b: CloudSpec,
     /// The least isolation that is accepted.
     "isolation" isolation: Spanned<Isolation>,
     /// Wall time of one execution.
@@ -177,24 +179,54 @@ pub enum BackendName {
     E2b,
 }
 
+/// How programs run in E2B's cloud.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename = "Cloud")]
+pub struct CloudSpec {
+    /// The template of their sandboxes.
+    pub template: Option<String>,
+    /// As processes or as cells of a notebook.
+    pub mode: Option<Spanned<CloudModeName>>,
+    /// Whether each has a sandbox of its own.
+    pub reuse: Option<Spanned<Reuse>>,
+}
+
+/// How code is executed in the cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloudModeName {
+    /// A file, run as a process.
+    Script,
+    /// A cell of a notebook.
+    Notebook,
+}
+
+/// Whether programs share sandboxes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reuse {
+    /// One program, one sandbox.
+    Fresh,
+}
+
 /// Limits of one execution.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename = "Limits")]
 pub struct LimitsSpec {
     /// Memory of the process tree.
-    pub memory: Option<Size>,
+    pub memory: Option<Spanned<Size>>,
     /// CPU time of the process tree.
     pub cpu: Option<Time>,
     /// Bytes kept of each output stream; more ends the program.
-    pub output: Option<Size>,
+    pub output: Option<Spanned<Size>>,
     /// Processes and threads of the tree.
-    pub processes: Option<u32>,
+    pub processes: Option<Spanned<u32>>,
     /// Bytes of the files it writes.
-    pub disk: Option<Size>,
+    pub disk: Option<Spanned<Size>>,
     /// Files it makes.
-    pub inodes: Option<u32>,
+    pub inodes: Option<Spanned<u32>>,
     /// Open descriptors of one process.
-    pub open_files: Option<u32>,
+    pub open_files: Option<Spanned<u32>>,
     /// Wall time of the build.
     pub build: Option<Time>,
 }

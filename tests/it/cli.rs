@@ -25,6 +25,24 @@ fn project() -> TempProject {
 }
 
 #[test]
+fn a_project_is_where_the_command_is_called() {
+    let project = TempProject::bare(&[
+        (
+            "suites/file.yaml",
+            "cases: [{name: a, reply: {file: ../data/r.md}, expect: 1}]\n",
+        ),
+        ("data/r.md", "```python\nprint(1)\n```\n"),
+    ]);
+    for arguments in [
+        &["check"][..],
+        &["check", "suites/file.yaml"],
+        &["check", "suites"],
+    ] {
+        project.run(arguments).expect_status(0);
+    }
+}
+
+#[test]
 fn run_tells_what_failed_and_why_and_ends_with_1() {
     let ran = project().run(&["run"]).expect_status(1);
     for told in [
@@ -58,11 +76,16 @@ fn run_says_once_that_there_is_no_key() {
 }
 
 #[test]
-fn a_key_is_not_used_by_this_version_and_never_shown() {
-    let ran = project().run_env(&["run"], &[("E2B_API_KEY", "e2b_secret_value")]);
+fn a_cloud_that_is_not_reached_is_an_infrastructure_error_and_the_key_is_never_shown() {
+    let variables = [
+        ("E2B_API_KEY", "e2b_secret_value"),
+        ("E2B_API_URL", "http://127.0.0.1:1"),
+    ];
+    let ran = project().run_env(&["run"], &variables).expect_status(3);
     let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(told.contains("running in E2B's cloud"), "{told}");
     assert!(
-        told.contains("the backend `e2b` is not in this version: running locally"),
+        told.contains("E2B could not create a sandbox: the connection failed"),
         "{told}"
     );
     assert!(!told.contains("e2b_secret_value"), "{told}");

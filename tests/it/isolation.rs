@@ -89,7 +89,7 @@ fn containers_reach_reduced_and_say_what_is_missing() {
     assert_eq!(ran.json_lines()[0]["execution"]["isolation"], "reduced");
     assert!(
         ran.stderr
-            .contains("reduced on this machine; missing is namespaces: ")
+            .contains("reduced on this machine; missing: namespaces (")
     );
     let full = [JSONL, &["--isolation", "full"]].concat();
     run_on(Profile::Container, PLAIN, &full).expect_status(3);
@@ -207,11 +207,14 @@ fn an_interpreter_behind_links_brings_what_they_lead_to() {
 #[test]
 fn an_interpreter_that_is_not_there_skips_its_cases_and_says_so() {
     let suite = "language: {name: python, interpreter: ./nowhere/python}\nexpect: '5'\ncases: [{reply: print(5)}]\n";
-    let ran = project(suite).run(&["run"]).expect_status(0);
-    assert!(
-        ran.stdout
-            .contains("nowhere/python`, which runs python, is not there")
-    );
+    let why = "nowhere/python`, which runs python, is not there";
+    let beside = project(PLAIN);
+    beside.write("suites/other.yaml", suite);
+    let ran = beside.run(&["run"]).expect_status(0);
+    assert!(ran.stdout.contains(why), "{}", ran.stdout);
+    // Where nothing ran, nothing passed.
+    let ran = project(suite).run(&["run"]).expect_status(3);
+    assert!(ran.stdout.contains(why) && ran.stderr.contains("no case could run"));
 }
 
 #[test]

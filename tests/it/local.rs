@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rewardspec::backend::local::{Local, LocalOptions};
 use rewardspec::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
-use rewardspec::program::{Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use rewardspec::program::{Cloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
 
 use crate::container::{Profile, on_thread};
 use crate::support::TempProject;
@@ -57,6 +57,7 @@ fn job(interpreter: Interpreter, code: &str, limits: Limits, runs: Vec<Run>) -> 
         build: None,
         limits,
         network: false,
+        cloud: Cloud::default(),
     };
     Job {
         program: Arc::new(program),
@@ -221,6 +222,13 @@ promises! {
     what_a_program_writes_is_limited_and_gone
     a_full_directory_is_told
     streams_can_be_opened_by_name
+    nothing_is_born_beside_a_program
+    no_datagram_leaves
+    no_file_is_leased
+    memory_that_hides_is_found
+    what_one_leaves_is_not_the_next_ones
+    what_a_build_leaves_is_its_own_failure
+    a_signal_that_limits_use_is_no_limit
 }
 }
 
@@ -547,7 +555,7 @@ fn what_a_program_writes_is_limited_and_gone(engine: Engine) {
         inodes: 50,
         ..roomy()
     };
-    let code = "try:\n    open('big', 'wb').write(bytes(2 << 20))\nexcept OSError as error: print(error.errno)\n\
+    let code = "try:\n    open('big', 'wb').write(bytes(2 << 20))\nexcept OSError as error: print(error.errno, flush=True)\n\
                 import os\nos.remove('big')\nmade = 0\ntry:\n    while made < 500:\n        open(f'f{made}', 'w').close(); made += 1\nexcept OSError as error: print(error.errno, made < 50)";
     let ran = run_with(engine, code, limits, main_py());
     if matches!(engine, Engine::Container | Engine::ContainerOfNobody) {
@@ -593,6 +601,178 @@ fn streams_can_be_opened_by_name(engine: Engine) {
         (ran.stdout.text.as_str(), ran.stderr.text.as_str()),
         ("said\n", "said\n")
     );
+}
+
+/// A child of one's parent would be a child of the supervisor, which waits for none such.
+fn nothing_is_born_beside_a_program(engine: Engine) {
+    let code = "import ctypes, os\nlibc = ctypes.CDLL(None)\nsibling = libc.syscall(56 if os.uname().machine == 'x86_64' else 220, 0x8000, 0, 0, 0, 0)\nif sibling == 0: os._exit(0)\nprint(sibling)";
+    let ran = run(engine, code);
+    assert_eq!((ran.status, ran.stdout.text.as_str()), (Status::Ok, "-1\n"));
+}
+
+fn no_datagram_leaves(engine: Engine) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o777)).unwrap();
+    let path = directory.path().join("socket");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o777)).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let code = format!(
+        "import array, socket\nfor kind in (socket.SOCK_DGRAM, socket.SOCK_RAW, socket.SOCK_SEQPACKET, socket.SOCK_STREAM):\n\
+         \x20   try:\n        one, other = socket.socketpair(socket.AF_UNIX, kind)\n\
+         \x20       one.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [1]))], 0, {path:?})\n\
+         \x20   except OSError: pass\nprint('done')"
+    );
+    let ran = run(engine, &code);
+    assert_eq!(ran.stdout.text, "done\n", "{}", ran.stderr.text);
+    assert!(socket.recv(&mut [0; 8]).is_err());
+}
+
+/// A lease holds up whoever opens the file.
+fn no_file_is_leased(engine: Engine) {
+    let code = "import fcntl, os\nopen('own', 'w').close()\ntry:\n    fcntl.fcntl(os.open('own', os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK)\n    print('leased')\nexcept OSError: print('refused')";
+    assert_eq!(run(engine, code).stdout.text, "refused\n");
+}
+
+fn memory_that_hides_is_found(engine: Engine) {
+    let limits = Limits {
+        memory: 64 * MIB,
+        ..roomy()
+    };
+    for (what, code) in [
+        (
+            "shared pages that are not resident",
+            "import mmap, time\nheld = []\nfor n in range(40):\n    one = mmap.mmap(-1, 10 << 20)\n    one.write(b'x' * (10 << 20))\n    one.madvise(mmap.MADV_DONTNEED)\n    held.append(one)\ntime.sleep(1)",
+        ),
+        (
+            "page tables",
+            "import mmap, time\nheld = []\nfor n in range(100):\n    one = mmap.mmap(-1, 4 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, mmap.PROT_READ)\n    held.append(one)\n    for at in range(0, 4 << 30, 2 << 20): one[at]\ntime.sleep(1)",
+        ),
+        (
+            "threads without their first",
+            "import ctypes, os, threading, time\ndef hold():\n    time.sleep(0.3)\n    held = bytearray(b'x' * (110 << 20))\n    time.sleep(1)\n    os._exit(0)\nthreading.Thread(target=hold).start()\nctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)",
+        ),
+    ] {
+        let ran = run_with(engine, code, limits, main_py());
+        assert_ne!(ran.status, Status::Ok, "{what}");
+    }
+}
+
+/// Memory of namespaces is given back late, and a program may have the wrong one ended.
+fn what_one_leaves_is_not_the_next_ones(engine: Engine) {
+    let limits = Limits {
+        memory: 64 * MIB,
+        disk: 128 * MIB,
+        ..roomy()
+    };
+    let leaves = "import ctypes, os\nlibc = ctypes.CDLL(None, use_errno=True)\nlibc.shmat.restype = ctypes.c_void_p\n\
+        for n in range(5):\n    number = libc.shmget(0, 10 << 20, 0o1600)\n    if number < 0: break\n    ctypes.memset(libc.shmat(number, None, 0), 1, 10 << 20)\n\
+        open('large', 'wb').write(bytes(20 << 20))";
+    let fills =
+        "import os\nos.execvp('dd', ['dd', 'if=/dev/zero', 'of=large', 'bs=64k', 'count=1600'])";
+    runtime().block_on(async {
+        let backend = backend(engine, 1);
+        for code in [leaves, fills, leaves, fills] {
+            let attack = job(python(), code, limits, vec![main_py()]);
+            backend.execute(&attack).await.unwrap();
+            let small = "held = b'x' * (35 << 20)\nprint('fits')";
+            let next = job(python(), small, limits, vec![main_py()]);
+            let ran = backend.execute(&next).await.unwrap().runs.remove(0);
+            assert_eq!(
+                (ran.status, ran.stdout.text.as_str()),
+                (Status::Ok, "fits\n")
+            );
+        }
+    });
+}
+
+fn what_a_build_leaves_is_its_own_failure(engine: Engine) {
+    let limits = Limits {
+        disk: 4 * MIB,
+        ..roomy()
+    };
+    for code in [
+        // No program, or none that can be executed.
+        "pass",
+        "open('out', 'w').write('x')",
+        // Things that are hard to read.
+        "import os\nos.mkdir('locked')\nopen('locked/file', 'w').close()\nos.chmod('locked', 0)",
+        "import os\nopen('file', 'w').close(); os.mkfifo('pipe')\nos.chmod('file', 0)",
+        "import os\nfor n in range(1000): os.mkdir(f'd{n}')",
+        // What only seems small.
+        "for n in range(4): open(f'f{n}', 'w').truncate(3 << 20)",
+        // Somebody who goes on.
+        "import os\nif os.fork() == 0:\n    while True:\n        open('x', 'w').close(); os.remove('x')",
+    ] {
+        let mut program = Program::clone(&job(python(), code, limits, Vec::new()).program);
+        program.build = Some(main_py().command);
+        let runs = vec![Run {
+            command: vec![Word::Text("./out".to_owned())],
+            ..Run::default()
+        }];
+        let job = Job {
+            program: Arc::new(program),
+            runs,
+        };
+        let result = execute(engine, &job).unwrap();
+        let last = result.runs.last().or(result.build.as_ref()).unwrap();
+        let failed = [Status::RuntimeError, Status::CompileError];
+        assert!(failed.contains(&last.status), "{code}: {:?}", last.status);
+    }
+}
+
+fn a_signal_that_limits_use_is_no_limit(engine: Engine) {
+    let ran = run(
+        engine,
+        "import os, signal\nos.kill(os.getpid(), signal.SIGXCPU)",
+    );
+    assert_eq!(ran.status, Status::Killed);
+}
+
+#[test]
+fn children_that_nobody_waits_for_are_counted() {
+    Engine::Sandbox.test(|engine| {
+        if backend(engine, 1).containment().unwrap().isolation != Isolation::Full {
+            // Counted by control groups only.
+            return;
+        }
+        let limits = Limits {
+            cpu: Duration::from_secs(1),
+            ..roomy()
+        };
+        let code = "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\nwhile True:\n    if os.fork() == 0:\n        end = time.process_time() + 0.005\n        while time.process_time() < end: pass\n        os._exit(0)\n    time.sleep(0.004)";
+        let ran = run_with(engine, code, limits, main_py());
+        assert_eq!(
+            (ran.status, ran.reason.as_deref()),
+            (Status::Timeout, Some("cpu"))
+        );
+    });
+}
+
+#[test]
+fn an_interrupt_ends_scoring_at_once() {
+    let mark = Mark::new();
+    let project = TempProject::new(&[]);
+    let mut supervisor = std::process::Command::new(env!("CARGO_BIN_EXE_rewardspec"))
+        .arg("score")
+        .current_dir(project.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut rows = supervisor.stdin.take().unwrap();
+    for _ in 0..8 {
+        let row = serde_json::json!({
+            "code": "import time; time.sleep(600)", "args": [mark.0], "timeout": 60, "expect": {"runs": true},
+        });
+        std::io::Write::write_all(&mut rows, format!("{row}\n").as_bytes()).unwrap();
+    }
+    mark.wait_until(true, Duration::from_secs(20));
+    let pid = rustix::process::Pid::from_child(&supervisor);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(supervisor.wait().unwrap().code(), Some(130));
+    mark.wait_until(false, GONE_WITHIN);
 }
 
 #[test]

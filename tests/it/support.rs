@@ -12,9 +12,17 @@ pub(crate) struct TempProject {
 impl TempProject {
     /// A project with these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let project = TempProject::bare(&[("rewardspec.toml", "")]);
+        for (path, text) in files {
+            project.write(path, text);
+        }
+        project
+    }
+
+    /// Files without anything that marks a project.
+    pub(crate) fn bare(files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let project = TempProject { directory };
-        project.write("rewardspec.toml", "");
         for (path, text) in files {
             project.write(path, text);
         }

@@ -16,6 +16,7 @@ const RANKS: &[(&str, u8)] = &[
     ("evaluator", 4),
     ("syntax", 5),
     ("compile", 6),
+    ("e2b", 6),
     ("project", 7),
     ("backend", 7),
     ("run", 8),
@@ -27,7 +28,7 @@ const RANKS: &[(&str, u8)] = &[
 
 /// Modules of one rank do not know each other; a backend knows only what it runs and what came
 /// of it, so it cannot leak an expectation.
-const BACKEND_KNOWS: &[&str] = &["backend", "program", "execution"];
+const BACKEND_KNOWS: &[&str] = &["backend", "program", "execution", "e2b"];
 
 /// Modules that do no I/O.
 const PURE: &[&str] = &[

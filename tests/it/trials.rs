@@ -103,7 +103,7 @@ languages:
         "{}",
         ran.stderr
     );
-    let ran = project.run(&["run"]).expect_status(0);
+    let ran = project.run(&["run"]).expect_status(3);
     assert!(ran.stdout.contains("not run: 1"), "{}", ran.stdout);
 }
 

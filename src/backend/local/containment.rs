@@ -19,9 +19,9 @@ impl Containment {
         let missing: Vec<String> = self
             .missing
             .iter()
-            .map(|(layer, reason)| format!("{layer}: {reason}"))
+            .map(|(layer, reason)| format!("{layer} ({reason})"))
             .collect();
-        missing.join("; ")
+        missing.join(", ")
     }
 }
 
@@ -142,10 +142,12 @@ impl LayerName {
             LayerName::Landlock => {
                 "Linux 5.13 or newer with `landlock` in the boot parameter `lsm=`; a container's profile must let its three calls through"
             }
-            LayerName::LandlockScopes => "Linux 6.12 or newer",
+            LayerName::LandlockScopes => {
+                "Linux 6.12 or newer with `landlock` in the boot parameter `lsm=`"
+            }
             LayerName::TaskLimit => "run as a user that is not root, or as root with SETUID",
             LayerName::MemoryGroup | LayerName::TaskGroup => {
-                "run as root, or in a delegated group: `systemd-run --user --scope -p Delegate=yes rewardspec …`; sampling takes its place"
+                "run as root with all capabilities, or in a delegated group: `systemd-run --user --scope -p Delegate=yes rewardspec …`; sampling takes its place"
             }
         }
     }

@@ -50,10 +50,13 @@ impl Directory {
         Ok(home)
     }
 
-    /// A directory in it that is a copy of another.
-    pub(super) fn copy_of(&self, name: &str, built: &Path) -> io::Result<PathBuf> {
+    /// A directory in it that is a copy of what a program left in another.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::FileTooLarge`] when that is more than `bytes_max`, holes in files counted.
+    pub(super) fn copy_of(&self, name: &str, built: &Path, bytes_max: u64) -> io::Result<PathBuf> {
         let home = self.path.join(name);
-        copy(built, &home)?;
+        copy(built, &home, &mut { bytes_max })?;
         self.hand_over(&home)?;
         Ok(home)
     }
@@ -79,16 +82,29 @@ impl Drop for Directory {
     }
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+fn copy(from: &Path, to: &Path, left: &mut u64) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(to)?;
+    // Its owner may have taken the right to read from itself.
+    let _ = fs::set_permissions(from, Permissions::from_mode(0o700));
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        let kind = entry.file_type()?;
+        let (data, path) = (entry.metadata()?, entry.path());
         let target = to.join(entry.file_name());
-        if kind.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else if kind.is_file() {
-            fs::copy(entry.path(), target)?;
+        if data.is_dir() {
+            copy(&path, &target, left)?;
+        } else if data.is_file() {
+            *left = left
+                .checked_sub(data.len())
+                .ok_or(io::ErrorKind::FileTooLarge)?;
+            let mut mode = data.permissions().mode() & 0o777 | 0o600;
+            let _ = fs::set_permissions(&path, Permissions::from_mode(mode));
+            let bytes = fs::read(&path)?;
+            if bytes.starts_with(b"\x7fELF") {
+                // Where programs may not change modes, linkers leave this to others.
+                mode |= 0o100;
+            }
+            fs::write(&target, bytes)?;
+            fs::set_permissions(&target, Permissions::from_mode(mode))?;
         }
     }
     Ok(())
@@ -107,7 +123,14 @@ pub(super) fn extent(root: &Path, files_max: u64) -> (u64, u64) {
         if directory.as_os_str().len() > PATH_BYTES_MAX {
             return (bytes, u64::MAX);
         }
-        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+        let Ok(entries) = fs::read_dir(&directory) else {
+            // What is hidden may be anything; what was removed meanwhile is nothing.
+            if directory.exists() {
+                return (bytes, u64::MAX);
+            }
+            continue;
+        };
+        for entry in entries.flatten() {
             // A program may remove it meanwhile.
             let Ok(data) = entry.metadata() else { continue };
             files += 1;

@@ -3,20 +3,21 @@
 //! Each lane is a thread with slots of its own, used one at a time: processes of a slot are bound
 //! to the thread that made it. Jobs wait in one queue for the next free lane.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
-use super::sandbox::{Cancel, Group, Ran, RunOf, SCRATCH, Slot, SlotOrder, Users, places_of};
+use super::janitor::{Janitor, Left};
+use super::sandbox::{
+    Cancel, Group, InStep, NotRun, Ran, RunOf, SCRATCH, Slot, SlotOrder, Users, places_of,
+};
 use super::wire::EndedBy;
 use super::{Containment, MODE, command, environment};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
-use crate::program::{Job, Limits, Run};
+use crate::program::{Job, Limits, Program, Run, Streams};
 
 /// Numbers of this process's control groups, whichever backend they belong to.
 static GROUPS: AtomicU64 = AtomicU64::new(0);
@@ -62,6 +63,7 @@ impl Lanes {
                         seat,
                         shared,
                         slots: Vec::new(),
+                        group: None,
                     };
                     loop {
                         let work = receiver
@@ -123,17 +125,57 @@ impl Lanes {
         job: &Job,
         interpreter: &Path,
     ) -> Result<JobResult, InfrastructureError> {
+        let (job, interpreter) = (job.clone(), interpreter.to_path_buf());
+        let isolation = self.isolation;
+        self.in_a_lane(move |lane, cancel| lane.job(&job, &interpreter, cancel, isolation))
+            .await
+    }
+
+    /// Runs a program on streams that are somebody else's.
+    pub(super) async fn attach(
+        &self,
+        program: Arc<Program>,
+        run: Run,
+        streams: Streams,
+        interpreter: &Path,
+    ) -> Result<Execution, InfrastructureError> {
+        let interpreter = interpreter.to_path_buf();
+        let isolation = self.isolation;
+        self.in_a_lane(move |lane, cancel| {
+            let order = order_of(&program, &interpreter);
+            let run = RunOf {
+                attached: Some(streams),
+                ..run_of(
+                    &run,
+                    &interpreter,
+                    program.limits,
+                    &files_of(&program),
+                    false,
+                )
+            };
+            Ok(execution(
+                lane.run(&order, &run, cancel)?,
+                &program.limits,
+                isolation,
+            ))
+        })
+        .await
+    }
+
+    /// Has work done by the next free lane; dropped before that is done, it is ended.
+    async fn in_a_lane<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Lane, &Cancel) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, InfrastructureError> {
         let closed = || InfrastructureError::new("the local backend was closed");
         let cancel = Cancel::new()
             .map(Arc::new)
             .map_err(|error| super::failed("prepare a run", &error))?;
         let _cancelled_on_drop = CancelOnDrop(Arc::clone(&cancel));
         let (answer, answered) = oneshot::channel();
-        let (job, interpreter) = (job.clone(), interpreter.to_path_buf());
-        let isolation = self.isolation;
         let work: Work = Box::new(move |lane| {
             if !answer.is_closed() {
-                let _ = answer.send(lane.job(&job, &interpreter, &cancel, isolation));
+                let _ = answer.send(work(lane, &cancel));
             }
         });
         let sender = self
@@ -177,46 +219,35 @@ struct Shared {
 /// Makes control groups, and has them removed if this process is killed.
 #[derive(Debug)]
 struct Groups {
-    janitor: Mutex<Child>,
+    janitor: Janitor,
 }
 
 impl Groups {
     fn start(executable: &Path) -> Result<Groups, String> {
         drop(Group::new(&next_group())?);
-        let janitor = Command::new(executable)
-            .env_clear()
-            .env(MODE, "tidy")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("could not start the janitor of control groups: {error}"))?;
-        Ok(Groups {
-            janitor: Mutex::new(janitor),
-        })
+        let janitor = Janitor::start(executable).in_step("start a janitor of control groups")?;
+        Ok(Groups { janitor })
     }
 
     fn group(&self) -> Result<Group, String> {
         let group = Group::new(&next_group())?;
-        let mut janitor = self
-            .janitor
-            .lock()
-            .expect("no lane panics while it holds the janitor");
         for directory in group.directories() {
-            if let Some(pipe) = &mut janitor.stdin {
-                writeln!(pipe, "{}", directory.display())
-                    .map_err(|error| format!("the janitor of control groups is gone: {error}"))?;
-            }
+            let remembered = self.janitor.remember(Left::Group, directory);
+            remembered.in_step("speak to the janitor of control groups")?;
         }
         Ok(group)
     }
-}
 
-impl Drop for Groups {
-    fn drop(&mut self) {
-        if let Ok(janitor) = self.janitor.get_mut() {
-            drop(janitor.stdin.take());
-            let _ = janitor.wait();
+    /// Removes a group.
+    fn remove(&self, group: Group) {
+        let directories: Vec<PathBuf> = group
+            .directories()
+            .iter()
+            .map(|path| path.to_path_buf())
+            .collect();
+        drop(group);
+        for directory in directories {
+            self.janitor.forget(&directory);
         }
     }
 }
@@ -233,6 +264,8 @@ struct Lane {
     shared: Arc<Shared>,
     /// The one used last is first.
     slots: Vec<Slot>,
+    /// Counts its programs, one after the other.
+    group: Option<Group>,
 }
 
 impl Lane {
@@ -241,29 +274,54 @@ impl Lane {
             self.slots[..=index].rotate_right(1);
         } else {
             self.slots.truncate(SLOTS_KEPT - 1);
-            let group = match &self.shared.groups {
-                Some(groups) => Some(groups.group()?),
-                None => None,
-            };
             let user = self
                 .shared
                 .users
                 .as_ref()
                 .map(|users| users.user(self.seat));
             let executable = &self.shared.executable;
-            let slot = Slot::start(executable, (MODE, "slot"), order.clone(), user, group)?;
+            let counted = self.shared.groups.is_some();
+            let slot = Slot::start(executable, (MODE, "slot"), order.clone(), user, counted)?;
             self.slots.insert(0, slot);
         }
         Ok(&mut self.slots[0])
     }
 
     fn run(&mut self, order: &SlotOrder, run: &RunOf, cancel: &Cancel) -> Result<Ran, String> {
-        let ran = self.slot(order)?.run(run, cancel);
-        if ran.is_err() {
+        let mut is_second = false;
+        loop {
+            let group = self.take_group(&run.limits)?;
+            let ran = self.slot(order)?.run(run, group.as_ref(), cancel);
+            self.group = group;
+            let NotRun { message, has_begun } = match ran {
+                Ok(ran) => return Ok(ran),
+                Err(not_run) => not_run,
+            };
             // What state it is in is unknown.
             self.slots.remove(0);
+            // A slot that was lost before the program began may have been lost to another's.
+            if has_begun || is_second {
+                return Err(message);
+            }
+            is_second = true;
         }
-        ran
+    }
+
+    /// A group with these limits, in which nothing is left of the programs before.
+    fn take_group(&mut self, limits: &Limits) -> Result<Option<Group>, String> {
+        let Some(groups) = &self.shared.groups else {
+            return Ok(None);
+        };
+        let set = |group: &Group| group.limit(limits.memory, limits.processes);
+        if let Some(group) = self.group.take() {
+            if !group.is_used() && set(&group).is_ok() {
+                return Ok(Some(group));
+            }
+            groups.remove(group);
+        }
+        let group = groups.group()?;
+        set(&group).in_step("set the limits of a control group")?;
+        Ok(Some(group))
     }
 
     fn job(
@@ -274,24 +332,10 @@ impl Lane {
         isolation: Isolation,
     ) -> Result<JobResult, String> {
         let program = &job.program;
-        let order = SlotOrder {
-            places: places_of(interpreter),
-            network: program.network,
-        };
-        let sources = program.files.iter();
-        let mut files = Arc::new(
-            sources
-                .map(|file| (file.path.clone(), file.bytes.clone(), 0o644))
-                .collect::<Vec<_>>(),
-        );
-        let run_of = |run: &Run, limits: Limits, files: &Arc<Vec<_>>, keep_files| RunOf {
-            command: command(&run.command, interpreter),
-            environment: environment(interpreter, SCRATCH),
-            files: Arc::clone(files),
-            stdin: run.stdin.clone(),
-            private: run.private.clone(),
-            limits,
-            keep_files,
+        let order = order_of(program, interpreter);
+        let mut files = files_of(program);
+        let run_of = |run: &Run, limits, files: &Arc<_>, keep_files| {
+            run_of(run, interpreter, limits, files, keep_files)
         };
         let mut built = None;
         if let Some(words) = &program.build {
@@ -306,7 +350,7 @@ impl Lane {
             };
             let mut ran = self.run(&order, &run_of(&run, limits, &files, true), cancel)?;
             files = Arc::new(std::mem::take(&mut ran.files));
-            let mut build = execution(ran, isolation);
+            let mut build = execution(ran, &limits, isolation);
             if build.status != Status::Ok {
                 build.status = Status::CompileError;
                 return Ok(JobResult {
@@ -319,14 +363,54 @@ impl Lane {
         let mut runs = Vec::with_capacity(job.runs.len());
         for run in &job.runs {
             let run = run_of(run, program.limits, &files, false);
-            runs.push(execution(self.run(&order, &run, cancel)?, isolation));
+            runs.push(execution(
+                self.run(&order, &run, cancel)?,
+                &program.limits,
+                isolation,
+            ));
         }
         Ok(JobResult { build: built, runs })
     }
 }
 
+fn order_of(program: &Program, interpreter: &Path) -> SlotOrder {
+    SlotOrder {
+        places: places_of(interpreter),
+        network: program.network,
+    }
+}
+
+/// A program's files: path, content, mode.
+fn files_of(program: &Program) -> Arc<Vec<(String, Vec<u8>, u32)>> {
+    let files = program.files.iter();
+    Arc::new(
+        files
+            .map(|file| (file.path.clone(), file.bytes.clone(), 0o644))
+            .collect(),
+    )
+}
+
+fn run_of(
+    run: &Run,
+    interpreter: &Path,
+    limits: Limits,
+    files: &Arc<Vec<(String, Vec<u8>, u32)>>,
+    keep_files: bool,
+) -> RunOf {
+    RunOf {
+        command: command(&run.command, interpreter),
+        environment: environment(interpreter, SCRATCH),
+        files: Arc::clone(files),
+        stdin: run.stdin.clone(),
+        private: run.private.clone(),
+        attached: None,
+        limits,
+        keep_files,
+    }
+}
+
 /// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
-fn execution(ran: Ran, isolation: Isolation) -> Execution {
+fn execution(ran: Ran, limits: &Limits, isolation: Isolation) -> Execution {
     let is_ok = ran.by.is_none() && ran.exit_code == Some(0);
     let (status, reason) = if ran.memory_kill {
         (Status::MemoryLimit, Some("counted by the kernel"))
@@ -336,7 +420,9 @@ fn execution(ran: Ran, isolation: Isolation) -> Execution {
         (Status::OutputLimit, None)
     } else if ran.by == Some(EndedBy::Wall) {
         (Status::Timeout, Some("wall"))
-    } else if ran.by == Some(EndedBy::Cpu) || ran.signal == Some(libc::SIGXCPU) {
+    } else if ran.by == Some(EndedBy::Cpu)
+        || ran.signal == Some(libc::SIGXCPU) && ran.cpu >= limits.cpu
+    {
         (Status::Timeout, Some("cpu"))
     } else if ran.refused_task && !is_ok {
         (Status::ProcessLimit, None)

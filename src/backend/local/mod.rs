@@ -4,9 +4,10 @@
 mod containment;
 mod directory;
 #[cfg(target_os = "linux")]
+mod janitor;
+#[cfg(target_os = "linux")]
 mod lanes;
 mod launcher;
-mod output;
 mod process;
 mod sandbox;
 #[cfg(target_os = "linux")]
@@ -20,8 +21,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::interpreter::{Interpreters, Whose};
+#[cfg(target_os = "linux")]
+use crate::execution::Execution;
 use crate::execution::{InfrastructureError, Isolation, JobResult};
 use crate::program::{Job, Program, Word};
+#[cfg(target_os = "linux")]
+use crate::program::{Run, Streams};
 pub use containment::{Containment, Layer};
 use process::Processes;
 
@@ -42,7 +47,7 @@ pub fn enter() {
         #[cfg(target_os = "linux")]
         Some("slot") => sandbox::serve(),
         #[cfg(target_os = "linux")]
-        Some("tidy") => sandbox::tidy_up(),
+        Some("tidy") => janitor::serve(),
         #[cfg(target_os = "linux")]
         Some("probe") => sandbox::probe(argument()),
         #[cfg(target_os = "linux")]
@@ -232,6 +237,27 @@ impl Local {
             Engine::Sandbox(lanes) => lanes.execute(job, &interpreter).await,
             Engine::Processes(processes) => processes.execute(job, &interpreter).await,
         }
+    }
+
+    /// Runs a program whose standard streams are given, so that somebody can talk with it while it
+    /// runs; `run.stdin` is not used. It is ended when this is dropped.
+    ///
+    /// # Errors
+    /// When the interpreter is missing, the machine fails, or has no namespaces.
+    #[cfg(target_os = "linux")]
+    pub async fn attach(
+        &self,
+        program: Arc<Program>,
+        run: Run,
+        streams: Streams,
+    ) -> Result<Execution, InfrastructureError> {
+        let (Engine::Sandbox(lanes), _) = self.engine()? else {
+            return Err(InfrastructureError::new(
+                "programs that are talked with need namespaces, which this machine has not",
+            ));
+        };
+        let interpreter = self.interpreter(&program, Whose::Ours).await?;
+        lanes.attach(program, run, streams, &interpreter).await
     }
 
     async fn interpreter(

@@ -18,14 +18,20 @@ use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, Semaphore};
 
+use super::super::output::{self, Kept};
 use super::directory::{self, Directory};
+#[cfg(target_os = "linux")]
+use super::janitor::{Janitor, Left};
 use super::wire::{Answer, Confinement, Ended, EndedBy, Full, KILL, Order};
-use super::{MODE, command, environment, failed, output};
+use super::{MODE, command, environment, failed};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{Job, Limits, Run};
 
 /// Beyond a program's wall time, how long its launcher may take to say that it is over.
 const LAUNCHER_LATE: Duration = Duration::from_secs(5);
+
+/// After a program's end, how long what it wrote may take to be read.
+const STREAMS_LATE: Duration = Duration::from_secs(1);
 
 /// The portable way to run programs.
 #[derive(Debug)]
@@ -34,6 +40,23 @@ pub(super) struct Processes {
     free: Semaphore,
     /// Absent, programs may do what their user may.
     confined: Option<Identity>,
+    /// Started with the first program.
+    #[cfg(target_os = "linux")]
+    janitor: std::sync::OnceLock<Janitor>,
+}
+
+/// A directory that the janitor removes if this process cannot. Dropped after the directory.
+#[cfg(target_os = "linux")]
+struct Remembered<'a> {
+    janitor: &'a Janitor,
+    path: PathBuf,
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Remembered<'_> {
+    fn drop(&mut self) {
+        self.janitor.forget(&self.path);
+    }
 }
 
 /// The users that confined programs become, one for each that runs.
@@ -106,7 +129,25 @@ impl Processes {
             executable,
             free: Semaphore::new(count),
             confined,
+            #[cfg(target_os = "linux")]
+            janitor: std::sync::OnceLock::new(),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn remember(&self, path: &Path) -> io::Result<Remembered<'_>> {
+        let janitor = match self.janitor.get() {
+            Some(janitor) => janitor,
+            None => {
+                let started = Janitor::start(&self.executable)?;
+                self.janitor.get_or_init(|| started)
+            }
+        };
+        janitor.remember(Left::Directory, path)?;
+        Ok(Remembered {
+            janitor,
+            path: path.to_path_buf(),
+        })
     }
 
     /// Whether programs become users that are not this process's.
@@ -137,9 +178,17 @@ impl Processes {
         });
         let directory =
             Directory::new(user).map_err(|error| failed("make a private directory", &error))?;
+        #[cfg(target_os = "linux")]
+        let remembered = self
+            .remember(directory.path())
+            .map_err(|error| failed("start a janitor of directories", &error))?;
+        #[cfg(not(target_os = "linux"))]
+        let remembered = ();
+        // Dropped in this order: removed, then forgotten.
+        let (directory, _) = &(directory, remembered);
         let place = Place {
             interpreter,
-            directory: &directory,
+            directory,
             confinement: confinement.as_ref(),
         };
         let built = match &program.build {
@@ -174,9 +223,22 @@ impl Processes {
             // Each run begins with the same files, whatever the one before did to its own.
             let home = match &built {
                 None => directory.with_files(&name, &program.files),
-                Some((built, _)) => directory.copy_of(&name, built),
+                Some((built, _)) => directory.copy_of(&name, built, program.limits.disk),
             };
-            let home = home.map_err(|error| failed("write the program", &error))?;
+            let home = match (home, &built) {
+                (Err(error), Some((_, build))) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    let build = Execution {
+                        status: Status::CompileError,
+                        reason: Some("it left more than it may write".to_owned()),
+                        ..build.clone()
+                    };
+                    return Ok(JobResult {
+                        build: Some(build),
+                        runs: Vec::new(),
+                    });
+                }
+                (home, _) => home.map_err(|error| failed("write the program", &error))?,
+            };
             runs.push(self.run(run, &program.limits, &home, &place).await?);
             directory::remove(&home);
         }
@@ -198,11 +260,29 @@ impl Processes {
             .map_err(|error| failed("start the launcher", &error))?;
         let order = order(run, limits, home, place);
         let flooded = Notify::new();
-        let (stdout, stderr, ended) = tokio::join!(
-            output::capture(launched.stdout, limits.output, &flooded),
-            output::capture(launched.stderr, limits.output, &flooded),
-            converse(launched.control, &order, run, limits, &flooded),
-        );
+        let mut kept = [Kept::new(limits.output), Kept::new(limits.output)];
+        let ended = {
+            let [stdout, stderr] = &mut kept;
+            let reading = async {
+                tokio::join!(
+                    output::capture(launched.stdout, stdout, limits.output, &flooded),
+                    output::capture(launched.stderr, stderr, limits.output, &flooded),
+                )
+            };
+            tokio::pin!(reading);
+            let conversing = converse(launched.control, &order, run, limits, &flooded);
+            tokio::pin!(conversing);
+            tokio::select! {
+                ended = &mut conversing => {
+                    // All that could write is gone. A stream that has not ended by then was given
+                    // away to somebody else.
+                    let _ = tokio::time::timeout(STREAMS_LATE, reading).await;
+                    ended
+                }
+                _ = &mut reading => conversing.await,
+            }
+        };
+        let [stdout, stderr] = kept.map(|kept| kept.finish(limits.output));
         let ended = match ended {
             Ok(ended) => ended,
             Err(error) => {
@@ -217,7 +297,7 @@ impl Processes {
             Some(_) => Isolation::Reduced,
             None => Isolation::None,
         };
-        Ok(execution(ended, stdout, stderr, isolation))
+        Ok(execution(ended, limits, stdout, stderr, isolation))
     }
 
     /// Ends what a launcher that was lost may have left.
@@ -386,8 +466,15 @@ async fn answer(read: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> io::Result
 }
 
 /// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
-fn execution(over: Over, stdout: Captured, stderr: Captured, isolation: Isolation) -> Execution {
+fn execution(
+    over: Over,
+    limits: &Limits,
+    stdout: Captured,
+    stderr: Captured,
+    isolation: Isolation,
+) -> Execution {
     let ended = over.ended;
+    let cpu = Duration::from_micros(ended.cpu_us);
     let full = ended.full.map(|full| match full {
         Full::Disk => super::DISK_FULL,
         Full::Inodes => super::INODES_FULL,
@@ -397,7 +484,9 @@ fn execution(over: Over, stdout: Captured, stderr: Captured, isolation: Isolatio
         _ if over.flooded || stdout.truncated || stderr.truncated => (Status::OutputLimit, None),
         Some(EndedBy::Wall) => (Status::Timeout, Some("wall")),
         Some(EndedBy::Cpu) => (Status::Timeout, Some("cpu")),
-        None if ended.signal == Some(libc::SIGXCPU) => (Status::Timeout, Some("cpu")),
+        None if ended.signal == Some(libc::SIGXCPU) && cpu >= limits.cpu => {
+            (Status::Timeout, Some("cpu"))
+        }
         Some(EndedBy::Supervisor) => (Status::OutputLimit, None),
         Some(EndedBy::Tasks) => (
             Status::ProcessLimit,
@@ -420,7 +509,7 @@ fn execution(over: Over, stdout: Captured, stderr: Captured, isolation: Isolatio
         stderr,
         private: over.private,
         wall: Duration::from_micros(ended.wall_us),
-        cpu: Duration::from_micros(ended.cpu_us),
+        cpu,
         peak_memory: ended.peak_bytes,
         backend: "local".to_owned(),
         isolation,

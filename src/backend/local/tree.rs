@@ -4,6 +4,7 @@
 //! session or group they made for themselves.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
@@ -65,9 +66,8 @@ fn usage_of_all(processes: Vec<Pid>) -> Usage {
         let Some((_, rest)) = stat.rsplit_once(") ") else {
             continue;
         };
-        if rest.starts_with('Z') {
-            continue;
-        }
+        // A first thread that has ended may have left others, which are seen through one of them.
+        let thread = rest.starts_with('Z').then(|| living_thread(pid));
         let fields: Vec<u64> = rest
             .split(' ')
             .map(|field| field.parse().unwrap_or(0))
@@ -76,10 +76,48 @@ fn usage_of_all(processes: Vec<Pid>) -> Usage {
         // 21 (proc(5)).
         let ticks: u64 = fields.get(11..15).map_or(0, |ticks| ticks.iter().sum());
         usage.cpu += Duration::from_millis(ticks * 1000 / ticks_per_second);
+        let pages = match &thread {
+            None => fields.get(21).copied(),
+            Some(Some((_, thread))) => thread
+                .split(' ')
+                .nth(21)
+                .and_then(|pages| pages.parse().ok()),
+            // It waits to be waited for.
+            Some(None) => continue,
+        };
         usage.tasks += fields.get(17).copied().unwrap_or(1);
-        usage.memory_bytes += fields.get(21).copied().unwrap_or(0) * page_bytes;
+        usage.memory_bytes += pages.unwrap_or(0) * page_bytes + page_table_bytes(pid);
     }
     usage
+}
+
+/// What `smaps_rollup` says of a process or thread; nothing when that has ended.
+fn read_memory(directory: &Path) -> std::io::Result<Option<String>> {
+    match fs::read_to_string(directory.join("smaps_rollup")) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A thread that has not ended, and what its `stat` says from the state on.
+fn living_thread(pid: Pid) -> Option<(PathBuf, String)> {
+    let threads = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    threads.into_iter().flatten().flatten().find_map(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(") ")?;
+        (!rest.starts_with('Z')).then(|| (thread.path(), rest.to_owned()))
+    })
+}
+
+/// Memory that maps memory: a program can have more of it than of anything else.
+fn page_table_bytes(pid: Pid) -> u64 {
+    let status =
+        fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPTE:"));
+    let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
 }
 
 /// Memory of these processes and their descendants with what they share counted once, where it can
@@ -87,16 +125,20 @@ fn usage_of_all(processes: Vec<Pid>) -> Usage {
 pub(super) fn proportional_bytes_of(roots: &[Pid]) -> Option<u64> {
     let mut bytes = 0;
     for pid in with_descendants(roots.to_vec()) {
-        let path = format!("/proc/{}/smaps_rollup", pid.as_raw_nonzero());
-        let text = match fs::read_to_string(path) {
-            Ok(text) => text,
-            // It is over, or about to be.
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => continue,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+        let whole = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+        let text = match read_memory(&whole) {
+            // Its first thread is over, or all is. Another thread tells the same.
+            Ok(None) => match living_thread(pid).map(|(thread, _)| read_memory(&thread)) {
+                Some(Ok(Some(text))) => text,
+                Some(Err(_)) => return None,
+                Some(Ok(None)) | None => continue,
+            },
+            Ok(Some(text)) => text,
             Err(_) => return None,
         };
         let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
         bytes += line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024;
+        bytes += page_table_bytes(pid);
     }
     Some(bytes)
 }

@@ -2,7 +2,7 @@
 //! ordered, and the end of its tree.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::super::sandbox::sys::{self, Cloned, Waited};
 use super::super::sandbox::{
-    Becoming, Filters, Grants, InStep, Openings, ProcessLimits, devices, readable,
+    Becoming, Filters, Grants, InStep, Openings, ProcessLimits, devices, readable, written_devices,
 };
 use super::super::usage::Usage;
 use super::super::wire::{Confinement, EndedBy, Full, Order};
@@ -54,14 +54,15 @@ pub(super) fn adopt_orphans() -> io::Result<()> {
 
 /// Bytes as a file without a name, read-only and at its beginning.
 pub(super) fn memory_file(reader: &mut impl Read, bytes: usize) -> io::Result<File> {
-    let memory = rustix::fs::memfd_create(c"input", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
+    let memory = rustix::fs::memfd_create(c"input", flags)?;
     let mut file = File::from(memory);
     let copied = io::copy(&mut reader.take(bytes as u64), &mut file)?;
     if copied != bytes as u64 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    file.rewind()?;
-    // Another user may read it only if it says so; opened anew, so that nobody can write to it.
+    sys::seal(&file)?;
+    // Another user may read it only if it says so; opened anew, at its beginning and for reading.
     rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(0o444))?;
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
@@ -293,7 +294,8 @@ fn walls(confinement: &Confinement) -> Result<(Grants, Filters), String> {
     let mut read = readable(&places, confinement.network);
     read.extend(MACHINE.iter().map(|path| (*path).to_owned()));
     let mut write = vec![".".to_owned()];
-    write.extend(devices());
+    write.extend(written_devices());
+    read.extend(devices());
     let grants = Grants {
         list: Vec::new(),
         read,
@@ -304,7 +306,7 @@ fn walls(confinement: &Confinement) -> Result<(Grants, Filters), String> {
         network: confinement.network,
         // The machine's own, by path or abstract name, are in reach.
         unix_sockets: false,
-        memory_files: false,
+        unseen_memory: false,
         shared: false,
         ownership: confinement.user.is_some(),
     };

@@ -2,20 +2,34 @@
 //! this user may make one; without, the supervisor samples.
 
 use std::fs;
-use std::io::{self, BufRead};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a group may take to become empty.
 const EMPTY_WITHIN: Duration = Duration::from_secs(5);
 
-/// A group for the programs of one slot. Removed with this value.
+/// What may be charged to a group that nobody uses: the kernel counts in batches.
+const UNUSED_BYTES: u64 = 512 * 1024;
+
+/// A group for programs, one after the other. Removed with this value.
 #[derive(Debug)]
 pub(in super::super) struct Group {
-    memory: PathBuf,
-    /// The same directory in version 2.
-    tasks: PathBuf,
-    is_version_2: bool,
+    memory: Directory,
+    /// Absent in version 2, where one directory has all controllers.
+    tasks: Option<Directory>,
+    /// Processor time; absent in version 2, and where it is not counted.
+    time: Option<Directory>,
+}
+
+/// A directory of a hierarchy. Removed with this value.
+#[derive(Debug)]
+struct Directory(PathBuf);
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
 }
 
 /// Counts since the group was made.
@@ -25,6 +39,8 @@ pub(super) struct Counts {
     pub(super) memory_kills: u64,
     /// Processes and threads that were refused.
     pub(super) refused_tasks: u64,
+    /// Processor time of all that were ever in it.
+    pub(super) cpu: Duration,
 }
 
 impl Group {
@@ -39,23 +55,24 @@ impl Group {
         let memory = place(&memberships, &mounts, Some("memory"));
         let tasks = place(&memberships, &mounts, Some("pids"));
         if let (Some(memory), Some(tasks)) = (memory, tasks) {
+            // Times are counted beside, where they are.
+            let time = place(&memberships, &mounts, Some("cpuacct"));
             let group = Group {
                 memory: made(&memory, name)?,
-                tasks: made(&tasks, name)?,
-                is_version_2: false,
+                tasks: Some(made(&tasks, name)?),
+                time: time.and_then(|time| made(&time, name).ok()),
             };
             return group.checked("memory.limit_in_bytes");
         }
         let unified = place(&memberships, &mounts, None).ok_or(
             "no hierarchy of control groups with the controllers memory and pids is mounted",
         )?;
-        let directory = made(&unified, name)?;
         let group = Group {
-            memory: directory.clone(),
-            tasks: directory,
-            is_version_2: true,
+            memory: made(&unified, name)?,
+            tasks: None,
+            time: None,
         };
-        if !group.memory.join("memory.max").exists() {
+        if !group.memory.0.join("memory.max").exists() {
             // Works where this process was given a group of its own to divide.
             let _ = fs::write(unified.join("cgroup.subtree_control"), "+memory +pids");
         }
@@ -63,23 +80,31 @@ impl Group {
     }
 
     fn checked(self, file: &str) -> Result<Group, String> {
-        if self.memory.join(file).exists() && self.tasks.join("pids.max").exists() {
+        if self.memory.0.join(file).exists() && self.tasks().join("pids.max").exists() {
             Ok(self)
         } else {
             Err(format!(
                 "the controllers memory and pids are not given to {}",
-                self.memory.display()
+                self.memory.0.display()
             ))
         }
     }
 
+    fn is_version_2(&self) -> bool {
+        self.tasks.is_none()
+    }
+
+    fn tasks(&self) -> &Path {
+        self.tasks.as_ref().map_or(&self.memory.0, |tasks| &tasks.0)
+    }
+
     /// The directories of the group.
     pub(in super::super) fn directories(&self) -> Vec<&Path> {
-        if self.is_version_2 {
-            vec![&self.memory]
-        } else {
-            vec![&self.memory, &self.tasks]
-        }
+        [Some(&self.memory), self.tasks.as_ref(), self.time.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|directory| directory.0.as_path())
+            .collect()
     }
 
     /// Takes a process in; all that it makes later is in too.
@@ -91,10 +116,10 @@ impl Group {
     }
 
     /// Sets the limits of the next program and begins a new peak.
-    pub(super) fn limit(&self, memory_bytes: u64, tasks: u64) -> io::Result<()> {
-        let memory = |file: &str, value: &str| fs::write(self.memory.join(file), value);
+    pub(in super::super) fn limit(&self, memory_bytes: u64, tasks: u64) -> io::Result<()> {
+        let memory = |file: &str, value: &str| fs::write(self.memory.0.join(file), value);
         let bytes = memory_bytes.to_string();
-        if self.is_version_2 {
+        if self.is_version_2() {
             memory("memory.max", &bytes)?;
             // Absent without swap, and in the group of version 2 only.
             let _ = memory("memory.swap.max", "0");
@@ -107,39 +132,56 @@ impl Group {
             let _ = memory("memory.memsw.limit_in_bytes", &bytes);
             let _ = memory("memory.max_usage_in_bytes", "0");
         }
-        fs::write(self.tasks.join("pids.max"), tasks.to_string())
+        fs::write(self.tasks().join("pids.max"), tasks.to_string())
+    }
+
+    /// Whether programs that are gone still have memory here: namespaces and what was in them are
+    /// given back a little later. File caches, which the kernel takes back when it needs to, do not
+    /// count.
+    pub(in super::super) fn is_used(&self) -> bool {
+        let text = fs::read_to_string(self.memory.0.join("memory.stat")).unwrap_or_default();
+        // Version 1 says `rss`, version 2 `anon`.
+        let bytes: u64 = ["rss ", "anon ", "shmem "]
+            .iter()
+            .filter_map(|name| text.lines().find_map(|line| line.strip_prefix(name)))
+            .filter_map(|number| number.trim().parse::<u64>().ok())
+            .sum();
+        bytes > UNUSED_BYTES
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let events = if self.is_version_2 {
+        let events = if self.is_version_2() {
             "memory.events"
         } else {
             "memory.oom_control"
         };
         Counts {
-            memory_kills: counter(&self.memory.join(events), "oom_kill"),
-            refused_tasks: counter(&self.tasks.join("pids.events"), "max"),
+            memory_kills: counter(&self.memory.0.join(events), "oom_kill"),
+            refused_tasks: counter(&self.tasks().join("pids.events"), "max"),
+            cpu: self.cpu(),
+        }
+    }
+
+    fn cpu(&self) -> Duration {
+        match &self.time {
+            Some(time) => {
+                let text = fs::read_to_string(time.0.join("cpuacct.usage")).unwrap_or_default();
+                Duration::from_nanos(text.trim().parse().unwrap_or(0))
+            }
+            None => Duration::from_micros(counter(&self.memory.0.join("cpu.stat"), "usage_usec")),
         }
     }
 
     /// The highest use since the limits were set, in bytes. The group of version 2 has no such
     /// number for less than its whole life.
     pub(super) fn peak_bytes(&self) -> u64 {
-        if self.is_version_2 {
+        if self.is_version_2() {
             return 0;
         }
-        fs::read_to_string(self.memory.join("memory.max_usage_in_bytes"))
+        fs::read_to_string(self.memory.0.join("memory.max_usage_in_bytes"))
             .ok()
             .and_then(|text| text.trim().parse().ok())
             .unwrap_or(0)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        for directory in self.directories() {
-            remove(directory);
-        }
     }
 }
 
@@ -173,11 +215,11 @@ fn place(memberships: &str, mounts: &str, controller: Option<&str>) -> Option<Pa
     Some(if own.is_dir() { own } else { mount })
 }
 
-fn made(parent: &Path, name: &str) -> Result<PathBuf, String> {
+fn made(parent: &Path, name: &str) -> Result<Directory, String> {
     let directory = parent.join(name);
     fs::create_dir(&directory)
-        .map_err(|error| format!("cannot make {}: {error}", directory.display()))?;
-    Ok(directory)
+        .map_err(|error| format!("cannot make a group in {}: {error}", parent.display()))?;
+    Ok(Directory(directory))
 }
 
 fn counter(file: &Path, name: &str) -> u64 {
@@ -189,7 +231,7 @@ fn counter(file: &Path, name: &str) -> u64 {
 }
 
 /// Removes a group once the processes in it are gone; ends those that are left.
-fn remove(directory: &Path) {
+pub(in super::super) fn remove(directory: &Path) {
     let deadline = Instant::now() + EMPTY_WITHIN;
     while let Err(error) = fs::remove_dir(directory) {
         if error.kind() == io::ErrorKind::NotFound || Instant::now() >= deadline {
@@ -203,18 +245,6 @@ fn remove(directory: &Path) {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-}
-
-/// Removes what a supervisor leaves when it is killed: reads from standard input, a line each, the
-/// directories it made, and once it is gone removes those that are left.
-pub(in super::super) fn tidy_up() -> ! {
-    // An interrupt from the terminal is meant for the supervisor.
-    let _ = rustix::process::setsid();
-    let made: Vec<String> = io::stdin().lock().lines().map_while(Result::ok).collect();
-    for path in made {
-        remove(Path::new(&path));
-    }
-    super::sys::exit(0)
 }
 
 #[cfg(test)]

@@ -58,6 +58,8 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_swapon,
     libc::SYS_swapoff,
     libc::SYS_reboot,
+    // Its contexts are few and shared by the whole machine.
+    libc::SYS_io_setup,
     libc::SYS_clock_settime,
     libc::SYS_clock_adjtime,
     libc::SYS_settimeofday,
@@ -93,8 +95,10 @@ const REFUSED: &[libc::c_long] = &[
 /// Of Linux 6.15; the same number on every architecture (asm-generic/unistd.h).
 const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
-/// Flags of clone(2) that make namespaces.
-const NAMESPACES: &[libc::c_int] = &[
+/// Flags of clone(2) that make namespaces, and the one that makes a child of one's parent: nobody
+/// would wait for it, and the end of its namespace would wait for that.
+const CLONE_FLAGS: &[libc::c_int] = &[
+    libc::CLONE_PARENT,
     libc::CLONE_NEWUSER,
     libc::CLONE_NEWNS,
     libc::CLONE_NEWPID,
@@ -104,14 +108,21 @@ const NAMESPACES: &[libc::c_int] = &[
     libc::CLONE_NEWCGROUP,
 ];
 
-/// Shared memory, semaphores and queues that belong to no process and outlive them all, and
-/// attributes of files, which Landlock does not look at: refused where a program has no namespaces
-/// of its own.
-const SHARED: &[libc::c_long] = &[
+/// Memory that no directory and no resident set shows: refused where memory is sampled.
+const UNSEEN_MEMORY: &[libc::c_long] = &[
+    libc::SYS_memfd_create,
+    libc::SYS_memfd_secret,
     libc::SYS_shmget,
     // Their numbers can be guessed.
     libc::SYS_shmat,
     libc::SYS_shmctl,
+];
+
+/// Semaphores and queues that belong to no process and outlive them all, attributes of files, which
+/// Landlock does not look at, and news of files, whose names it does not hide: refused where a
+/// program has no namespaces of its own.
+const SHARED: &[libc::c_long] = &[
+    libc::SYS_inotify_add_watch,
     libc::SYS_semget,
     libc::SYS_semop,
     libc::SYS_semtimedop,
@@ -179,10 +190,10 @@ pub(in super::super) struct Openings {
     pub(in super::super) network: bool,
     /// Local sockets; pairs of them are let through always.
     pub(in super::super) unix_sockets: bool,
-    /// Files in memory that no directory holds, which sampling cannot see.
-    pub(in super::super) memory_files: bool,
-    /// What namespaces keep to the program: shared memory, semaphores, message queues, attributes of
-    /// files.
+    /// Memory that sampling cannot see: files that no directory holds, memory shared without a file,
+    /// large buffers of sockets.
+    pub(in super::super) unseen_memory: bool,
+    /// What namespaces keep to the program: semaphores, message queues, attributes and news of files.
     pub(in super::super) shared: bool,
     /// What a user may do to files and processes of that user, wherever they are.
     pub(in super::super) ownership: bool,
@@ -205,8 +216,8 @@ impl Filters {
         let mut refuse = |calls: &[libc::c_long]| {
             refused.extend(calls.iter().map(|call| (*call, Vec::new())));
         };
-        if !openings.memory_files {
-            refuse(&[libc::SYS_memfd_create, libc::SYS_memfd_secret]);
+        if !openings.unseen_memory {
+            refuse(UNSEEN_MEMORY);
         }
         if !openings.shared {
             refuse(SHARED);
@@ -233,13 +244,34 @@ impl Filters {
             families.push(libc::AF_UNIX);
         }
         refused.insert(libc::SYS_socket, all_families_but(&families)?);
-        // A pair is connected to itself and to nothing else.
-        refused.insert(libc::SYS_socketpair, all_families_but(&[libc::AF_UNIX])?);
+        // A pair of streams is connected to itself and to nothing else; one of datagrams sends to any
+        // address, and a raw one is a datagram's.
+        let mut pairs = all_families_but(&[libc::AF_UNIX])?;
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
+            pairs.push(rule([(1, SeccompCmpOp::MaskedEq(0xf), kind)])?);
+        }
+        refused.insert(libc::SYS_socketpair, pairs);
+        // Holds up whoever opens the file, be it another program's interpreter.
+        let lease = rule([(1, SeccompCmpOp::Eq, libc::F_SETLEASE)])?;
+        refused.insert(libc::SYS_fcntl, vec![lease]);
+        if !openings.unseen_memory {
+            let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+            let mask = SeccompCmpOp::MaskedEq(u64::from(flags.cast_unsigned()));
+            refused.insert(libc::SYS_mmap, vec![rule([(3, mask, flags)])?]);
+            let option = |option| {
+                rule([
+                    (1, SeccompCmpOp::Eq, libc::SOL_SOCKET),
+                    (2, SeccompCmpOp::Eq, option),
+                ])
+            };
+            let options = [libc::SO_SNDBUF, libc::SO_SNDBUFFORCE];
+            let options = options.map(option).into_iter().collect::<Result<_, _>>()?;
+            refused.insert(libc::SYS_setsockopt, options);
+        }
         let mut clones = Vec::new();
-        for flag in NAMESPACES {
-            let flag = u64::from(flag.cast_unsigned());
-            let has_flag = condition(0, SeccompCmpOp::MaskedEq(flag), flag)?;
-            clones.push(SeccompRule::new(vec![has_flag]).map_err(io::Error::other)?);
+        for flag in CLONE_FLAGS {
+            let mask = SeccompCmpOp::MaskedEq(u64::from(flag.cast_unsigned()));
+            clones.push(rule([(0, mask, *flag)])?);
         }
         refused.insert(libc::SYS_clone, clones);
         // TIOCSTI types into a terminal, TIOCLINUX pastes into a console.
@@ -288,6 +320,19 @@ fn all_families_but(families: &[libc::c_int]) -> io::Result<Vec<SeccompRule>> {
         .map(|family| condition(0, SeccompCmpOp::Ne, family.cast_unsigned().into()))
         .collect::<io::Result<Vec<_>>>()?;
     Ok(vec![SeccompRule::new(is_other).map_err(io::Error::other)?])
+}
+
+/// A rule whose conditions, argument by argument, all hold.
+fn rule<const N: usize>(
+    conditions: [(u8, SeccompCmpOp, libc::c_int); N],
+) -> io::Result<SeccompRule> {
+    let conditions = conditions
+        .into_iter()
+        .map(|(argument, operator, value)| {
+            condition(argument, operator, value.cast_unsigned().into())
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+    SeccompRule::new(conditions).map_err(io::Error::other)
 }
 
 fn condition(argument: u8, operator: SeccompCmpOp, value: u64) -> io::Result<SeccompCondition> {

@@ -45,13 +45,15 @@ pub(super) use linux::*;
 mod linux {
     //! What the rest of the backend uses.
 
-    pub(in super::super) use super::cgroup::{Group, tidy_up};
+    pub(in super::super) use super::cgroup::{Group, remove as remove_group};
     pub(in super::super) use super::filter::{Filters, Grants, Openings};
     pub(in super::super) use super::probe::{Probed, probe};
     pub(in super::super) use super::program::{Becoming, ProcessLimits};
-    pub(in super::super) use super::root::{Places, SCRATCH, devices, places_of, readable};
+    pub(in super::super) use super::root::{
+        Places, SCRATCH, devices, places_of, readable, written_devices,
+    };
     pub(in super::super) use super::slot::serve;
-    pub(in super::super) use super::supervise::{Cancel, Ran, RunOf, Slot, SlotOrder};
+    pub(in super::super) use super::supervise::{Cancel, NotRun, Ran, RunOf, Slot, SlotOrder};
     pub(in super::super) use super::users::{USERS_EACH, Users};
 }
 
@@ -62,7 +64,7 @@ use std::io;
 #[cfg(target_os = "linux")]
 const LANDLOCK_IN_PART: &str = "this kernel has it only in part: scopes need Linux 6.12";
 #[cfg(target_os = "linux")]
-const LANDLOCK_ABSENT: &str = "this kernel has it not, or it is switched off (it needs Linux 5.13)";
+const LANDLOCK_ABSENT: &str = "this kernel has no Landlock, or it is switched off";
 
 /// Names the step in which a call failed: what a user is told when a layer is missing.
 #[cfg(target_os = "linux")]

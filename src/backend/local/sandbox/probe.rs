@@ -73,7 +73,7 @@ impl Prober {
                 self.namespaces(libc::CLONE_NEWNS)?;
                 root::enter(&root::Places::new(), false)?;
                 refused(
-                    fs::metadata("/home"),
+                    fs::metadata("/sys"),
                     "a directory of the machine is in sight",
                 )
             }),
@@ -98,7 +98,7 @@ impl Prober {
                 let filters = Filters::new(&Openings {
                     network: false,
                     unix_sockets: false,
-                    memory_files: false,
+                    unseen_memory: false,
                     shared: false,
                     ownership: false,
                 });

@@ -33,8 +33,19 @@ pub(in super::super) struct ProcessLimits {
     pub(in super::super) processes: Option<u64>,
 }
 
+/// The exit statuses of shells (POSIX, 2.8.2) for what cannot be executed and what is not there.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
+/// Ends a process that has become its program's, with a word on its standard error.
+pub(super) fn end_with(stderr: impl AsFd, message: &str, status: i32) -> ! {
+    let _ = rustix::io::write(stderr, format!("rewardspec: {message}\n").as_bytes());
+    sys::exit(status)
+}
+
 impl Becoming<'_> {
-    /// Becomes the program. Returns only when that fails.
+    /// Becomes the program. Returns only when the machine fails; a program that a build left and that
+    /// cannot be executed ends as it would in a shell.
     pub(in super::super) fn become_program(self) -> Result<Infallible, String> {
         // Moved up first, so that none is overwritten before it is put into its place.
         let moved: Vec<OwnedFd> = self
@@ -60,21 +71,32 @@ impl Becoming<'_> {
             .map(|(name, value)| text(&format!("{name}={value}")))
             .collect::<Result<_, _>>()?;
         let program = arguments.first().ok_or("a command has no words")?;
-        self.limits.set()?;
         for signal in 1..32 {
             if ![libc::SIGKILL, libc::SIGSTOP].contains(&signal) {
                 sys::default_action(signal);
             }
         }
         sys::set_mask(false).in_step("clear the signal mask")?;
-        if let Some((grants, filters)) = self.confined {
+        if let Some((grants, _)) = self.confined {
             rustix::thread::set_no_new_privs(true).in_step("give up privileges")?;
             sys::drop_capabilities().in_step("drop capabilities")?;
             super::filter::landlock(grants).in_step("restrict files")?;
+        }
+        // After what needs descriptors of its own.
+        self.limits.set()?;
+        if let Some((_, filters)) = self.confined {
             filters.install().in_step("filter system calls")?;
         }
         let error = sys::execute(program, &arguments, &environment);
-        Err(format!("cannot execute `{}`: {error}", self.command[0]))
+        let message = format!("cannot execute `{}`: {error}", self.command[0]);
+        if self.command[0].starts_with('/') {
+            return Err(message);
+        }
+        let status = match error.kind() {
+            io::ErrorKind::NotFound => NOT_FOUND,
+            _ => NOT_EXECUTABLE,
+        };
+        end_with(rustix::stdio::stderr(), &message, status)
     }
 }
 
@@ -101,11 +123,9 @@ impl ProcessLimits {
         if let Some(count) = self.processes {
             limit("processes", libc::RLIMIT_NPROC, count, count)?;
         }
-        limit(
-            "open files",
-            libc::RLIMIT_NOFILE,
-            self.open_files,
-            self.open_files,
-        )
+        // No more than the machine allows.
+        let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+        let count = most.map_or(self.open_files, |most| most.min(self.open_files));
+        limit("open files", libc::RLIMIT_NOFILE, count, count)
     }
 }

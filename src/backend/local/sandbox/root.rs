@@ -40,6 +40,25 @@ const CONFIGURATION: &[&str] = &[
 /// What name look-up needs, bound only for programs with a network.
 const NAMES: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
+/// Those that are written to. A map of `zero` that could be written would be memory that no resident
+/// set shows.
+const WRITTEN: &[&str] = &["null", "full"];
+
+/// What of an installation an interpreter needs. Other things may lie beside it: a project, a home.
+const OF_INSTALLATION: &[&str] = &[
+    "bin",
+    "sbin",
+    "Scripts",
+    "lib",
+    "lib32",
+    "lib64",
+    "libexec",
+    "include",
+    "ssl",
+    "share/zoneinfo",
+    "share/terminfo",
+    "pyvenv.cfg",
+];
 
 /// Directories whose installations use each other.
 const STORES: &[&str] = &["/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
@@ -50,7 +69,7 @@ pub(in super::super) type Places = BTreeSet<PathBuf>;
 /// What an interpreter needs outside the system's directories: its installation, and behind a
 /// virtual environment or a symbolic link the one that it came from.
 pub(in super::super) fn places_of(interpreter: &Path) -> Places {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let homes = homes();
     let mut places = Places::new();
     let mut links = vec![interpreter.to_path_buf()];
     let mut seen = BTreeSet::new();
@@ -72,10 +91,16 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
         let is_link = fs::symlink_metadata(&path).is_ok_and(|data| data.is_symlink());
         let installation = installation
             .filter(|_| !is_link || environment.is_some())
-            .filter(|installation| !is_too_wide(installation, home.as_deref()));
+            .filter(|installation| !is_too_wide(installation, &homes));
         let place = installation.unwrap_or(&path);
         if !SYSTEM.iter().any(|system| place.starts_with(system)) {
-            places.insert(place.to_path_buf());
+            match installation {
+                None => drop(places.insert(path.clone())),
+                Some(installation) => {
+                    let parts = OF_INSTALLATION.iter().map(|part| installation.join(part));
+                    places.extend(parts.filter(|part| part.exists()));
+                }
+            }
         }
         if let Ok(target) = fs::read_link(&path) {
             let target = directory.join(target);
@@ -111,14 +136,33 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
     outermost.cloned().collect()
 }
 
-/// Whether a directory holds more than an interpreter: a home, one above it, or the place in it where
-/// programs keep their data.
-fn is_too_wide(directory: &Path, home: Option<&Path>) -> bool {
-    directory == Path::new("/")
-        || home.is_some_and(|home| home.starts_with(directory) || directory == home.join(".local"))
+/// The homes of this machine: this user's, and those of `/etc/passwd`.
+fn homes() -> Vec<PathBuf> {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let others = users.lines().filter_map(|line| line.split(':').nth(5));
+    let own = std::env::var_os("HOME").map(PathBuf::from);
+    own.into_iter()
+        .chain(others.map(PathBuf::from))
+        // Services have directories of the system there.
+        .filter(|home| home.is_absolute() && !SYSTEM.iter().any(|system| home.starts_with(system)))
+        .collect()
 }
 
-/// The devices that programs see and write to.
+/// Whether a directory holds more than an interpreter: a home, one above it, or the place in it where
+/// programs keep their data.
+fn is_too_wide(directory: &Path, homes: &[PathBuf]) -> bool {
+    directory == Path::new("/")
+        || homes
+            .iter()
+            .any(|home| home.starts_with(directory) || directory == home.join(".local"))
+}
+
+/// The devices that programs write to.
+pub(in super::super) fn written_devices() -> impl Iterator<Item = String> {
+    WRITTEN.iter().map(|name| format!("/dev/{name}"))
+}
+
+/// The devices that programs read.
 pub(in super::super) fn devices() -> impl Iterator<Item = String> {
     DEVICES.iter().map(|name| format!("/dev/{name}"))
 }
@@ -256,6 +300,12 @@ fn lay_out(
         }
         symlink(target, path).in_step("make a link of the root")?;
     }
+    // Where E2B's sandboxes have their home: what writes there works here too.
+    let home = Path::new("home/user");
+    if !home.exists() {
+        lead_to(home)?;
+        symlink(SCRATCH, home).in_step("make /home/user")?;
+    }
     fs::create_dir_all("etc").in_step("make /etc")?;
     let id = sys::INSIDE_ID;
     for (name, text) in [
@@ -349,7 +399,11 @@ mod tests {
         };
         // nvm and pyenv: one directory a version.
         let node = make("nvm/versions/node/v20/bin/node");
-        assert_eq!(places(&node), ["nvm/versions/node/v20"]);
+        make("nvm/versions/node/v20/lib/node_modules/x");
+        assert_eq!(
+            places(&node),
+            ["nvm/versions/node/v20/bin", "nvm/versions/node/v20/lib"]
+        );
         // A virtual environment is links and a file that names its origin.
         make("pyenv/versions/3.11/bin/python3");
         let python = make("pyenv/versions/3.11/bin/python3.11");
@@ -361,19 +415,31 @@ mod tests {
             root.join("pyenv/versions/3.11/bin").display()
         );
         fs::write(root.join("work/venv/pyvenv.cfg"), home).unwrap();
-        assert_eq!(places(&linked), ["pyenv/versions/3.11", "work/venv"]);
+        // A project may be its own environment.
+        make("work/venv/expected.txt");
+        assert_eq!(
+            places(&linked),
+            [
+                "pyenv/versions/3.11/bin",
+                "work/venv/bin",
+                "work/venv/pyvenv.cfg"
+            ]
+        );
         // A link brings what it leads to, and not what lies beside it.
         let managed = make("share/python/3.12/bin/python3.12");
         make("share/keys");
         // A link in an installation comes with the installation.
         let beside = root.join("share/python/3.12/bin/python3");
         symlink("python3.12", &beside).unwrap();
-        assert_eq!(places(&beside), ["share/python/3.12"]);
+        assert_eq!(places(&beside), ["share/python/3.12/bin"]);
         fs::create_dir_all(root.join("local/bin")).unwrap();
         let link = root.join("local/bin/python3");
         symlink("../../share/python/3.12/bin/python3.12", &link).unwrap();
         assert!(managed.exists());
-        assert_eq!(places(&link), ["local/bin/python3", "share/python/3.12"]);
+        assert_eq!(
+            places(&link),
+            ["local/bin/python3", "share/python/3.12/bin"]
+        );
         // What lies by itself comes by itself, whatever lies beside it.
         make("secrets/key");
         assert_eq!(places(&make("secrets/tool")), ["secrets/tool"]);

@@ -52,8 +52,6 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
     let others = libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS | network;
     let places = setup.places.iter().cloned().collect();
     if let Some(user) = setup.user {
-        // Spared when the programs of the slot use up its memory; a program takes this back.
-        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         sys::unshare(others).in_step("make namespaces")?;
         name_the_host()?;
         root::enter(&places, setup.network)?;
@@ -76,7 +74,7 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .in_step("be bound to the supervisor")?;
     let mut write = vec![root::SCRATCH.to_owned()];
-    write.extend(root::devices());
+    write.extend(root::written_devices());
     let mut read = root::readable(&places, setup.network);
     read.extend(["/proc", "/dev", "/etc", "/tmp", "/var"].map(str::to_owned));
     let grants = Grants {
@@ -91,7 +89,7 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
         network: setup.network,
         // With the host's network come its abstract sockets, unless Landlock keeps them away.
         unix_sockets: !setup.network || missing.is_empty(),
-        memory_files: setup.counted,
+        unseen_memory: setup.counted,
         shared: true,
         ownership: true,
     };
@@ -259,7 +257,6 @@ impl Slot {
         init.write_all(b"+").in_step("tell init")?;
         init.read_exact(&mut [0]).in_step("hear init")?;
         drop(init);
-        let _ = fs::write("/proc/self/oom_score_adj", "0");
         rustix::process::setsid().in_step("start a session")?;
         std::env::set_current_dir(root::SCRATCH).in_step("enter the scratch directory")?;
         let scratch = File::open(".").in_step("open the scratch directory")?;
@@ -268,7 +265,13 @@ impl Slot {
         wire::receive::<()>(&fds.go)
             .in_step("hear the supervisor")?
             .ok_or("the supervisor is gone")?;
-        write_files(order, files)?;
+        if let Err(error) = write_files(order, files) {
+            if error.kind() == io::ErrorKind::StorageFull {
+                let message = "the program's files are larger, or more, than it may have";
+                super::program::end_with(&fds.stderr, message, FAILED);
+            }
+            return Err(error).in_step("write the files of a program");
+        }
         let mut descriptors = vec![fds.stdin, fds.stdout, fds.stderr];
         descriptors.extend(
             fds.private
@@ -285,8 +288,8 @@ impl Slot {
                 // A backstop behind the sampled sum; more, because an allocation is not yet use.
                 data_bytes: (!self.counted).then(|| order.memory_bytes.saturating_mul(2)),
                 open_files: order.open_files,
-                // Init counts too.
-                processes: Some(order.processes + 1),
+                // Init counts too. Where a control group limits them, it also tells; so it comes first.
+                processes: Some(order.processes + if self.counted { 16 } else { 1 }),
             },
             confined: Some((&self.grants, &self.filters)),
         };
@@ -396,22 +399,19 @@ fn prepare_init(order: &Order) -> Result<(), String> {
     .in_step("mount /proc")
 }
 
-fn write_files(order: &Order, mut files: impl Read) -> Result<(), String> {
+fn write_files(order: &Order, mut files: impl Read) -> io::Result<()> {
     for (path, length, mode) in &order.files {
         let path = Path::new(path);
         if let Some(parent) = path.parent().filter(|parent| *parent != Path::new("")) {
-            fs::create_dir_all(parent).in_step("make a directory of the program")?;
+            fs::create_dir_all(parent)?;
         }
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o644)
-            .open(path)
-            .in_step("make a file of the program")?;
-        io::copy(&mut files.by_ref().take(*length as u64), &mut file)
-            .in_step("write a file of the program")?;
-        file.set_permissions(fs::Permissions::from_mode(*mode))
-            .in_step("write a file of the program")?;
+            .open(path)?;
+        io::copy(&mut files.by_ref().take(*length as u64), &mut file)?;
+        file.set_permissions(fs::Permissions::from_mode(*mode))?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! are bound to the thread that made the slot.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,14 +17,14 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::super::output::Kept;
+use super::super::super::output::Kept;
 use super::super::tree;
 use super::super::wire::EndedBy;
 use super::cgroup::Group;
 use super::wire::{Order, Ready, Report, Setup};
 use super::{InStep, Places, sys, wire};
 use crate::execution::Captured;
-use crate::program::Limits;
+use crate::program::{Limits, Streams};
 
 /// How often the use of a program is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
@@ -32,8 +32,8 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 const START_WITHIN: Duration = Duration::from_secs(20);
 /// Bytes kept of descriptor 4.
 const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Threads that the sandbox itself needs among the tasks of a group: slot, init, helper.
-const OWN_TASKS: u64 = 3;
+/// How long the kernel may take to end what was killed.
+const END_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a slot must offer; programs with the same wants share it, one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +56,8 @@ pub(in super::super) struct RunOf {
     pub(in super::super) stdin: Vec<u8>,
     /// As in [`Run`](crate::program::Run).
     pub(in super::super) private: Option<Vec<u8>>,
+    /// Descriptors that are its streams, in place of `stdin` and of what is captured.
+    pub(in super::super) attached: Option<Streams>,
     pub(in super::super) limits: Limits,
     /// Whether the files that the program leaves are wanted.
     pub(in super::super) keep_files: bool,
@@ -107,13 +109,13 @@ impl Cancel {
 pub(in super::super) struct Slot {
     process: Child,
     control: OwnedFd,
-    group: Option<Group>,
     order: SlotOrder,
     missing: Vec<(String, String)>,
 }
 
 impl Slot {
-    /// Starts and prepares a slot. `user` is its own when this process is root.
+    /// Starts and prepares a slot. `user` is its own when this process is root; `counted` says that
+    /// its programs will be in control groups.
     ///
     /// # Errors
     /// The step that this machine does not allow.
@@ -122,7 +124,7 @@ impl Slot {
         mode: (&str, &str),
         order: SlotOrder,
         user: Option<u32>,
-        group: Option<Group>,
+        counted: bool,
     ) -> Result<Slot, String> {
         let (control, theirs) = rustix::net::socketpair(
             AddressFamily::UNIX,
@@ -142,20 +144,14 @@ impl Slot {
         let mut slot = Slot {
             process,
             control,
-            group,
             missing: Vec::new(),
             order,
         };
-        if let Some(group) = &slot.group {
-            group
-                .join(slot.process.id())
-                .in_step("put a slot into its control group")?;
-        }
         let setup = Setup {
             user,
             places: slot.order.places.iter().cloned().collect(),
             network: slot.order.network,
-            counted: slot.group.is_some(),
+            counted,
         };
         wire::send(&slot.control, &setup, &[]).in_step("give a slot its set-up")?;
         match wire::receive::<Result<Ready, String>>(&slot.control) {
@@ -178,31 +174,33 @@ impl Slot {
         &self.missing
     }
 
-    /// Runs one program. After an error the slot is not to be used again.
+    /// Runs one program, counted by `group` where there is one. After an error the slot is not to be
+    /// used again.
     ///
     /// # Errors
     /// What the machine did not do.
-    pub(in super::super) fn run(&mut self, run: &RunOf, cancel: &Cancel) -> Result<Ran, String> {
+    pub(in super::super) fn run(
+        &mut self,
+        run: &RunOf,
+        group: Option<&Group>,
+        cancel: &Cancel,
+    ) -> Result<Ran, NotRun> {
         let limits = &run.limits;
-        if let Some(group) = &self.group {
-            group
-                .limit(limits.memory, limits.processes + OWN_TASKS)
-                .in_step("set the limits of a control group")?;
-        }
-        let before = self.group.as_ref().map(Group::counts).unwrap_or_default();
-        let mut started = self.start_program(run)?;
-        let mut streams = started.streams(limits.output);
-        let (by, sampled) = self.watch(&mut started, &mut streams, limits, before, cancel)?;
+        let before = group.map(Group::counts).unwrap_or_default();
+        let mut started = self.start_program(run, group)?;
+        let mut streams = started.captures(limits.output);
+        let (by, sampled) = watch(&mut started, &mut streams, limits, group, before, cancel)?;
         let wall = started.at.elapsed();
+        let full = full(&started.scratch);
+        let (program, init) = started.family.end()?;
+        let after = group.map(Group::counts).unwrap_or_default();
+        streams.drain();
+        // Nobody else is in the directory any more.
         let files = if run.keep_files {
-            snapshot(&started.scratch, limits.disk).in_step("read what a build left")?
+            snapshot(&started.scratch, limits.disk)
         } else {
             Vec::new()
         };
-        let full = full(&started.scratch);
-        let (program, init) = started.family.end()?;
-        let after = self.group.as_ref().map(Group::counts).unwrap_or_default();
-        streams.drain();
         let [stdout, stderr] = streams
             .outputs
             .map(|stream| stream.kept.finish(limits.output));
@@ -217,15 +215,16 @@ impl Slot {
             stderr,
             private: streams.private.map_or_else(Vec::new, |stream| stream.bytes),
             wall,
-            cpu: program.used.cpu + init.used.cpu,
+            // Of children that nobody waited for only the group knows.
+            cpu: (program.used.cpu + init.used.cpu).max(after.cpu - before.cpu),
             peak_bytes: sampled
                 .max(program.used.largest_bytes)
-                .max(self.group.as_ref().map_or(0, Group::peak_bytes)),
+                .max(group.map_or(0, Group::peak_bytes)),
             files,
         })
     }
 
-    fn start_program(&self, run: &RunOf) -> Result<Started, String> {
+    fn start_program(&self, run: &RunOf, group: Option<&Group>) -> Result<Started, NotRun> {
         let limits = &run.limits;
         let order = Order {
             command: run.command.clone(),
@@ -243,17 +242,31 @@ impl Slot {
             processes: limits.processes,
             open_files: limits.open_files,
         };
-        let mut header = serde_json::to_vec(&order).map_err(|error| error.to_string())?;
+        let mut header = serde_json::to_vec(&order).in_step("write an order")?;
         header.push(b'\n');
         let contents = run.files.iter().map(|(_, bytes, _)| bytes.as_slice());
         let order_file = memory_file(std::iter::once(header.as_slice()).chain(contents))
             .in_step("write an order")?;
-        let stdin = memory_file([run.stdin.as_slice()]).in_step("write standard input")?;
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe");
         let (report, report_write) = pipe()?;
-        let (stdout, stdout_write) = pipe()?;
-        let (stderr, stderr_write) = pipe()?;
-        for output in [&stdout_write, &stderr_write] {
+        let (streams, captured) = match &run.attached {
+            Some(streams) => {
+                let streams = streams.try_clone().in_step("copy a descriptor")?;
+                (streams, None)
+            }
+            None => {
+                let stdin = memory_file([run.stdin.as_slice()]).in_step("write standard input")?;
+                let (stdout_read, stdout) = pipe()?;
+                let (stderr_read, stderr) = pipe()?;
+                let streams = Streams {
+                    stdin: stdin.into(),
+                    stdout,
+                    stderr,
+                };
+                (streams, Some([stdout_read, stderr_read]))
+            }
+        };
+        for output in [&streams.stdout, &streams.stderr] {
             // Programs open them by name too, which asks who they belong to.
             let _ = rustix::fs::fchmod(output, rustix::fs::Mode::from_raw_mode(0o222));
         }
@@ -275,102 +288,124 @@ impl Slot {
             order_file.as_fd(),
             report_write.as_fd(),
             their_go.as_fd(),
-            stdin.as_fd(),
-            stdout_write.as_fd(),
-            stderr_write.as_fd(),
+            streams.stdin.as_fd(),
+            streams.stdout.as_fd(),
+            streams.stderr.as_fd(),
         ];
         if let Some((input, (_, write))) = &private {
             fds.extend([input.as_fd(), write.as_fd()]);
         }
         wire::send(&self.control, &(), &fds).in_step("order a program")?;
-        drop((report_write, their_go, stdout_write, stderr_write));
+        drop((report_write, their_go, streams));
         let private = private.map(|(_, (read, _))| read);
         let mut family = Family::default();
-        let scratch = family.born(File::from(report), &go)?;
+        let mut has_begun = false;
+        let born = family.born(File::from(report), &go, group, &mut has_begun);
+        let scratch = born.map_err(|message| NotRun { message, has_begun })?;
         Ok(Started {
             family,
             scratch,
             at: Instant::now(),
-            stdout,
-            stderr,
+            captured,
             private,
         })
     }
+}
 
-    /// Waits until the program ends or is to be ended.
-    fn watch(
-        &self,
-        started: &mut Started,
-        streams: &mut Streams,
-        limits: &Limits,
-        before: super::cgroup::Counts,
-        cancel: &Cancel,
-    ) -> Result<(Option<EndedBy>, u64), String> {
-        let mut peak = 0;
-        let mut sample_at = started.at + SAMPLE_EVERY;
-        let deadline = started.at + limits.wall;
-        let program = started.family.program()?;
-        loop {
-            let now = Instant::now();
-            let pause = sample_at.min(deadline).saturating_duration_since(now);
-            let pause = Timespec {
-                tv_sec: 0,
-                tv_nsec: pause.subsec_nanos().into(),
-            };
-            let mut fds = vec![
-                PollFd::new(&program, PollFlags::IN),
-                PollFd::new(&cancel.0, PollFlags::IN),
-            ];
-            streams.add_to(&mut fds);
-            match poll(&mut fds, Some(&pause)) {
-                Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => continue,
-                Err(error) => return Err(format!("could not wait for a program: {error}")),
-            }
-            let (ended, cancelled) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
-            drop(fds);
-            if streams.read() {
-                return Ok((Some(EndedBy::Supervisor), peak));
-            }
-            if ended {
-                return Ok((None, peak));
-            }
-            if cancelled {
-                return Err("nobody waits for the program any more".to_owned());
-            }
-            let now = Instant::now();
-            if now >= deadline {
-                return Ok((Some(EndedBy::Wall), peak));
-            }
-            if now < sample_at {
-                continue;
-            }
-            sample_at = now + SAMPLE_EVERY;
-            let usage = tree::usage_of(&started.family.roots());
-            peak = peak.max(usage.memory_bytes);
-            match &self.group {
-                Some(group) => {
-                    if group.counts().memory_kills > before.memory_kills {
-                        return Ok((Some(EndedBy::Memory), peak));
-                    }
-                }
-                None => {
-                    // Files of the scratch directory are memory too.
-                    let scratch = used_bytes(&started.scratch);
-                    let mut bytes = usage.memory_bytes + scratch;
-                    if bytes > limits.memory {
-                        let exact = tree::proportional_bytes_of(&started.family.roots());
-                        bytes = exact.map_or(bytes, |exact| exact + scratch);
-                    }
-                    peak = peak.max(bytes);
-                    if bytes > limits.memory {
-                        return Ok((Some(EndedBy::Memory), peak));
-                    }
+/// Waits until the program ends or is to be ended.
+fn watch(
+    started: &mut Started,
+    streams: &mut Captures,
+    limits: &Limits,
+    group: Option<&Group>,
+    before: super::cgroup::Counts,
+    cancel: &Cancel,
+) -> Result<(Option<EndedBy>, u64), String> {
+    let mut peak = 0;
+    let mut sample_at = started.at + SAMPLE_EVERY;
+    let deadline = started.at + limits.wall;
+    let program = started.family.program()?;
+    loop {
+        let now = Instant::now();
+        let pause = sample_at.min(deadline).saturating_duration_since(now);
+        let pause = Timespec {
+            tv_sec: 0,
+            tv_nsec: pause.subsec_nanos().into(),
+        };
+        let mut fds = vec![
+            PollFd::new(&program, PollFlags::IN),
+            PollFd::new(&cancel.0, PollFlags::IN),
+        ];
+        streams.add_to(&mut fds);
+        match poll(&mut fds, Some(&pause)) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(error) => return Err(format!("could not wait for a program: {error}")),
+        }
+        let (ended, cancelled) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+        drop(fds);
+        if streams.read() {
+            return Ok((Some(EndedBy::Supervisor), peak));
+        }
+        if ended {
+            return Ok((None, peak));
+        }
+        if cancelled {
+            return Err("nobody waits for the program any more".to_owned());
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return Ok((Some(EndedBy::Wall), peak));
+        }
+        if now < sample_at {
+            continue;
+        }
+        sample_at = now + SAMPLE_EVERY;
+        let mut usage = tree::usage_of(&started.family.roots());
+        peak = peak.max(usage.memory_bytes);
+        match group {
+            Some(group) => {
+                let now = group.counts();
+                usage.cpu = usage.cpu.max(now.cpu - before.cpu);
+                if now.memory_kills > before.memory_kills {
+                    return Ok((Some(EndedBy::Memory), peak));
                 }
             }
-            if usage.cpu > limits.cpu {
-                return Ok((Some(EndedBy::Cpu), peak));
+            None => {
+                // Files of the scratch directory are memory too.
+                let scratch = used_bytes(&started.scratch);
+                let mut bytes = usage.memory_bytes + scratch;
+                if bytes > limits.memory {
+                    let exact = tree::proportional_bytes_of(&started.family.roots());
+                    bytes = exact.map_or(bytes, |exact| exact + scratch);
+                }
+                peak = peak.max(bytes);
+                if bytes > limits.memory {
+                    return Ok((Some(EndedBy::Memory), peak));
+                }
             }
+        }
+        if usage.cpu > limits.cpu {
+            return Ok((Some(EndedBy::Cpu), peak));
+        }
+    }
+}
+
+/// Why a program did not run.
+#[derive(Debug)]
+pub(in super::super) struct NotRun {
+    /// The step that failed.
+    pub(in super::super) message: String,
+    /// Whether the program had a part in it: it may have been executed.
+    pub(in super::super) has_begun: bool,
+}
+
+impl From<String> for NotRun {
+    /// Before a program was let go, unless it is said otherwise.
+    fn from(message: String) -> Self {
+        NotRun {
+            message,
+            has_begun: false,
         }
     }
 }
@@ -387,21 +422,25 @@ struct Started {
     /// The scratch directory.
     scratch: OwnedFd,
     at: Instant,
-    stdout: OwnedFd,
-    stderr: OwnedFd,
+    /// Standard output and error, unless they are somebody else's.
+    captured: Option<[OwnedFd; 2]>,
     private: Option<OwnedFd>,
 }
 
 impl Started {
-    fn streams(&mut self, output_max: u64) -> Streams {
-        let stream = |fd: &OwnedFd| Output {
-            source: fd.try_clone().ok().map(File::from).inspect(|file| {
+    fn captures(&mut self, output_max: u64) -> Captures {
+        let output = |source: Option<OwnedFd>| Output {
+            source: source.map(File::from).inspect(|file| {
                 let _ = rustix::io::ioctl_fionbio(file, true);
             }),
             kept: Kept::new(output_max),
         };
-        Streams {
-            outputs: [stream(&self.stdout), stream(&self.stderr)],
+        let [stdout, stderr] = match self.captured.take() {
+            Some(captured) => captured.map(Some),
+            None => [None, None],
+        };
+        Captures {
+            outputs: [output(stdout), output(stderr)],
             private: self.private.take().map(|fd| {
                 let _ = rustix::io::ioctl_fionbio(&fd, true);
                 Private {
@@ -425,7 +464,13 @@ struct Family {
 impl Family {
     /// Hears of the processes as they are made, lets the program go on, and returns once it is
     /// executed, with the scratch directory.
-    fn born(&mut self, mut report: File, go: &OwnedFd) -> Result<OwnedFd, String> {
+    fn born(
+        &mut self,
+        mut report: File,
+        go: &OwnedFd,
+        group: Option<&Group>,
+        has_begun: &mut bool,
+    ) -> Result<OwnedFd, String> {
         let mut heard = Vec::new();
         let mut scratch = None;
         let deadline = Instant::now() + START_WITHIN;
@@ -458,8 +503,8 @@ impl Family {
                     return Err("a program was lost while it was started".to_owned());
                 };
                 scratch = fds.into_iter().next();
-                wire::send(go, &(), &[]).in_step("let a program go on")?;
             }
+            self.let_go(&scratch, go, group, has_begun)?;
             if !reported {
                 continue;
             }
@@ -472,11 +517,33 @@ impl Family {
                 let report = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
                 self.hear(report)?;
             }
+            self.let_go(&scratch, go, group, has_begun)?;
         }
         match (&self.program, scratch) {
             (Some(_), Some(scratch)) => Ok(scratch),
             _ => Err("a slot was lost while it started a program".to_owned()),
         }
+    }
+
+    /// Lets a program go on once it is known and has asked, counted from here on: what is in the
+    /// group is the program and what it makes, and nothing that other programs need.
+    fn let_go(
+        &self,
+        scratch: &Option<OwnedFd>,
+        go: &OwnedFd,
+        group: Option<&Group>,
+        has_begun: &mut bool,
+    ) -> Result<(), String> {
+        let (Some((pid, _)), Some(_), false) = (&self.program, scratch, *has_begun) else {
+            return Ok(());
+        };
+        if let Some(group) = group {
+            group
+                .join(pid.cast_unsigned())
+                .in_step("put a program into its control group")?;
+        }
+        *has_begun = true;
+        wire::send(go, &(), &[]).in_step("let a program go on")
     }
 
     fn hear(&mut self, report: Report) -> Result<(), String> {
@@ -532,9 +599,28 @@ impl Family {
         if let Some(helper) = self.helper.take() {
             let _ = sys::wait(helper);
         }
-        let program = program.and_then(|(pid, _)| sys::wait(pid).ok());
-        let init = init.and_then(|(pid, _)| sys::wait(pid).ok());
-        (program, init)
+        let deadline = Instant::now() + END_WITHIN;
+        let ended = |held: Option<(i32, OwnedFd)>| {
+            let (pid, pidfd) = held?;
+            has_ended(&pidfd, deadline).then(|| sys::wait(pid).ok())?
+        };
+        (ended(program), ended(init))
+    }
+}
+
+/// Waits until a process has ended. What the kernel cannot end must not hold up the supervisor.
+fn has_ended(pidfd: &OwnedFd, deadline: Instant) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let pause = Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(1),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&pause)) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(0) | Err(_) => return false,
+            Ok(_) => return true,
+        }
     }
 }
 
@@ -544,7 +630,7 @@ impl Drop for Family {
     }
 }
 
-struct Streams {
+struct Captures {
     outputs: [Output; 2],
     private: Option<Private>,
     output_max: u64,
@@ -560,7 +646,7 @@ struct Private {
     bytes: Vec<u8>,
 }
 
-impl Streams {
+impl Captures {
     fn add_to<'a>(&'a self, fds: &mut Vec<PollFd<'a>>) {
         let outputs = self
             .outputs
@@ -631,15 +717,13 @@ fn available<'a>(source: &mut Option<File>, chunk: &'a mut [u8]) -> Option<&'a [
 
 /// Bytes as a file without a name, read-only and at its beginning.
 fn memory_file<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> io::Result<File> {
-    let mut file = File::from(rustix::fs::memfd_create(
-        c"rewardspec",
-        MemfdFlags::CLOEXEC,
-    )?);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(rustix::fs::memfd_create(c"rewardspec", flags)?);
     for part in parts {
         file.write_all(part)?;
     }
-    file.rewind()?;
-    // Opened anew, so that the program cannot write to it.
+    sys::seal(&file)?;
+    // Opened anew, at its beginning and for reading.
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
@@ -660,36 +744,55 @@ fn full(scratch: &OwnedFd) -> Option<&'static str> {
     }
 }
 
-/// The regular files below a directory of a program that may still run: links are not followed,
-/// and no more is read than the directory may hold.
-fn snapshot(scratch: &OwnedFd, bytes_max: u64) -> io::Result<Vec<(String, Vec<u8>, u32)>> {
+/// The regular files below the directory of a program that is gone. Links are not followed, and no
+/// more is read than the directory may hold; what cannot be read is as if it were not there.
+fn snapshot(scratch: &OwnedFd, bytes_max: u64) -> Vec<(String, Vec<u8>, u32)> {
     use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
+    let open = |path: &Path, more: OFlags| {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
+        openat(scratch, path, flags, Mode::empty()).or_else(|error| {
+            // Permissions that the program took from itself.
+            let all = Mode::from_raw_mode(0o700);
+            rustix::fs::chmodat(scratch, path, all, rustix::fs::AtFlags::empty())
+                .map_err(|_| error)?;
+            openat(scratch, path, flags, Mode::empty())
+        })
+    };
     let mut files = Vec::new();
     let mut left = bytes_max;
-    let mut directories = vec![(PathBuf::new(), scratch.try_clone()?)];
-    while let Some((path, directory)) = directories.pop() {
-        for entry in Dir::read_from(&directory)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Ok(text) = name.to_str() else { continue };
-            if text == "." || text == ".." {
-                continue;
+    let mut directories = vec![PathBuf::from(".")];
+    while let Some(path) = directories.pop() {
+        let entries = open(&path, OFlags::DIRECTORY).and_then(|fd| Dir::read_from(&fd));
+        let mut found = Vec::new();
+        for entry in entries.into_iter().flatten().flatten() {
+            let (name, kind) = (entry.file_name(), entry.file_type());
+            if let Ok(name) = name.to_str()
+                && ![".", ".."].contains(&name)
+            {
+                found.push((path.join(name), kind));
             }
-            let kind = entry.file_type();
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        }
+        for (path, kind) in found {
             if kind == FileType::Directory {
-                let inner = openat(&directory, name, flags | OFlags::DIRECTORY, Mode::empty())?;
-                directories.push((path.join(text), inner));
+                directories.push(path);
             } else if kind == FileType::RegularFile {
-                let file = openat(&directory, name, flags, Mode::empty())?;
-                let mode = rustix::fs::fstat(&file)?.st_mode & 0o777;
+                let Ok(mode) =
+                    rustix::fs::statat(scratch, &path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+                        .map(|data| data.st_mode & 0o777)
+                else {
+                    continue;
+                };
+                let Ok(file) = open(&path, OFlags::empty()) else {
+                    continue;
+                };
                 let mut bytes = Vec::new();
-                File::from(file).take(left).read_to_end(&mut bytes)?;
-                left -= bytes.len() as u64;
-                let path = path.join(text).to_string_lossy().into_owned();
-                files.push((path, bytes, mode));
+                if File::from(file).take(left).read_to_end(&mut bytes).is_ok() {
+                    left -= bytes.len() as u64;
+                    let path = path.strip_prefix(".").unwrap_or(&path);
+                    files.push((path.to_string_lossy().into_owned(), bytes, mode));
+                }
             }
         }
     }
-    Ok(files)
+    files
 }

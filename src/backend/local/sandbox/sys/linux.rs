@@ -173,6 +173,16 @@ pub(in super::super::super) fn close_from(first: RawFd) -> io::Result<()> {
     .map(drop)
 }
 
+/// fcntl(2) F_ADD_SEALS: a memory file that nobody can change any more.
+pub(in super::super::super) fn seal(file: &impl AsRawFd) -> io::Result<()> {
+    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+    // SAFETY: plain call on a live descriptor.
+    check(c_long::from(unsafe {
+        libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals)
+    }))
+    .map(drop)
+}
+
 /// fcntl(2) F_DUPFD_CLOEXEC: a copy with a number of at least `least`.
 pub(in super::super::super) fn duplicate_above(
     fd: BorrowedFd<'_>,

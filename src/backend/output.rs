@@ -12,14 +12,14 @@ use crate::execution::Captured;
 /// that the program is not held up until it is ended.
 pub(super) async fn capture(
     mut stream: impl AsyncRead + Unpin,
+    kept: &mut Kept,
     bytes_max: u64,
     flooded: &Notify,
-) -> Captured {
-    let mut kept = Kept::new(bytes_max);
+) {
     let mut chunk = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut chunk).await {
-            Ok(0) | Err(_) => break,
+            Ok(0) | Err(_) => return,
             Ok(count) => {
                 let before = kept.total;
                 kept.add(&chunk[..count]);
@@ -29,7 +29,6 @@ pub(super) async fn capture(
             }
         }
     }
-    kept.finish(bytes_max)
 }
 
 /// What is kept of a stream.
@@ -52,7 +51,6 @@ impl Kept {
     }
 
     /// Bytes seen, kept or not.
-    #[cfg(target_os = "linux")]
     pub(super) fn total(&self) -> u64 {
         self.total
     }
@@ -99,7 +97,14 @@ impl Kept {
 mod tests {
     use tokio::sync::Notify;
 
-    use super::capture;
+    use super::Kept;
+    use crate::execution::Captured;
+
+    async fn capture(stream: &[u8], bytes_max: u64, flooded: &Notify) -> Captured {
+        let mut kept = Kept::new(bytes_max);
+        super::capture(stream, &mut kept, bytes_max, flooded).await;
+        kept.finish(bytes_max)
+    }
 
     #[tokio::test]
     async fn both_ends_of_a_flood_are_kept() {

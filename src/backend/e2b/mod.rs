@@ -1,0 +1,298 @@
+//! Runs programs in E2B's cloud: one program, one sandbox, ended afterwards.
+//!
+//! A sandbox is made for each job and killed when the job is over, however it ends: by itself, by an
+//! error, because nobody waits any more, because this process is asked to end. What cannot be killed
+//! ends by its lifetime, which is as short as the job allows.
+
+mod notebook;
+mod script;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use crate::e2b::{Client, Config, Error, ErrorKind, NewSandbox, Sandbox};
+use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
+use crate::program::{CloudMode, Job, Program};
+
+/// The template where neither the suite nor the language's rule names one: it has the code
+/// interpreter, Python and Node.
+pub const TEMPLATE: &str = "code-interpreter-v1";
+/// Sandboxes at once, where nothing else is said: below the 20 that E2B's smallest plan allows.
+const SANDBOXES: usize = 16;
+/// What a sandbox lives beyond the time that its programs may take.
+const LIFETIME_SPARE: Duration = Duration::from_secs(60);
+/// How long ending the sandboxes that are left may take.
+const CLOSE_WITHIN: Duration = Duration::from_secs(10);
+/// Beyond a limit, how long the cloud may take to act on it.
+const CLOUD_LATE: Duration = Duration::from_secs(20);
+
+/// The backend in E2B's cloud.
+#[derive(Debug)]
+pub struct E2b {
+    client: Client,
+    free: Semaphore,
+    slots: usize,
+    live: Live,
+    /// Words by which the sandboxes of this run are found.
+    run: String,
+}
+
+/// Sandboxes that were made and are not known to have ended.
+type Live = Arc<Mutex<BTreeSet<String>>>;
+
+impl E2b {
+    /// A backend; nothing is sent. `jobs` is how many sandboxes run at once.
+    ///
+    /// # Errors
+    /// When the system's certificates cannot be used.
+    pub fn new(config: Config, jobs: Option<usize>) -> Result<Self, InfrastructureError> {
+        let slots = jobs.unwrap_or(SANDBOXES).max(1);
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).expect("the kernel gives random bytes");
+        Ok(E2b {
+            client: Client::new(config).map_err(infrastructure)?,
+            free: Semaphore::new(slots),
+            slots,
+            live: Live::default(),
+            run: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// A backend as the variables say; none where they say that it cannot be used.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_environment(jobs: Option<usize>) -> Result<Option<Self>, InfrastructureError> {
+        let config = Config::from_environment();
+        config
+            .is_usable()
+            .then(|| E2b::new(config, jobs))
+            .transpose()
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where it is: the control plane's address.
+    pub fn place(&self) -> String {
+        self.client.config().api_base()
+    }
+
+    /// Sandboxes at once.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// Runs a job in a sandbox of its own. Making it is not charged to the program.
+    ///
+    /// # Errors
+    /// When E2B cannot be used, fails, or the job cannot run there.
+    pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
+        let _slot = self
+            .free
+            .acquire()
+            .await
+            .map_err(|_| InfrastructureError::new("the backend `e2b` was closed"))?;
+        let program = &job.program;
+        // Before a sandbox is paid for.
+        let plan = match program.cloud.mode {
+            CloudMode::Script => Plan::Script(script::Commands::of(job)?),
+            CloudMode::Notebook => Plan::Notebook(notebook::Cells::of(job)?),
+        };
+        let lease = self.lease(program, lifetime(job)).await?;
+        let ran = match plan {
+            Plan::Script(commands) => script::run(&lease.sandbox, job, &commands).await,
+            Plan::Notebook(cells) => notebook::run(&lease.sandbox, job, &cells).await,
+        };
+        // The sandbox is needed no more; a failure to end it is told only if nothing else is.
+        let ended = lease.end().await;
+        let result = ran.map_err(infrastructure)?;
+        ended.map_err(infrastructure)?;
+        Ok(result)
+    }
+
+    async fn lease(
+        &self,
+        program: &Program,
+        lifetime: Duration,
+    ) -> Result<Lease, InfrastructureError> {
+        let template = program.cloud.template.as_deref().unwrap_or(TEMPLATE);
+        let mut order = NewSandbox::new(template, lifetime);
+        order.internet = program.network;
+        for (name, value) in [("tool", "rewardspec"), ("run", &self.run)] {
+            order.metadata.insert(name.to_owned(), value.to_owned());
+        }
+        // Not given up halfway: a sandbox whose id never came could not be ended.
+        let (client, live) = (self.client.clone(), Arc::clone(&self.live));
+        let made = tokio::spawn(async move {
+            let sandbox = client.create(&order).await?;
+            Ok(Lease::new(client, sandbox, live))
+        });
+        made.await
+            .map_err(|error| InfrastructureError::new(format!("a sandbox was lost: {error}")))?
+            .map_err(infrastructure)
+    }
+
+    /// Ends the sandboxes that are left.
+    pub async fn close(&self) {
+        self.free.close();
+        end_all(&self.client, &self.live).await;
+    }
+}
+
+impl Drop for E2b {
+    /// For when nobody closed it, as when a thread panicked.
+    fn drop(&mut self) {
+        if lock(&self.live).is_empty() {
+            return;
+        }
+        let (client, live) = (self.client.clone(), Arc::clone(&self.live));
+        let ending = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            if let Ok(runtime) = runtime {
+                runtime.block_on(async {
+                    // Connections belong to the runtime that made them.
+                    if let Ok(client) = Client::new(client.config().clone()) {
+                        end_all(&client, &live).await;
+                    }
+                });
+            }
+        });
+        let _ = ending.join();
+    }
+}
+
+enum Plan {
+    Script(script::Commands),
+    Notebook(notebook::Cells),
+}
+
+fn lock(live: &Live) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+    live.lock()
+        .expect("nobody panics while it holds the names of sandboxes")
+}
+
+async fn end_all(client: &Client, live: &Live) {
+    let mut ending = tokio::task::JoinSet::new();
+    for id in lock(live).clone() {
+        let (client, live) = (client.clone(), Arc::clone(live));
+        ending.spawn(async move {
+            if client.kill(&id).await.is_ok() {
+                lock(&live).remove(&id);
+            }
+        });
+    }
+    let all = async { while ending.join_next().await.is_some() {} };
+    // What is left ends by its lifetime.
+    let _ = tokio::time::timeout(CLOSE_WITHIN, all).await;
+}
+
+/// A sandbox that is ended, whatever happens.
+struct Lease {
+    client: Client,
+    sandbox: Sandbox,
+    live: Live,
+}
+
+impl Lease {
+    fn new(client: Client, sandbox: Sandbox, live: Live) -> Self {
+        lock(&live).insert(sandbox.id().to_owned());
+        Lease {
+            client,
+            sandbox,
+            live,
+        }
+    }
+
+    async fn end(self) -> Result<(), Error> {
+        self.client.kill(self.sandbox.id()).await?;
+        lock(&self.live).remove(self.sandbox.id());
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    /// For a job that nobody waits for any more. What cannot be ended now is by `close`.
+    fn drop(&mut self) {
+        let id = self.sandbox.id().to_owned();
+        if !lock(&self.live).contains(&id) {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (client, live) = (self.client.clone(), Arc::clone(&self.live));
+            runtime.spawn(async move {
+                if client.kill(&id).await.is_ok() {
+                    lock(&live).remove(&id);
+                }
+            });
+        }
+    }
+}
+
+/// How long a job's sandbox may be needed.
+fn lifetime(job: &Job) -> Duration {
+    let limits = &job.program.limits;
+    let runs = u32::try_from(job.runs.len()).unwrap_or(u32::MAX);
+    let build = job
+        .program
+        .build
+        .as_ref()
+        .map_or(Duration::ZERO, |_| limits.build);
+    limits
+        .wall
+        .saturating_add(Duration::from_secs(2))
+        .saturating_mul(runs)
+        .saturating_add(build)
+        .saturating_add(LIFETIME_SPARE)
+}
+
+/// What an interpreter is called in the sandbox.
+fn interpreter(program: &Program) -> Result<&str, InfrastructureError> {
+    let command = &program.interpreter.command;
+    if command.contains('/') {
+        return Err(InfrastructureError::new(format!(
+            "`{command}` is an interpreter of this machine and not in E2B's cloud: choose a `template` that has what the programs need, or `backend: local`"
+        )));
+    }
+    Ok(command)
+}
+
+fn infrastructure(error: Error) -> InfrastructureError {
+    let help = match error.kind {
+        ErrorKind::KeyRefused => {
+            ". Check E2B_API_KEY at https://e2b.dev/dashboard; `--backend local` runs on this machine"
+        }
+        ErrorKind::ConcurrencyLimit => ". Write `--jobs` with a smaller number, or end other runs",
+        ErrorKind::PortClosed => {
+            ". Mode `notebook` needs a template with the code interpreter, such as `code-interpreter-v1`"
+        }
+        _ => "",
+    };
+    InfrastructureError::new(format!("{error}{help}"))
+}
+
+/// An execution in the cloud, before anything is known of it.
+fn execution(status: Status) -> Execution {
+    Execution {
+        status,
+        reason: None,
+        exit_code: None,
+        signal: None,
+        stdout: crate::execution::Captured::default(),
+        stderr: crate::execution::Captured::default(),
+        private: Vec::new(),
+        wall: Duration::ZERO,
+        cpu: Duration::ZERO,
+        peak_memory: 0,
+        backend: "e2b".to_owned(),
+        // A virtual machine of its own, in somebody else's house.
+        isolation: Isolation::Full,
+    }
+}

@@ -1,0 +1,466 @@
+//! A program as a process in the cloud: its files uploaded, a real exit status and signal, standard
+//! input, two output streams, and limits.
+//!
+//! envd starts the program and says how it ended; a second process of the sandbox's root, `watch.sh`,
+//! sees to the limits that need somebody to look. Each run has a fresh copy of the files.
+
+use std::time::{Duration, Instant};
+
+use super::{CLOUD_LATE, execution, interpreter};
+use crate::backend::output::Kept;
+use crate::e2b::{Error, ErrorKind, NewProcess, ProcessEvent, Running, Sandbox};
+use crate::execution::{Execution, InfrastructureError, JobResult, Status};
+use crate::program::{Job, Limits, Word};
+
+/// Where everything of a job lies.
+const PLACE: &str = "/home/user/rewardspec";
+const WATCH: &str = include_str!("watch.sh");
+const START: &str = include_str!("start.sh");
+/// Bytes kept of descriptor 4.
+const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Seconds between two looks at what a program uses.
+const LOOK_EVERY: &str = "0.05";
+/// Clock ticks a second, which Linux shows to programs.
+const TICKS: u64 = 100;
+/// Processes that the sandbox itself has for the program's user.
+const OWN_TASKS: u64 = 16;
+/// Signals as Go names them (package syscall, Linux), which envd is written in.
+const SIGNALS: &[(&str, i32)] = &[
+    ("hangup", 1),
+    ("interrupt", 2),
+    ("quit", 3),
+    ("illegal instruction", 4),
+    ("trace/breakpoint trap", 5),
+    ("aborted", 6),
+    ("bus error", 7),
+    ("floating point exception", 8),
+    ("killed", 9),
+    ("user defined signal 1", 10),
+    ("segmentation fault", 11),
+    ("user defined signal 2", 12),
+    ("broken pipe", 13),
+    ("alarm clock", 14),
+    ("terminated", 15),
+    ("stack fault", 16),
+    ("child exited", 17),
+    ("continued", 18),
+    ("stopped (signal)", 19),
+    ("stopped", 20),
+    ("stopped (tty input)", 21),
+    ("stopped (tty output)", 22),
+    ("urgent I/O condition", 23),
+    ("CPU time limit exceeded", 24),
+    ("file size limit exceeded", 25),
+    ("virtual timer expired", 26),
+    ("profiling timer expired", 27),
+    ("window changed", 28),
+    ("I/O possible", 29),
+    ("power failure", 30),
+    ("bad system call", 31),
+];
+const SIGXCPU: i32 = 24;
+
+/// The commands of a job, with the interpreter's name in them.
+pub(super) struct Commands {
+    build: Option<Vec<String>>,
+    runs: Vec<Vec<String>>,
+}
+
+impl Commands {
+    pub(super) fn of(job: &Job) -> Result<Self, InfrastructureError> {
+        let interpreter = interpreter(&job.program)?;
+        let words = |words: &Vec<Word>| {
+            words
+                .iter()
+                .map(|word| match word {
+                    Word::Interpreter => interpreter.to_owned(),
+                    Word::Text(text) => text.clone(),
+                })
+                .collect()
+        };
+        Ok(Commands {
+            build: job.program.build.as_ref().map(words),
+            runs: job.runs.iter().map(|run| words(&run.command)).collect(),
+        })
+    }
+}
+
+pub(super) async fn run(
+    sandbox: &Sandbox,
+    job: &Job,
+    commands: &Commands,
+) -> Result<JobResult, Error> {
+    upload(sandbox, job).await?;
+    let program = &job.program;
+    let mut files = format!("{PLACE}/files");
+    let mut built = None;
+    if let Some(command) = &commands.build {
+        let limits = Limits {
+            wall: program.limits.build,
+            cpu: program.limits.build,
+            ..program.limits
+        };
+        let place = Place {
+            files: &files,
+            home: format!("{PLACE}/build"),
+            has_private: false,
+        };
+        let mut build = one(sandbox, command, &limits, &place).await?;
+        if build.status != Status::Ok {
+            build.status = Status::CompileError;
+            return Ok(JobResult {
+                build: Some(build),
+                runs: Vec::new(),
+            });
+        }
+        files = place.home;
+        built = Some(build);
+    }
+    let mut runs = Vec::with_capacity(job.runs.len());
+    for (index, (run, command)) in job.runs.iter().zip(&commands.runs).enumerate() {
+        let place = Place {
+            files: &files,
+            home: format!("{PLACE}/run{index}"),
+            has_private: run.private.is_some(),
+        };
+        runs.push(one(sandbox, command, &program.limits, &place).await?);
+    }
+    Ok(JobResult { build: built, runs })
+}
+
+/// Everything that the job's processes read, in one request.
+async fn upload(sandbox: &Sandbox, job: &Job) -> Result<(), Error> {
+    let mut files: Vec<(String, &[u8])> = vec![
+        (format!("{PLACE}/watch.sh"), WATCH.as_bytes()),
+        (format!("{PLACE}/start.sh"), START.as_bytes()),
+        (format!("{PLACE}/build.in"), &[]),
+    ];
+    for file in &job.program.files {
+        files.push((format!("{PLACE}/files/{}", file.path), &file.bytes));
+    }
+    for (index, run) in job.runs.iter().enumerate() {
+        files.push((format!("{PLACE}/run{index}.in"), &run.stdin));
+        if let Some(private) = &run.private {
+            files.push((format!("{PLACE}/run{index}.private.in"), private));
+        }
+    }
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(path, bytes)| (path.as_str(), *bytes))
+        .collect();
+    sandbox.write_files(&files).await.map(drop)
+}
+
+/// Where a run happens.
+struct Place<'a> {
+    files: &'a str,
+    home: String,
+    has_private: bool,
+}
+
+async fn one(
+    sandbox: &Sandbox,
+    command: &[String],
+    limits: &Limits,
+    place: &Place<'_>,
+) -> Result<Execution, Error> {
+    let mut watch = Watch::start(sandbox, limits).await?;
+    let ran = watched(sandbox, command, limits, place, &mut watch).await?;
+    let used = watch.end(sandbox).await?;
+    let mut execution = ran.execution(limits, used);
+    if place.has_private && execution.status == Status::Ok {
+        let path = format!("{}.private.out", place.home);
+        execution.private = sandbox.read_file(&path, PRIVATE_BYTES_MAX).await?;
+    }
+    Ok(execution)
+}
+
+/// The process that sees to limits.
+struct Watch {
+    process: Running,
+    pid: u32,
+    said: Said,
+}
+
+/// What it said so far.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Said {
+    text: String,
+    is_ready: bool,
+    limit: Option<String>,
+    /// Kibibytes and clock ticks.
+    used: Option<(u64, u64)>,
+}
+
+impl Said {
+    fn hear(&mut self, bytes: &[u8]) {
+        self.text.push_str(&String::from_utf8_lossy(bytes));
+        while let Some((line, rest)) = self.text.split_once('\n') {
+            let words: Vec<&str> = line.split(' ').collect();
+            match words[..] {
+                ["ready"] => self.is_ready = true,
+                ["limit", what] => self.limit = Some(what.to_owned()),
+                ["used", memory, ticks] => {
+                    self.used = memory.parse().ok().zip(ticks.parse().ok());
+                }
+                _ => {}
+            }
+            self.text = rest.to_owned();
+        }
+    }
+}
+
+impl Watch {
+    async fn start(sandbox: &Sandbox, limits: &Limits) -> Result<Self, Error> {
+        let ticks = u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX) * TICKS / 1000;
+        let process = NewProcess {
+            command: "/bin/bash".to_owned(),
+            args: vec![
+                format!("{PLACE}/watch.sh"),
+                (limits.memory / 1024).to_string(),
+                ticks.to_string(),
+                limits.processes.to_string(),
+                LOOK_EVERY.to_owned(),
+            ],
+            // Out of the program's reach.
+            user: Some("root".to_owned()),
+            stdin: true,
+            ..NewProcess::default()
+        };
+        let mut watch = Watch {
+            process: sandbox.start(&process).await?,
+            pid: 0,
+            said: Said::default(),
+        };
+        let ready = async {
+            while !watch.said.is_ready {
+                watch.hear().await?;
+            }
+            Ok(())
+        };
+        in_time(CLOUD_LATE, ready).await?;
+        Ok(watch)
+    }
+
+    /// Hears what happens next.
+    async fn hear(&mut self) -> Result<(), Error> {
+        match self.process.next().await? {
+            Some(ProcessEvent::Started { pid }) => self.pid = pid,
+            Some(ProcessEvent::Stdout(bytes)) => self.said.hear(&bytes),
+            Some(ProcessEvent::Stderr(_)) => {}
+            Some(ProcessEvent::Ended { .. }) | None => {
+                return Err(lost("what watches a program was lost"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has everything that the program left ended, and what it used told.
+    async fn end(mut self, sandbox: &Sandbox) -> Result<Said, Error> {
+        let told = async {
+            sandbox.send_input(self.pid, b"end\n").await?;
+            while self.said.used.is_none() {
+                self.hear().await?;
+            }
+            Ok(())
+        };
+        in_time(CLOUD_LATE, told).await?;
+        Ok(self.said)
+    }
+}
+
+fn lost(message: &str) -> Error {
+    Error::new(ErrorKind::Connection, "run a program", message)
+}
+
+async fn in_time<T>(
+    within: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(within, work)
+        .await
+        .unwrap_or_else(|_| Err(lost("a process does not answer")))
+}
+
+/// What came of a process.
+struct Ran {
+    stdout: Kept,
+    stderr: Kept,
+    /// Exit status, and the words that tell of a signal.
+    ended: Option<(i32, String)>,
+    is_late: bool,
+    is_flooded: bool,
+    wall: Duration,
+}
+
+/// Runs a program and listens until it ends or passes a limit of time or output.
+async fn watched(
+    sandbox: &Sandbox,
+    command: &[String],
+    limits: &Limits,
+    place: &Place<'_>,
+    watch: &mut Watch,
+) -> Result<Ran, Error> {
+    let process = NewProcess {
+        command: "/bin/bash".to_owned(),
+        args: arguments(command, limits, place),
+        // envd's own, behind ours: also where this process cannot reach the sandbox any more.
+        deadline: Some(limits.wall + Duration::from_secs(1)),
+        ..NewProcess::default()
+    };
+    let mut ran = Ran {
+        stdout: Kept::new(limits.output),
+        stderr: Kept::new(limits.output),
+        ended: None,
+        is_late: false,
+        is_flooded: false,
+        wall: Duration::ZERO,
+    };
+    let mut running = in_time(CLOUD_LATE, sandbox.start(&process)).await?;
+    let mut started = Instant::now();
+    let mut deadline = started + CLOUD_LATE;
+    let mut is_watched = true;
+    loop {
+        let event = tokio::select! {
+            event = running.next() => event,
+            heard = watch.hear(), if is_watched => {
+                // What it saw is told by its end; one that was lost is too.
+                is_watched = heard.is_ok() && watch.said.limit.is_none();
+                continue;
+            }
+            () = tokio::time::sleep_until(deadline.into()) => {
+                ran.is_late = true;
+                break;
+            }
+        };
+        match event {
+            Ok(Some(ProcessEvent::Started { .. })) => {
+                started = Instant::now();
+                deadline = started + limits.wall;
+            }
+            Ok(Some(ProcessEvent::Stdout(bytes))) => ran.stdout.add(&bytes),
+            Ok(Some(ProcessEvent::Stderr(bytes))) => ran.stderr.add(&bytes),
+            Ok(Some(ProcessEvent::Ended {
+                exit_code, status, ..
+            })) => {
+                ran.ended = Some((exit_code, status));
+                break;
+            }
+            Ok(None) => return Err(lost("a process ended without a word")),
+            Err(error) if error.kind == ErrorKind::Late => {
+                ran.is_late = true;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+        if ran.stdout.total() > limits.output || ran.stderr.total() > limits.output {
+            ran.is_flooded = true;
+            break;
+        }
+    }
+    ran.wall = started.elapsed();
+    Ok(ran)
+}
+
+fn arguments(command: &[String], limits: &Limits, place: &Place<'_>) -> Vec<String> {
+    let private = if place.has_private {
+        format!("{}.private", place.home)
+    } else {
+        "-".to_owned()
+    };
+    let mut arguments = vec![
+        format!("{PLACE}/start.sh"),
+        place.files.to_owned(),
+        place.home.clone(),
+        private,
+        (limits.cpu.as_secs() + 1).to_string(),
+        (limits.disk / 1024).to_string(),
+        // More than the program may use: an allocation is not yet use.
+        (limits.memory / 1024 * 2).to_string(),
+        limits.open_files.to_string(),
+        (limits.processes + OWN_TASKS).to_string(),
+    ];
+    arguments.extend_from_slice(command);
+    arguments
+}
+
+impl Ran {
+    /// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
+    fn execution(self, limits: &Limits, watched: Said) -> Execution {
+        let signal = self.ended.as_ref().and_then(|(_, words)| signal(words));
+        let exit_code = match &self.ended {
+            Some((code, _)) if signal.is_none() => Some(*code),
+            _ => None,
+        };
+        let limit = watched.limit.as_deref();
+        let (status, reason) = if limit == Some("memory") {
+            (Status::MemoryLimit, Some("sampled sum of the process tree"))
+        } else if self.is_flooded {
+            (Status::OutputLimit, None)
+        } else if self.is_late {
+            (Status::Timeout, Some("wall"))
+        } else if limit == Some("cpu") || signal == Some(SIGXCPU) {
+            (Status::Timeout, Some("cpu"))
+        } else if limit == Some("processes") {
+            (
+                Status::ProcessLimit,
+                Some("sampled count of the process tree"),
+            )
+        } else if signal.is_some() {
+            (Status::Killed, None)
+        } else if exit_code == Some(0) {
+            (Status::Ok, None)
+        } else {
+            (Status::RuntimeError, None)
+        };
+        let (kibibytes, ticks) = watched.used.unwrap_or_default();
+        Execution {
+            reason: reason.map(str::to_owned),
+            exit_code,
+            signal,
+            stdout: self.stdout.finish(limits.output),
+            stderr: self.stderr.finish(limits.output),
+            wall: self.wall,
+            cpu: Duration::from_millis(ticks * 1000 / TICKS),
+            peak_memory: kibibytes * 1024,
+            ..execution(status)
+        }
+    }
+}
+
+/// The signal that a process's end names, such as `signal: killed`.
+fn signal(words: &str) -> Option<i32> {
+    let name = words.strip_prefix("signal: ")?;
+    let name = name.trim_end_matches(" (core dumped)");
+    let known = SIGNALS.iter().find(|(known, _)| *known == name);
+    // Go says `signal 34` of those without a name.
+    known
+        .map(|(_, number)| *number)
+        .or_else(|| name.strip_prefix("signal ")?.parse().ok())
+        .or(Some(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Said, signal};
+
+    #[test]
+    fn signals_are_read_from_the_words_of_envd() {
+        assert_eq!(signal("signal: killed"), Some(9));
+        assert_eq!(signal("signal: segmentation fault (core dumped)"), Some(11));
+        assert_eq!(signal("signal: signal 34"), Some(34));
+        assert_eq!(signal("exit status 3"), None);
+        assert_eq!(signal(""), None);
+    }
+
+    #[test]
+    fn what_watches_is_heard_in_pieces() {
+        let mut said = Said::default();
+        for piece in ["rea", "dy\nlimit mem", "ory\nused 12", "3 45\n"] {
+            said.hear(piece.as_bytes());
+        }
+        assert!(said.is_ready);
+        assert_eq!(said.limit.as_deref(), Some("memory"));
+        assert_eq!(said.used, Some((123, 45)));
+    }
+}
