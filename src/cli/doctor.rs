@@ -13,9 +13,21 @@ pub(super) struct DoctorArguments {
     /// Print what was found as JSON
     #[arg(long)]
     json: bool,
+    /// Run suites here and in E2B's cloud and compare the rewards: makes sandboxes, which cost money
+    #[arg(long)]
+    e2b_parity: bool,
+    /// With --e2b-parity: suite files or directories [default: the project's suites/]
+    #[arg(requires = "e2b_parity")]
+    paths: Vec<std::path::PathBuf>,
+    /// With --e2b-parity: at most so many cases
+    #[arg(long, value_name = "N", requires = "e2b_parity")]
+    limit: Option<usize>,
 }
 
 pub(super) fn doctor(arguments: &DoctorArguments) -> Exit {
+    if arguments.e2b_parity {
+        return super::parity::parity(&arguments.paths, arguments.limit);
+    }
     let mut project = open(&[]);
     if !project.diagnostics.is_empty() {
         return super::report(&project.diagnostics, &project);
@@ -147,5 +159,20 @@ fn describe(examination: &Examination) -> String {
             let _ = writeln!(text, "  {:<27} {got}", "");
         }
     }
+    text.push_str("\nE2B's cloud\n");
+    let cloud = &examination.e2b;
+    let key = match (cloud.key_is_set, cloud.key_has_form) {
+        (false, _) => "not set: `backend: auto` runs on this machine",
+        (true, true) => "set, and looks like a key",
+        (true, false) => "set, but does not look like a key: `e2b_` and hexadecimal digits",
+    };
+    let _ = writeln!(text, "  E2B_API_KEY  {key}");
+    let answer = match (cloud.accepted, &cloud.problem) {
+        (None, _) => "not asked",
+        (Some(true), _) => "answers, and accepts the key",
+        (Some(false), Some(problem)) => problem,
+        (Some(false), None) => "cannot be used",
+    };
+    let _ = writeln!(text, "  {}  {answer}", cloud.address);
     text
 }

@@ -8,6 +8,7 @@
 mod doctor;
 mod explain;
 mod inspect;
+mod parity;
 mod rules;
 mod run;
 mod score;
@@ -108,7 +109,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Options that say where programs run.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 struct BackendArguments {
     /// Programs that run at once [default: one for each core]
     #[arg(long, short = 'j', value_name = "N")]

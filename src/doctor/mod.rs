@@ -1,6 +1,8 @@
 //! What this machine offers: interpreters, layers of isolation each tried by itself, the rung they
 //! add up to, and a hostile program that tries to get out.
 
+mod cloud;
+
 use std::fs;
 use std::io;
 use std::net::TcpListener;
@@ -12,11 +14,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use cloud::Cloud;
+
 use crate::backend::interpreter::{Interpreters, Whose};
 use crate::backend::local::{Layer, Local};
 use crate::evaluator::Language;
 use crate::execution::{Execution, Isolation, Status};
-use crate::program::{Cloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use crate::program::{Cloud as InCloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
 
 /// The hostile program.
 const ATTACK: &str = include_str!("attack.py");
@@ -43,6 +47,8 @@ pub struct Examination {
     pub attempts: Vec<Attempt>,
     /// Why it was not tried.
     pub not_tried: Option<String>,
+    /// E2B's cloud, as it is seen from here.
+    pub e2b: Cloud,
 }
 
 /// A language's interpreter.
@@ -76,10 +82,11 @@ pub struct Attempt {
 }
 
 impl Examination {
-    /// Whether what programs get is at least `reduced`, and held.
+    /// Whether what programs get is at least `reduced`, and held, and a key that is set works.
     pub fn is_well(&self) -> bool {
         self.isolation.is_at_least(Isolation::Reduced)
             && self.attempts.iter().all(|attempt| attempt.got.is_empty())
+            && self.e2b.is_well()
     }
 }
 
@@ -114,6 +121,7 @@ pub async fn examine(
         missing: containment.missing,
         attempts,
         not_tried,
+        e2b: cloud::examine().await,
     })
 }
 
@@ -304,7 +312,7 @@ async fn run(
                 ..Limits::default()
             },
             network: false,
-            cloud: Cloud::default(),
+            cloud: InCloud::default(),
         }),
         runs: vec![Run {
             command: words

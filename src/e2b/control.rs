@@ -34,6 +34,8 @@ pub struct NewSandbox {
     pub environment: BTreeMap<String, String>,
     /// Whether it may reach the internet.
     pub internet: bool,
+    /// Fields of the request that have no place here, such as `network`.
+    pub more: serde_json::Map<String, serde_json::Value>,
     /// Made anew for each order and kept over its retries, so that none makes a second sandbox.
     pub idempotency_key: String,
 }
@@ -49,6 +51,7 @@ impl NewSandbox {
             metadata: BTreeMap::new(),
             environment: BTreeMap::new(),
             internet: false,
+            more: serde_json::Map::new(),
             idempotency_key: random.iter().map(|byte| format!("{byte:02x}")).collect(),
         }
     }
@@ -68,6 +71,8 @@ struct Create<'a> {
     metadata: &'a BTreeMap<String, String>,
     #[serde(rename = "envVars", skip_serializing_if = "BTreeMap::is_empty")]
     environment: &'a BTreeMap<String, String>,
+    #[serde(flatten)]
+    more: &'a serde_json::Map<String, serde_json::Value>,
 }
 
 /// What a create or a connect answers.
@@ -185,7 +190,8 @@ impl Client {
             // lost on its way could be made twice.
             let is_safe = matches!(error.kind, ErrorKind::RateLimit { .. } | ErrorKind::Busy)
                 || !self.is_version_1() && error.is_passing();
-            if tries == RETRIES || !is_safe || wait > RETRY_WAIT_MAX {
+            let may_retry = error.should_retry.unwrap_or(is_safe);
+            if tries == RETRIES || !may_retry || wait > RETRY_WAIT_MAX {
                 return Err(error);
             }
             tries += 1;
@@ -205,6 +211,7 @@ impl Client {
             allow_internet_access: (!order.internet).then_some(false),
             metadata: &order.metadata,
             environment: &order.environment,
+            more: &order.more,
         };
         if !self.is_version_1() {
             let request = self

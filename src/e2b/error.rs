@@ -16,6 +16,8 @@ pub struct Error {
     pub status: Option<u16>,
     /// What the server said, or what went wrong on the way; never a key.
     pub message: String,
+    /// What the header `Should-Retry` says, if it says anything.
+    pub should_retry: Option<bool>,
 }
 
 /// The kinds of failure.
@@ -71,6 +73,7 @@ impl Error {
             attempted,
             status: None,
             message: message.into(),
+            should_retry: None,
         }
     }
 
@@ -133,6 +136,7 @@ impl Error {
             attempted,
             status: Some(status),
             message,
+            should_retry: header("should-retry").and_then(|said| said.parse().ok()),
         }
     }
 
@@ -160,6 +164,7 @@ impl Error {
             attempted,
             status,
             message: message.to_owned(),
+            should_retry: None,
         }
     }
 

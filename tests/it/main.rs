@@ -14,6 +14,9 @@ mod container; // what a stock container takes away
 mod docs; // the blocks of README.md are checked and run
 #[cfg(target_os = "linux")]
 mod doctor; // what a machine offers
+mod e2b; // the client of E2B, the backend in its cloud, the emulator
+#[path = "../../examples/e2b_emulator/emulator/mod.rs"]
+mod emulator; // of E2B, the one that is an example
 mod isolation; // what is refused where a machine contains too little, and how it is said
 mod local; // what the local backend promises of every program
 mod support;

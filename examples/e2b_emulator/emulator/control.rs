@@ -144,8 +144,13 @@ async fn end_in_time(shared: std::sync::Weak<Shared>, id: String) {
             shared.lock().remove(&id);
             return;
         }
+        let moved = Arc::clone(&sandbox.moved);
+        // Waiting does not keep a sandbox that was killed.
         drop((shared, sandbox));
-        tokio::time::sleep_until(ends_at).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(ends_at) => {}
+            () = moved.notified() => {}
+        }
     }
 }
 
@@ -233,8 +238,8 @@ impl Sandbox {
             state: Mutex::new(Life {
                 is_paused: false,
                 ends_at: Instant::now() + Duration::from_secs(lifetime),
-                lifetime_s: lifetime,
             }),
+            moved: Arc::default(),
             envd_token: random(16),
             agent,
             recording,
@@ -248,7 +253,7 @@ impl Sandbox {
         let ends_at = Instant::now() + Duration::from_secs(seconds);
         if may_shorten || ends_at > life.ends_at {
             life.ends_at = ends_at;
-            life.lifetime_s = seconds;
+            self.moved.notify_one();
         }
     }
 

@@ -9,8 +9,10 @@ import inspect
 import json
 import linecache
 import os
+import signal
 import sys
 import traceback
+import types
 
 tell = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
 orders = os.fdopen(os.dup(0))
@@ -114,24 +116,23 @@ async def main():
     builtins.input = no_input
     builtins.exit = builtins.quit = lambda *_: None
     sys.argv = ["kernel", "-f", "/root/.local/share/jupyter/runtime/kernel.json"]
-    variables = sys.modules["__main__"].__dict__
-    for known in [name for name in variables if not name.startswith("__")]:
-        if known not in kept:
-            del variables[known]
-    variables.pop("__file__", None)
+    module = sys.modules["__main__"] = types.ModuleType("__main__")
+    variables = module.__dict__
     for number, line in enumerate(orders, 1):
         code, name = json.loads(line), f"<cell {number}>"
         linecache.cache[name] = len(code), None, code.splitlines(True), name
         try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             await run(code, name, variables)
         except BaseException as error:
             sys.stdout.flush()
             value = str(error)
             say(type="error", name=type(error).__name__, value=value, traceback=told(error))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.stdout.flush()
         sys.stderr.flush()
         say(type="end_of_execution")
 
 
-kept = set()
-asyncio.run(main())
+# Not `asyncio.run`, which would keep interrupts from the program.
+asyncio.new_event_loop().run_until_complete(main())

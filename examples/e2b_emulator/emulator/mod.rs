@@ -30,25 +30,25 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// How the emulator behaves.
 #[derive(Debug, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The only key that is accepted; absent, all that look like one.
-    pub key: Option<String>,
+    pub(crate) key: Option<String>,
     /// A directory of recordings of the real interpreter. A sandbox whose metadata say
     /// `replay: NAME` answers from `NAME.json` there, byte for byte.
-    pub recordings: Option<PathBuf>,
+    pub(crate) recordings: Option<PathBuf>,
     /// Where each request is written, a JSON object a line.
-    pub log: Option<PathBuf>,
+    pub(crate) log: Option<PathBuf>,
     /// Knows only the first version of the control plane.
-    pub is_version_1: bool,
+    pub(crate) is_version_1: bool,
     /// Sandboxes of the team at once.
-    pub sandboxes_max: Option<usize>,
+    pub(crate) sandboxes_max: Option<usize>,
     /// The `rewardspec` binary that launches programs; absent, this executable.
-    pub launcher: Option<PathBuf>,
+    pub(crate) launcher: Option<PathBuf>,
 }
 
 /// A running emulator.
 #[derive(Debug)]
-pub struct Emulator {
+pub(crate) struct Emulator {
     shared: Arc<Shared>,
     address: SocketAddr,
     serving: tokio::task::JoinHandle<()>,
@@ -73,6 +73,8 @@ struct Sandbox {
     variables: BTreeMap<String, String>,
     internet: bool,
     state: Mutex<Life>,
+    /// Told when its end is moved.
+    moved: Arc<tokio::sync::Notify>,
     envd_token: String,
     agent: Option<Agent>,
     recording: Option<Recording>,
@@ -84,12 +86,11 @@ struct Sandbox {
 struct Life {
     is_paused: bool,
     ends_at: tokio::time::Instant,
-    lifetime_s: u64,
 }
 
 impl Emulator {
     /// Listens on an address such as `127.0.0.1:0`.
-    pub async fn start(listen: &str, options: Options) -> std::io::Result<Emulator> {
+    pub(crate) async fn start(listen: &str, options: Options) -> std::io::Result<Emulator> {
         let listener = tokio::net::TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let local = Local::new(LocalOptions {
@@ -119,19 +120,19 @@ impl Emulator {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Sandboxes that live now.
     #[allow(dead_code, reason = "tests ask, the command does not")]
-    pub fn living(&self) -> Vec<String> {
+    pub(crate) fn living(&self) -> Vec<String> {
         self.shared.lock().keys().cloned().collect()
     }
 
     /// Everything that was asked until now: method, path, headers, body.
     #[allow(dead_code, reason = "tests ask, the command does not")]
-    pub fn requests(&self) -> Vec<Value> {
+    pub(crate) fn requests(&self) -> Vec<Value> {
         self.shared
             .requests
             .lock()
@@ -140,7 +141,7 @@ impl Emulator {
     }
 
     /// Ends it and all sandboxes.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.serving.abort();
         self.shared.lock().clear();
         self.shared.local.close().await;

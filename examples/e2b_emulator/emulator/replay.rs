@@ -92,15 +92,29 @@ fn answer(response: &Value) -> Response {
     answer
 }
 
-/// The bytes of a line. Of the longest only both ends were kept; what is between is filled up.
+/// The bytes of a line. Of the longest only both ends were kept; what is between is filled up, and an
+/// escape that was cut in two is left out.
 fn line(line: &Value) -> Bytes {
     if let Some(raw) = line["raw"].as_str() {
         return Bytes::from(raw.to_owned());
     }
+    /// Of the longest escape, `\u` and four digits.
+    const ESCAPE: usize = 6;
     let text = |key: &str| line[key].as_str().unwrap_or_default();
     let (prefix, suffix) = (text("raw_prefix"), text("raw_suffix"));
     let length = line["raw_len"].as_u64().unwrap_or_default();
     let length = usize::try_from(length).unwrap_or_default();
-    let missing = length.saturating_sub(prefix.len() + suffix.len());
-    Bytes::from(format!("{prefix}{}{suffix}", "x".repeat(missing)))
+    let cuts = (0..=ESCAPE).flat_map(|one| (0..=ESCAPE).map(move |other| (one, other)));
+    let filled = cuts.map(|(one, other)| {
+        let prefix = prefix
+            .get(..prefix.len().saturating_sub(one))
+            .unwrap_or(prefix);
+        let suffix = suffix.get(other..).unwrap_or(suffix);
+        let missing = length.saturating_sub(prefix.len() + suffix.len());
+        format!("{prefix}{}{suffix}", "x".repeat(missing))
+    });
+    let whole = filled
+        .into_iter()
+        .find(|text| serde_json::from_str::<Value>(text).is_ok());
+    Bytes::from(whole.unwrap_or_default())
 }

@@ -188,6 +188,8 @@ struct Said {
     text: String,
     is_ready: bool,
     limit: Option<String>,
+    /// Whether it ended before it was told to.
+    is_lost: bool,
     /// Kibibytes and clock ticks.
     used: Option<(u64, u64)>,
 }
@@ -235,6 +237,9 @@ impl Watch {
         let ready = async {
             while !watch.said.is_ready {
                 watch.hear().await?;
+                if watch.said.is_lost {
+                    return Err(lost("what watches programs could not be started"));
+                }
             }
             Ok(())
         };
@@ -248,9 +253,7 @@ impl Watch {
             Some(ProcessEvent::Started { pid }) => self.pid = pid,
             Some(ProcessEvent::Stdout(bytes)) => self.said.hear(&bytes),
             Some(ProcessEvent::Stderr(_)) => {}
-            Some(ProcessEvent::Ended { .. }) | None => {
-                return Err(lost("what watches a program was lost"));
-            }
+            Some(ProcessEvent::Ended { .. }) | None => self.said.is_lost = true,
         }
         Ok(())
     }
@@ -258,8 +261,11 @@ impl Watch {
     /// Has everything that the program left ended, and what it used told.
     async fn end(mut self, sandbox: &Sandbox) -> Result<Said, Error> {
         let told = async {
-            sandbox.send_input(self.pid, b"end\n").await?;
-            while self.said.used.is_none() {
+            match sandbox.send_input(self.pid, b"end\n").await {
+                Err(error) if error.kind == ErrorKind::NotFound => self.said.is_lost = true,
+                sent => sent?,
+            }
+            while self.said.used.is_none() && !self.said.is_lost {
                 self.hear().await?;
             }
             Ok(())
@@ -324,8 +330,9 @@ async fn watched(
         let event = tokio::select! {
             event = running.next() => event,
             heard = watch.hear(), if is_watched => {
-                // What it saw is told by its end; one that was lost is too.
-                is_watched = heard.is_ok() && watch.said.limit.is_none();
+                heard?;
+                // The program's end tells the rest.
+                is_watched = watch.said.limit.is_none() && !watch.said.is_lost;
                 continue;
             }
             () = tokio::time::sleep_until(deadline.into()) => {
@@ -395,6 +402,9 @@ impl Ran {
         let limit = watched.limit.as_deref();
         let (status, reason) = if limit == Some("memory") {
             (Status::MemoryLimit, Some("sampled sum of the process tree"))
+        } else if watched.is_lost {
+            // Nothing in the sandbox ends it but the program, or the kernel for the program's sake.
+            (Status::Killed, Some("it ended what watches its limits"))
         } else if self.is_flooded {
             (Status::OutputLimit, None)
         } else if self.is_late {

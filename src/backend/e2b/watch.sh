@@ -9,13 +9,12 @@ declare -A before
 for directory in /proc/[0-9]*; do before[${directory#/proc/}]=1; done
 before[$$]=1 before[$BASHPID]=1
 page=$(getconf PAGESIZE 2>/dev/null || echo 4096)
-peak=0 ticks=0 ended=0 gone=0
+peak=0 ticks=0
 echo ready
 
 look() {
     local directory pid line used=0 count=0
     local -a field
-    gone=0
     living=()
     for directory in /proc/[0-9]*; do
         pid=${directory#/proc/}
@@ -32,8 +31,25 @@ look() {
     done 2>/dev/null
     ticks=0
     for pid in "${!spent[@]}"; do ticks=$((ticks + spent[$pid])); done
+    # What processes share was counted for each of them.
+    ((used > memory)) && share
     ((used > peak)) && peak=$used
-    ((used > memory)) && excess=memory || { ((ticks > cpu)) && excess=cpu; } || { ((count > tasks)) && excess=processes; } || excess=
+    excess=
+    if ((count > tasks)); then excess=processes
+    elif ((used > memory)); then excess=memory
+    elif ((ticks > cpu)); then excess=cpu
+    fi
+}
+
+# The same with what they share counted once, where it can be told.
+share() {
+    local pid name value unit sum=0
+    for pid in "${living[@]}"; do
+        while read -r name value unit; do
+            [[ $name == Pss: ]] && sum=$((sum + value))
+        done < "/proc/$pid/smaps_rollup"
+    done 2>/dev/null
+    ((sum > 0)) && used=$sum
 }
 
 end() {

@@ -258,6 +258,11 @@ impl Slot {
                 let stdin = memory_file([run.stdin.as_slice()]).in_step("write standard input")?;
                 let (stdout_read, stdout) = pipe()?;
                 let (stderr_read, stderr) = pipe()?;
+                for output in [&stdout, &stderr] {
+                    // Programs open them by name too, which asks who they belong to. Streams of
+                    // others may be devices of the machine, which keep their modes.
+                    let _ = rustix::fs::fchmod(output, rustix::fs::Mode::from_raw_mode(0o222));
+                }
                 let streams = Streams {
                     stdin: stdin.into(),
                     stdout,
@@ -266,10 +271,6 @@ impl Slot {
                 (streams, Some([stdout_read, stderr_read]))
             }
         };
-        for output in [&streams.stdout, &streams.stderr] {
-            // Programs open them by name too, which asks who they belong to.
-            let _ = rustix::fs::fchmod(output, rustix::fs::Mode::from_raw_mode(0o222));
-        }
         let (go, their_go) = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
