@@ -1,4 +1,4 @@
-//! README.md: its suites compile, and what it shows of a command is what the command prints.
+//! README.md and docs/: their suites compile, and what it shows of a command is what the command prints.
 
 use crate::support::{TempProject, root};
 
@@ -20,10 +20,19 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
+/// The README and every page of docs/.
+fn pages() -> String {
+    let mut text = readme();
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        text += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    text
+}
+
 #[test]
-fn the_suites_of_the_readme_compile() {
+fn the_suites_of_the_pages_compile() {
     let mut checked = 0;
-    for (info, text) in blocks(&readme()) {
+    for (info, text) in blocks(&pages()) {
         if !info.starts_with("yaml") {
             continue;
         }
@@ -81,9 +90,9 @@ fn the_first_suite_prints_what_the_readme_shows() {
 }
 
 #[test]
-fn commands_of_the_readme_exist() {
+fn commands_of_the_pages_exist() {
     let mut commands = 0;
-    for line in readme()
+    for line in pages()
         .lines()
         .filter_map(|line| line.trim().strip_prefix("$ "))
     {
