@@ -23,13 +23,15 @@ use crate::program::{Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_outcome, wire};
 use crate::reward::FaultKind;
-use crate::run::{Outcome, Policy, Runner};
+use crate::run::{Outcome, Policy, Runner, interrupted};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
 const ROW_TRIALS_MAX: usize = 5000;
 /// Rows of one trial of a long dataset.
 const CHUNK_ROWS: usize = 1000;
+/// The exit status after an interrupt, as shells have it.
+const INTERRUPTED: i32 = 130;
 /// The name before `::` of the trials that are rules' examples.
 const RULES: &str = "rules";
 
@@ -72,6 +74,9 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         missing: Mutex::default(),
         notices: Mutex::default(),
     });
+    if shared.runner.keeps_sandboxes() {
+        runtime.spawn(end_when_asked(Arc::clone(&shared)));
+    }
     let trials = trials(&mut project, arguments, &shared);
     let mut arguments = arguments.clone();
     // Trials wait for programs; how many run at once is the backend's to decide.
@@ -90,6 +95,17 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
 fn said(message: &str, code: u8) -> ExitCode {
     eprintln!("rewardspec: {message}");
     ExitCode::from(code)
+}
+
+/// Ends the sandboxes of the cloud, and then this process, when it is asked to end.
+#[expect(
+    clippy::exit,
+    reason = "the trials run on the main thread, which hears no signals"
+)]
+async fn end_when_asked(shared: Arc<Shared>) {
+    interrupted().await;
+    shared.runner.close().await;
+    std::process::exit(INTERRUPTED);
 }
 
 /// What trials share.

@@ -26,7 +26,7 @@ use crate::escape::visible;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::execution::Isolation;
 use crate::project::Project;
-use crate::run::{Outcome, Policy, Runner};
+use crate::run::{Outcome, Policy, Runner, interrupted};
 
 /// How the command ends. The first that applies, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,21 +187,6 @@ impl BackendArguments {
             Exit::Infrastructure
         })?;
         Ok(Runner::new(local, e2b, forced, policy))
-    }
-}
-
-/// Waits until this process is asked to end, by the terminal or by another process.
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
     }
 }
 

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{
-    BackendArgument, BackendArguments, Exit, compile, interrupted, open, put_line, refuse, runtime,
-};
+use super::{BackendArgument, BackendArguments, Exit, compile, open, put_line, refuse, runtime};
 use crate::backend::e2b::E2b;
 use crate::escape::visible;
 use crate::reward::Cause;
-use crate::run::{Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{Outcome, Planned, Runner, Selection, interrupted, run_all};
 
 /// What is compared of an outcome.
 #[derive(Debug, PartialEq)]

@@ -15,7 +15,7 @@ use crate::evaluator::{Evaluator, Reply};
 use crate::project::Project;
 use crate::report::{FORMATS, Reporter, SKIP, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
-use crate::run::{Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{Outcome, Planned, Runner, Selection, interrupted, run_all};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
@@ -255,7 +255,7 @@ impl Evaluation<'_> {
         });
         let interrupted = tokio::select! {
             () = work => false,
-            () = super::interrupted() => true,
+            () = interrupted() => true,
         };
         failed?;
         self.runner.close().await;

@@ -16,7 +16,7 @@ use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::project::{Project, stem};
 use crate::report::wire;
 use crate::reward::{Fault, FaultKind};
-use crate::run::Runner;
+use crate::run::{Runner, interrupted};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ScoreArguments {
@@ -151,7 +151,7 @@ impl Scorer {
                     self.write(results.unwrap_or_else(|error| panicked(&error)))?;
                 }
                 Some(results) = any.join_next() => self.write(results.unwrap_or_else(|error| panicked(&error)))?,
-                () = super::interrupted() => return Ok(End::Interrupted),
+                () = interrupted() => return Ok(End::Interrupted),
             }
         }
         Ok(End::OfRows)

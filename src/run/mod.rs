@@ -2,6 +2,7 @@
 
 mod isolation;
 mod plan;
+mod signals;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use isolation::{ISOLATION, Policy};
 pub use plan::{Planned, Selection};
+pub use signals::interrupted;
 
 use crate::backend::Backend;
 use crate::backend::e2b::E2b;
@@ -278,6 +280,11 @@ impl Runner {
                 "programs run as separate processes that are not isolated from this machine: score only code that you would run yourself ({missing})"
             )),
         }
+    }
+
+    /// Whether anything is kept that does not end with this process.
+    pub fn keeps_sandboxes(&self) -> bool {
+        self.e2b.is_some()
     }
 
     /// Ends everything that the backends keep.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::e2b::{Client, Config, Error, ErrorKind, NewSandbox, Sandbox};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
@@ -36,8 +36,47 @@ pub struct E2b {
     free: Semaphore,
     slots: usize,
     live: Live,
+    making: Arc<Making>,
     /// Words by which the sandboxes of this run are found.
     run: String,
+}
+
+/// Sandboxes that are being made: their ids are not known yet.
+#[derive(Debug, Default)]
+struct Making {
+    count: Mutex<usize>,
+    changed: Notify,
+}
+
+impl Making {
+    fn one(self: &Arc<Self>) -> MakingOne {
+        *self.lock() += 1;
+        MakingOne(Arc::clone(self))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, usize> {
+        self.count.lock().expect("nobody panics while it counts")
+    }
+
+    /// Waits until none is.
+    async fn none(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if *self.lock() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+struct MakingOne(Arc<Making>);
+
+impl Drop for MakingOne {
+    fn drop(&mut self) {
+        *self.0.lock() -= 1;
+        self.0.changed.notify_waiters();
+    }
 }
 
 /// Sandboxes that were made and are not known to have ended.
@@ -57,6 +96,7 @@ impl E2b {
             free: Semaphore::new(slots),
             slots,
             live: Live::default(),
+            making: Arc::default(),
             run: random.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
@@ -129,9 +169,12 @@ impl E2b {
         }
         // Not given up halfway: a sandbox whose id never came could not be ended.
         let (client, live) = (self.client.clone(), Arc::clone(&self.live));
+        let making = self.making.one();
         let made = tokio::spawn(async move {
             let sandbox = client.create(&order).await?;
-            Ok(Lease::new(client, sandbox, live))
+            let lease = Lease::new(client, sandbox, live);
+            drop(making);
+            Ok(lease)
         });
         made.await
             .map_err(|error| InfrastructureError::new(format!("a sandbox was lost: {error}")))?
@@ -141,7 +184,12 @@ impl E2b {
     /// Ends the sandboxes that are left.
     pub async fn close(&self) {
         self.free.close();
-        end_all(&self.client, &self.live).await;
+        let known = async {
+            self.making.none().await;
+            end_all(&self.client, &self.live).await;
+        };
+        // What is left ends by its lifetime.
+        let _ = tokio::time::timeout(CLOSE_WITHIN, known).await;
     }
 }
 
@@ -160,7 +208,8 @@ impl Drop for E2b {
                 runtime.block_on(async {
                     // Connections belong to the runtime that made them.
                     if let Ok(client) = Client::new(client.config().clone()) {
-                        end_all(&client, &live).await;
+                        let all = end_all(&client, &live);
+                        let _ = tokio::time::timeout(CLOSE_WITHIN, all).await;
                     }
                 });
             }
@@ -189,9 +238,7 @@ async fn end_all(client: &Client, live: &Live) {
             }
         });
     }
-    let all = async { while ending.join_next().await.is_some() {} };
-    // What is left ends by its lifetime.
-    let _ = tokio::time::timeout(CLOSE_WITHIN, all).await;
+    while ending.join_next().await.is_some() {}
 }
 
 /// A sandbox that is ended, whatever happens.

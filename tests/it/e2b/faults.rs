@@ -234,6 +234,34 @@ fn a_job_that_nobody_waits_for_leaves_no_sandbox() {
     });
 }
 
+/// As when a thread panics: nobody closes anything.
+#[test]
+fn what_is_dropped_ends_its_sandboxes() {
+    let beside = runtime();
+    let emulator = beside.block_on(emulator(Options::default()));
+    let config = client(emulator.address()).config().clone();
+    let backend = Arc::new(E2b::new(config, Some(1)).unwrap());
+    let lost = runtime();
+    let limits = Limits {
+        wall: Duration::from_secs(600),
+        ..Limits::default()
+    };
+    let job = python("import time; time.sleep(600)", limits);
+    lost.spawn({
+        let backend = Arc::clone(&backend);
+        async move { backend.execute(&job).await.map(drop) }
+    });
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while emulator.living().is_empty() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    drop(lost);
+    drop(backend);
+    assert_eq!(emulator.living(), Vec::<String>::new());
+    beside.block_on(emulator.stop());
+}
+
 /// The command itself, asked to end by a signal, and by its own panic's way: dropped.
 #[test]
 fn a_signal_ends_the_sandboxes_too() {
@@ -242,11 +270,15 @@ fn a_signal_ends_the_sandboxes_too() {
         "expect: '1'\ntimeout: 60\ncases:\n  - {name: a, reply: 'import time; time.sleep(50)'}\n  - {name: b, reply: 'import time; time.sleep(50)'}\n",
     )]);
     runtime().block_on(async {
-        for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+        for (name, signal) in [
+            ("run", rustix::process::Signal::INT),
+            ("run", rustix::process::Signal::TERM),
+            ("test", rustix::process::Signal::INT),
+        ] {
             let emulator = emulator(Options::default()).await;
             let address = format!("http://{}", emulator.address());
             let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rewardspec"))
-                .arg("run")
+                .arg(name)
                 .current_dir(project.path())
                 .envs([
                     ("E2B_API_KEY", KEY),

@@ -34,12 +34,18 @@ const PATIENCE: Duration = Duration::from_millis(100);
 #[test]
 fn our_requests_are_those_of_the_official_sdks() {
     let (mut matched, mut wrong) = (0, Vec::new());
-    for (name, recording) in recordings("sdk") {
-        match runtime().block_on(replay(&recording)) {
-            Ok(count) => matched += count,
-            Err(why) => wrong.push(format!("{name}: {why}")),
+    runtime().block_on(async {
+        let mut replays = tokio::task::JoinSet::new();
+        for (name, recording) in recordings("sdk") {
+            replays.spawn(async move { (name, replay(&recording).await) });
         }
-    }
+        while let Some(replayed) = replays.join_next().await {
+            match replayed.unwrap() {
+                (_, Ok(count)) => matched += count,
+                (name, Err(why)) => wrong.push(format!("{name}: {why}")),
+            }
+        }
+    });
     println!("{matched} requests as the SDKs send them");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(matched > 200, "{matched}");
