@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, compile, open, put_line, report};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use super::{Exit, compile, compiled, open, put_line, report};
+use crate::diagnostic::{Diagnostic, Diagnostics, PlacedDiagnostic};
+use crate::escape::{json_line, visible};
 use crate::project::Project;
 use crate::run::{Planned, Selection};
 
@@ -11,6 +12,20 @@ use crate::run::{Planned, Selection};
 pub(super) struct CheckArguments {
     /// Suite files or directories [default: the project's suites/]
     paths: Vec<PathBuf>,
+    /// How what is wrong is told
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: CheckFormat,
+}
+
+/// How what is wrong is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum CheckFormat {
+    /// For people, on standard error
+    Human,
+    /// An object a line: file, line, column, message, expected, help
+    Json,
+    /// Commands that GitHub shows beside the lines meant
+    Github,
 }
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +42,12 @@ const BAD_ROWS_SHOWN_MAX: usize = 20;
 
 pub(super) fn check(arguments: &CheckArguments) -> Exit {
     let mut project = open(&arguments.paths);
-    let suites = match compile(&mut project, &arguments.paths) {
+    let suites = match arguments.format {
+        CheckFormat::Human => compile(&mut project, &arguments.paths),
+        format => compiled(&mut project, &arguments.paths)
+            .map_err(|diagnostics| tell(&diagnostics, format, &project)),
+    };
+    let suites = match suites {
         Ok(suites) => suites,
         Err(exit) => return exit,
     };
@@ -66,15 +86,14 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
             )));
         }
     }
+    for diagnostic in failing_examples(&mut project) {
+        diagnostics.push(diagnostic);
+    }
     if !diagnostics.is_empty() {
-        return report(&diagnostics, &project);
+        return tell(&diagnostics, arguments.format, &project);
     }
-    let failing = failing_examples(&mut project);
-    for failure in &failing {
-        eprintln!("error: {failure}");
-    }
-    if !failing.is_empty() {
-        return Exit::Configuration;
+    if arguments.format != CheckFormat::Human {
+        return Exit::Passed;
     }
     let suites = suites.len();
     let _ = put_line(&format!(
@@ -86,19 +105,56 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
 }
 
 /// The examples of the project's rules that need no execution and do not hold.
-fn failing_examples(project: &mut Project) -> Vec<String> {
+fn failing_examples(project: &mut Project) -> Vec<Diagnostic> {
     project
         .rule_examples()
         .into_iter()
         .filter_map(|example| match example.check {
-            crate::compile::ExampleCheck::Pure(Err(why)) => Some(format!(
-                "the example `{}` does not hold ({}): {why}",
-                example.name,
-                project.sources.place(example.span)
+            crate::compile::ExampleCheck::Pure(Err(why)) => Some(Diagnostic::at(
+                example.span,
+                format!("the example `{}` does not hold: {why}", example.name),
             )),
             _ => None,
         })
         .collect()
+}
+
+/// Says what is wrong, all of it.
+fn tell(diagnostics: &Diagnostics, format: CheckFormat, project: &Project) -> Exit {
+    for diagnostic in &diagnostics.list {
+        let placed = diagnostic.placed(&project.sources);
+        let line = match format {
+            CheckFormat::Human => return report(diagnostics, project),
+            CheckFormat::Json => json_line(&placed).unwrap_or_default(),
+            CheckFormat::Github => github(&placed),
+        };
+        if put_line(&line).is_err() {
+            break;
+        }
+    }
+    Exit::Configuration
+}
+
+/// A command of GitHub's runner (actions/toolkit, `command.ts`, which also says what is escaped).
+fn github(placed: &PlacedDiagnostic<'_>) -> String {
+    let value = |text: &str| {
+        text.replace('%', "%25")
+            .replace('\r', "%0D")
+            .replace('\n', "%0A")
+    };
+    let property = |text: &str| value(text).replace(':', "%3A").replace(',', "%2C");
+    let mut place = Vec::new();
+    if let Some(file) = placed.file {
+        place.push(format!("file={}", property(&visible(file))));
+    }
+    for (name, number) in [("line", placed.line), ("col", placed.column)] {
+        place.extend(number.map(|number| format!("{name}={number}")));
+    }
+    let help = placed
+        .help
+        .map_or(String::new(), |help| format!("\nhelp: {help}"));
+    let message = visible(&format!("{}{help}", placed.message));
+    format!("::error {}::{}", place.join(","), value(&message))
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -269,6 +269,22 @@ fn compile(
     project: &mut Project,
     paths: &[PathBuf],
 ) -> Result<Vec<crate::compile::SuitePlan>, Exit> {
+    let suites = compiled(project, paths).map_err(|diagnostics| report(&diagnostics, project))?;
+    if suites.is_empty() {
+        let help = "write one under suites/, or name a file: rewardspec run my-suite.yaml";
+        return Err(refuse(
+            &format!("no suites in {}", project.root().display()),
+            Some(help),
+        ));
+    }
+    Ok(suites)
+}
+
+/// The same with what is wrong; there may be no suites.
+fn compiled(
+    project: &mut Project,
+    paths: &[PathBuf],
+) -> Result<Vec<crate::compile::SuitePlan>, Diagnostics> {
     let mut diagnostics = std::mem::take(&mut project.diagnostics);
     let mut suites = Vec::new();
     match suite_files(project, paths) {
@@ -282,17 +298,11 @@ fn compile(
         }
         Err(found) => diagnostics.extend(found),
     }
-    if !diagnostics.is_empty() {
-        return Err(report(&diagnostics, project));
+    if diagnostics.is_empty() {
+        Ok(suites)
+    } else {
+        Err(diagnostics)
     }
-    if suites.is_empty() {
-        let help = "write one under suites/, or name a file: rewardspec run my-suite.yaml";
-        return Err(refuse(
-            &format!("no suites in {}", project.root().display()),
-            Some(help),
-        ));
-    }
-    Ok(suites)
 }
 
 /// Writes a line to standard output; a reader that went away ends the command quietly.

@@ -166,18 +166,19 @@ impl Client {
     pub async fn create(&self, order: &NewSandbox) -> Result<Sandbox, Error> {
         const ATTEMPTED: &str = "create a sandbox";
         if self.config().debug {
-            return Ok(self.sandbox(Created {
+            let created = Created {
                 id: DEBUG_ID.to_owned(),
                 envd_version: String::new(),
                 envd_token: None,
                 traffic_token: None,
                 domain: None,
-            }));
+            };
+            return self.sandbox(ATTEMPTED, created);
         }
         let mut tries = 0;
         loop {
             let error = match self.create_once(ATTEMPTED, order).await {
-                Ok(created) => return Ok(self.sandbox(created)),
+                Ok(created) => return self.sandbox(ATTEMPTED, created),
                 Err(error) => error,
             };
             let wait = match error.kind {
@@ -234,14 +235,34 @@ impl Client {
         self.0.version_1.load(Ordering::Relaxed)
     }
 
-    fn sandbox(&self, created: Created) -> Sandbox {
+    fn sandbox(&self, attempted: &'static str, created: Created) -> Result<Sandbox, Error> {
+        // They become parts of addresses, to which tokens are sent.
+        let is_name = |text: &str, more: &[u8]| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+        };
+        if !is_name(&created.id, b"-_") {
+            return Err(Error::protocol(attempted, "the sandbox's id is not a name"));
+        }
+        let domain = created.domain.filter(|domain| !domain.is_empty());
+        if domain
+            .as_ref()
+            .is_some_and(|domain| !is_name(domain, b"-."))
+        {
+            return Err(Error::protocol(
+                attempted,
+                "the sandbox's domain is not a name",
+            ));
+        }
         let access = Access {
-            domain: created.domain.filter(|domain| !domain.is_empty()),
+            domain,
             envd_version: created.envd_version,
             envd_token: created.envd_token.map(super::Secret::new),
             traffic_token: created.traffic_token.map(super::Secret::new),
         };
-        Sandbox::new(self.clone(), created.id, access)
+        Ok(Sandbox::new(self.clone(), created.id, access))
     }
 
     /// A handle for a sandbox that runs or is paused; a paused one is resumed. Its life is extended to
@@ -258,7 +279,7 @@ impl Client {
             timeout: lifetime.as_secs(),
         };
         let created = self.json(ATTEMPTED, with_json(request, &body)).await?;
-        Ok(self.sandbox(created))
+        self.sandbox(ATTEMPTED, created)
     }
 
     /// Ends a sandbox; whether there was one.

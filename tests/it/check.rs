@@ -75,6 +75,35 @@ fn all_mistakes_of_all_files_are_told_at_once() {
 }
 
 #[test]
+fn what_is_wrong_is_told_to_machines_too() {
+    let project = TempProject::new(&[(
+        "suites/one.yaml",
+        "cases:\n  - {nmae: a, reply: x, expect: 1}\n  - {reply: x, expct: 1}\n",
+    )]);
+    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
+    let found = ran.json_lines();
+    assert_eq!(found.len(), 2);
+    assert_eq!(
+        (&found[0]["file"], &found[0]["line"], &found[0]["column"]),
+        (&"suites/one.yaml".into(), &2.into(), &6.into())
+    );
+    assert_eq!(found[1]["help"], "did you mean `expect`?");
+    let ran = project
+        .run(&["check", "--format", "github"])
+        .expect_status(2);
+    assert_eq!(
+        ran.stdout.lines().next(),
+        Some(
+            "::error file=suites/one.yaml,line=2,col=6::unknown key `nmae`%0Ahelp: did you mean `name`?"
+        )
+    );
+    assert_eq!(ran.stderr, "");
+    let right = TempProject::new(&[("suites/right.yaml", RIGHT)]);
+    let ran = right.run(&["check", "--format", "json"]).expect_status(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+}
+
+#[test]
 fn what_is_right_passes() {
     let project = TempProject::new(&[("suites/right.yaml", RIGHT)]);
     let ran = project.run(&["check"]).expect_status(0);
