@@ -23,7 +23,7 @@ use crate::program::{Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_outcome, wire};
 use crate::reward::FaultKind;
-use crate::run::{Outcome, Policy, Runner, interrupted};
+use crate::run::{Outcome, Policy, Runner, forced_backend, interrupted};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -64,13 +64,17 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         jobs,
         ..LocalOptions::default()
     });
+    let forced = match forced_backend() {
+        Ok(forced) => forced,
+        Err(message) => return said(&message, 2),
+    };
     let e2b = match E2b::from_environment(arguments.test_threads) {
         Ok(e2b) => e2b,
         Err(error) => return said(&error.message, 3),
     };
     let shared = Arc::new(Shared {
         handle: runtime.handle().clone(),
-        runner: Runner::new(local, e2b, None, policy),
+        runner: Runner::new(local, e2b, forced, policy),
         missing: Mutex::default(),
         notices: Mutex::default(),
     });
@@ -84,7 +88,9 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         .test_threads
         .get_or_insert(shared.runner.slots().max(1) * 2);
     let conclusion = libtest_mimic::run(&arguments, trials);
-    runtime.block_on(shared.runner.close());
+    if let Some(left) = runtime.block_on(shared.runner.close()) {
+        shared.note(left);
+    }
     if !arguments.list {
         shared.tell();
     }
@@ -104,7 +110,7 @@ fn said(message: &str, code: u8) -> ExitCode {
 )]
 async fn end_when_asked(shared: Arc<Shared>) {
     interrupted().await;
-    shared.runner.close().await;
+    let _ = shared.runner.close().await;
     std::process::exit(INTERRUPTED);
 }
 

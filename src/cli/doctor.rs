@@ -14,7 +14,7 @@ pub(super) struct DoctorArguments {
     #[arg(long)]
     json: bool,
     /// Run suites here and in E2B's cloud and compare the rewards: makes sandboxes, which cost money
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     e2b_parity: bool,
     /// With --e2b-parity: suite files or directories [default: the project's suites/]
     #[arg(requires = "e2b_parity")]
@@ -168,6 +168,7 @@ fn describe(examination: &Examination) -> String {
     };
     let _ = writeln!(text, "  E2B_API_KEY  {key}");
     let answer = match (cloud.accepted, &cloud.problem) {
+        _ if cloud.is_local_mode => "E2B_DEBUG is true: a sandbox on this machine, not asked",
         (None, _) => "not asked",
         (Some(true), _) => "answers, and accepts the key",
         (Some(false), Some(problem)) => problem,

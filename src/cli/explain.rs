@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use super::run::{exit_of_one, one_case};
 use super::{BackendArguments, Exit, compile, open, put_line, runtime};
+use crate::backend::e2b::TEMPLATE;
 use crate::escape::visible;
-use crate::evaluator::{Evaluator, Expectation, Matcher, Nonce, Wanted};
+use crate::evaluator::{BackendChoice, Evaluator, Expectation, Matcher, Nonce, Wanted};
+use crate::program::CloudMode;
 use crate::report::explain_outcome;
 
 #[derive(Debug, clap::Args)]
@@ -75,6 +77,29 @@ fn named_suite(project: &crate::project::Project, case: &str, paths: &[PathBuf])
         .collect()
 }
 
+/// Where a case may run, and how in the cloud.
+fn backends(evaluator: &Evaluator) -> String {
+    let names: Vec<String> = evaluator
+        .backends
+        .iter()
+        .map(|backend| match backend {
+            BackendChoice::Local => "local".to_owned(),
+            BackendChoice::E2b => {
+                let mode = match evaluator.cloud.mode {
+                    CloudMode::Script => "script",
+                    CloudMode::Notebook => "notebook",
+                };
+                let template = evaluator.cloud.template.as_deref();
+                format!(
+                    "e2b (mode {mode}, template {})",
+                    template.unwrap_or(TEMPLATE)
+                )
+            }
+        })
+        .collect();
+    names.join(", else ")
+}
+
 fn describe(evaluator: &Evaluator, place: &str) -> String {
     let mut text = format!("{}\nwritten at {place}", evaluator.id);
     if let Some((file, line)) = &evaluator.row {
@@ -82,8 +107,10 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nlanguage: {}, timeout: {:?}",
-        evaluator.language.name, evaluator.limits.wall
+        "\nlanguage: {}, timeout: {:?}, backend: {}",
+        evaluator.language.name,
+        evaluator.limits.wall,
+        backends(evaluator)
     );
     for message in &evaluator.messages {
         let _ = writeln!(

@@ -26,7 +26,7 @@ use crate::escape::visible;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::execution::Isolation;
 use crate::project::Project;
-use crate::run::{Outcome, Policy, Runner, interrupted};
+use crate::run::{Outcome, Policy, Runner, forced_backend, interrupted};
 
 /// How the command ends. The first that applies, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,10 +111,11 @@ pub fn main() -> ExitCode {
 /// Options that say where programs run.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct BackendArguments {
-    /// Programs that run at once [default: one for each core]
+    /// Programs that run at once [default: one for each core, 16 in E2B's cloud]
     #[arg(long, short = 'j', value_name = "N")]
     jobs: Option<usize>,
-    /// The only backend to use, whatever a case prefers
+    /// The only backend to use, whatever a case prefers; `auto` is E2B if its key is set, else this
+    /// machine [default: REWARDSPEC_BACKEND, else what cases say]
     #[arg(long, value_name = "NAME")]
     backend: Option<BackendArgument>,
     /// The least isolation that is accepted, whatever a suite states; below it nothing runs
@@ -174,7 +175,8 @@ impl BackendArguments {
             .map_err(|message| refuse(&message, None))?;
         let jobs = self.jobs.or(project.config().jobs);
         let forced = match self.backend {
-            None | Some(BackendArgument::Auto) => None,
+            None => forced_backend().map_err(|message| refuse(&message, None))?,
+            Some(BackendArgument::Auto) => None,
             Some(BackendArgument::Local) => Some(BackendChoice::Local),
             Some(BackendArgument::E2b) => Some(BackendChoice::E2b),
         };
@@ -200,8 +202,19 @@ async fn evaluate(
         outcome = runner.evaluate(evaluator, reply) => Some(outcome),
         () = interrupted() => None,
     };
-    runner.close().await;
+    close(runner).await;
     outcome
+}
+
+/// Ends what the backends keep, and says what could not be ended. A second interrupt ends the wait.
+async fn close(runner: &Runner) {
+    let left = tokio::select! {
+        left = runner.close() => left,
+        () = interrupted() => Some("interrupted while ending what runs elsewhere".to_owned()),
+    };
+    if let Some(left) = left {
+        eprintln!("warning: {left}");
+    }
 }
 
 /// The runtime that waits for programs.

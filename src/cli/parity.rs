@@ -93,7 +93,7 @@ async fn all(
         () = work => true,
         () = interrupted() => false,
     };
-    runner.close().await;
+    super::close(runner).await;
     ended.then_some(outcomes)
 }
 
@@ -145,7 +145,8 @@ fn told(
         let _ = put_line(&visible(&line));
     }
     let _ = put_line(&format!(
-        "{equal} cases with equal rewards, {differ} with others, {failed} that could not run"
+        "{equal} {} with equal rewards, {differ} with others, {failed} that could not run",
+        if equal == 1 { "case" } else { "cases" }
     ));
     if failed > 0 {
         Exit::Infrastructure

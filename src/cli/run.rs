@@ -258,7 +258,7 @@ impl Evaluation<'_> {
             () = interrupted() => true,
         };
         failed?;
-        self.runner.close().await;
+        super::close(self.runner).await;
         let mut summary = summary.into_inner();
         summary.seconds = started.elapsed().as_secs_f64();
         summary.interrupted = interrupted;

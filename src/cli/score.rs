@@ -69,7 +69,7 @@ pub(super) fn score(arguments: &ScoreArguments) -> Exit {
     };
     let result = runtime.block_on(async {
         let written = scorer.stream(arguments.unordered).await;
-        scorer.runner.close().await;
+        super::close(&scorer.runner).await;
         written
     });
     match result {

@@ -18,7 +18,7 @@ use crate::evaluator::{
     BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
 };
 use crate::execution::Isolation;
-use crate::program::{Cloud, Interpreter, SourceFile};
+use crate::program::{Cloud, CloudMode, Interpreter, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::expect::CompareSpec;
 use crate::syntax::suite::{BackendName, Choice, Keys, ReplySpec};
@@ -459,6 +459,7 @@ impl Compiler<'_> {
             self.report(diagnostic);
         }
         let expect = expectations::compile(&keys, span, self);
+        self.check_backend(&keys, language.as_ref(), &expect);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let vars = keys
             .vars
@@ -513,6 +514,62 @@ impl Compiler<'_> {
                     .map(Pick::Fixed)
             }
             Some(Choice::Expression(expression)) => self.expression(expression).map(Pick::PerRow),
+        }
+    }
+
+    /// Whether what is said of backends can be.
+    fn check_backend(
+        &mut self,
+        keys: &Keys,
+        language: Option<&Pick<Arc<Language>>>,
+        expect: &[expectations::Expected],
+    ) {
+        if keys
+            .backend
+            .as_ref()
+            .is_some_and(|names| names.0.is_empty())
+        {
+            self.report(
+                Diagnostic::nowhere("`backend` names none").help("write `auto`, `local` or `e2b`"),
+            );
+        }
+        let Some(written) = &keys.e2b else { return };
+        if let Some(template) = written
+            .template
+            .as_ref()
+            .filter(|name| name.value.is_empty())
+        {
+            self.report(Diagnostic::at(template.span, "`template` names none"));
+        }
+        let Some(mode) = &written.mode else { return };
+        if values::cloud_mode(mode.value) != CloudMode::Notebook {
+            return;
+        }
+        let refused = |what: &str| {
+            Diagnostic::at(mode.span, format!("mode `notebook` has no {what}"))
+                .help("write `mode: script`, which runs the program as a process")
+        };
+        if keys.stdin.is_some() {
+            self.report(refused("standard input for `stdin`"));
+        }
+        for expected in expect {
+            match expected {
+                expectations::Expected::StdinCases(_) => {
+                    self.report(refused("standard input for `stdin_cases`"))
+                }
+                expectations::Expected::Tests { .. } => {
+                    self.report(refused("process of its own for `tests`"))
+                }
+                _ => {}
+            }
+        }
+        if let Some(Pick::Fixed(language)) = language
+            && language.cloud.kernel.is_none()
+        {
+            let name = &language.name;
+            self.report(refused(&format!(
+                "kernel for `{name}`: its rule names none under `e2b`"
+            )));
         }
     }
 
@@ -1147,7 +1204,11 @@ fn cloud(keys: &Keys, language: &Language) -> Cloud {
     };
     let mode = written.mode.as_ref();
     Cloud {
-        template: written.template.clone().or_else(|| usual.template.clone()),
+        template: written
+            .template
+            .as_ref()
+            .map(|template| template.value.clone())
+            .or_else(|| usual.template.clone()),
         mode: mode.map_or(usual.mode, |mode| values::cloud_mode(mode.value)),
         kernel: usual.kernel.clone(),
     }

@@ -1,6 +1,6 @@
 //! From what was written to what is meant; pure.
 //!
-//! Rule packs become a [`RuleSet`], suites a [`Plan`] of cases. Everything wrong is collected;
+//! Rule packs become a [`RuleSet`], suites a [`SuitePlan`] of cases. Everything wrong is collected;
 //! `check` and `list` end here. A dataset's row becomes an evaluator when it is run.
 
 mod cases;

@@ -16,8 +16,10 @@ pub struct Cloud {
     pub key_is_set: bool,
     /// Whether it looks like a key: `e2b_` and hexadecimal digits.
     pub key_has_form: bool,
-    /// The control plane's address.
+    /// The control plane's address; in the local mode the sandbox's.
     pub address: String,
+    /// Whether `E2B_DEBUG` asks for the local mode, which has no control plane to ask.
+    pub is_local_mode: bool,
     /// Whether that answered and accepted the key; absent when there is no key to ask with.
     pub accepted: Option<bool>,
     /// Why not.
@@ -37,11 +39,16 @@ pub(super) async fn examine() -> Cloud {
     let mut cloud = Cloud {
         key_is_set: config.key.is_some(),
         key_has_form: config.key.as_ref().is_some_and(|key| key.has_form_of_key()),
-        address: config.api_base(),
+        address: if config.debug {
+            config.sandbox_base("", None, crate::e2b::ENVD_PORT)
+        } else {
+            config.api_base()
+        },
+        is_local_mode: config.debug,
         accepted: None,
         problem: None,
     };
-    if config.key.is_none() {
+    if config.key.is_none() || config.debug {
         return cloud;
     }
     let asked = async {

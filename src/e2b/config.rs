@@ -27,7 +27,8 @@ impl Secret {
 
     /// A text that may repeat what was sent, without the secret.
     pub(super) fn taken_out_of(&self, text: &str) -> String {
-        if self.0.is_empty() {
+        // What is this short is no key, and stands in any text.
+        if self.0.len() < SECRET_BYTES_MIN {
             text.to_owned()
         } else {
             text.replace(&self.0, "[secret]")
@@ -40,6 +41,9 @@ impl fmt::Debug for Secret {
         formatter.write_str("[secret]")
     }
 }
+
+/// Below this a secret is not looked for in texts.
+const SECRET_BYTES_MIN: usize = 8;
 
 /// The port of envd, the daemon in each sandbox that runs processes and keeps files.
 pub const ENVD_PORT: u16 = 49983;
@@ -77,14 +81,17 @@ impl Default for Config {
 
 impl Config {
     /// What `E2B_API_KEY`, `E2B_DOMAIN`, `E2B_API_URL`, `E2B_SANDBOX_URL` and `E2B_DEBUG` say. An empty
-    /// variable counts as absent, as in the SDKs.
+    /// variable counts as absent, as in the SDKs; white space around a value is none of it.
     pub fn from_environment() -> Self {
         Config::read(|name| std::env::var(name).ok())
     }
 
     /// The same from any source of variables.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let set = |name: &str| {
+            let value = variable(name)?.trim().to_owned();
+            (!value.is_empty()).then_some(value)
+        };
         Config {
             key: set("E2B_API_KEY").map(Secret::new),
             domain: set("E2B_DOMAIN").unwrap_or_else(|| DOMAIN.to_owned()),
@@ -174,7 +181,8 @@ mod tests {
 
     #[test]
     fn a_key_is_not_shown() {
-        let config = config(&[("E2B_API_KEY", "e2b_00ff")]);
+        assert!(!config(&[("E2B_API_KEY", " ")]).is_usable());
+        let config = config(&[("E2B_API_KEY", " e2b_00ff")]);
         assert!(!format!("{config:?}").contains("00ff"));
         let key = config.key.unwrap();
         assert!(key.has_form_of_key());

@@ -72,7 +72,7 @@ impl Envelopes {
         let Some(payload) = payload.get(..length) else {
             return Ok(Next::Unfinished);
         };
-        let broken = |error: serde_json::Error| Error::protocol(attempted, error.to_string());
+        let broken = |error: serde_json::Error| Error::broken(attempted, &error);
         let next = if head[0] & LAST == 0 {
             Next::Message(serde_json::from_slice(payload).map_err(broken)?)
         } else {

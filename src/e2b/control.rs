@@ -19,7 +19,7 @@ const RETRIES: u32 = 3;
 /// The longest that a create waits before it tries again.
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// A sandbox to be made.
+/// A sandbox to be made. One order is one sandbox, however often it is given.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewSandbox {
     /// The template's name or id.
@@ -191,7 +191,11 @@ impl Client {
             // lost on its way could be made twice.
             let is_safe = matches!(error.kind, ErrorKind::RateLimit { .. } | ErrorKind::Busy)
                 || !self.is_version_1() && error.is_passing();
-            let may_retry = error.should_retry.unwrap_or(is_safe);
+            // One that came too late or broken may have been made: the same key finds it.
+            let is_lost = tries == 0
+                && !self.is_version_1()
+                && matches!(error.kind, ErrorKind::Late | ErrorKind::Protocol);
+            let may_retry = error.should_retry.unwrap_or(is_safe || is_lost);
             if tries == RETRIES || !may_retry || wait > RETRY_WAIT_MAX {
                 return Err(error);
             }
@@ -359,8 +363,8 @@ impl Client {
             .filter(|token| !token.is_empty())
             .map(str::to_owned);
         let body = super::body(ATTEMPTED, response).await?;
-        let sandboxes = serde_json::from_slice(&body)
-            .map_err(|error| Error::protocol(ATTEMPTED, format!("a broken answer: {error}")))?;
+        let sandboxes =
+            serde_json::from_slice(&body).map_err(|error| Error::broken(ATTEMPTED, &error))?;
         Ok(Page { sandboxes, next })
     }
 }

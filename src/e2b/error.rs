@@ -58,6 +58,8 @@ pub enum ErrorKind {
     Connection,
     /// The answer did not come in time.
     Late,
+    /// The answer is longer than what is read of it.
+    TooLong,
     /// The answer is not what the protocol says.
     Protocol,
 }
@@ -79,6 +81,13 @@ impl Error {
 
     pub(super) fn protocol(attempted: &'static str, message: impl Into<String>) -> Self {
         Error::new(ErrorKind::Protocol, attempted, message)
+    }
+
+    /// An answer that is no such JSON. What it says instead may be anything, a key among it, and is not
+    /// repeated.
+    pub(super) fn broken(attempted: &'static str, error: &serde_json::Error) -> Self {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Error::protocol(attempted, format!("a broken answer, at {place}"))
     }
 
     /// What the transport says, without the address: that of a sandbox has its id in it.
@@ -110,7 +119,7 @@ impl Error {
         let body = String::from_utf8_lossy(body);
         // The body may be that of a gateway, or plain text.
         let said: Said = serde_json::from_str(&body).unwrap_or_default();
-        let message = said.message.unwrap_or_else(|| plain(&body));
+        let message = plain(said.message.as_deref().unwrap_or(&body));
         let lower = message.to_lowercase();
         let kind = match status {
             401 => ErrorKind::KeyRefused,
@@ -163,7 +172,7 @@ impl Error {
             kind,
             attempted,
             status,
-            message: message.to_owned(),
+            message: plain(message),
             should_retry: None,
         }
     }
@@ -200,6 +209,7 @@ impl Error {
             ErrorKind::Server => "the server failed",
             ErrorKind::Connection => "the connection failed",
             ErrorKind::Late => "the answer did not come in time",
+            ErrorKind::TooLong => "the answer is too long",
             ErrorKind::Protocol => "the answer is not understood",
         };
         let status = self
@@ -222,7 +232,7 @@ struct Said {
     connection_limit: Option<u64>,
 }
 
-/// A body that is not JSON, or JSON of another form, as a short text on one line.
+/// What a server says, as a short text on one line.
 fn plain(body: &str) -> String {
     const LONGEST: usize = 300;
     let mut text = body.split_whitespace().collect::<Vec<_>>().join(" ");

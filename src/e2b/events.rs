@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::Error;
+use super::error::{Error, ErrorKind};
 
 /// Something that was said.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -122,9 +122,10 @@ impl Lines {
         self.bytes.drain(..begin);
         self.searched = self.bytes.len();
         if self.bytes.len() > self.bytes_max {
-            return Err(Error::protocol(
+            return Err(Error::new(
+                ErrorKind::TooLong,
                 super::EXECUTE,
-                format!("a line is longer than {} bytes", self.bytes_max),
+                format!("a line of more than {} bytes", self.bytes_max),
             ));
         }
         Ok(events)
@@ -137,7 +138,7 @@ fn event(line: &[u8]) -> Result<Option<Event>, Error> {
     }
     serde_json::from_slice(line)
         .map(Some)
-        .map_err(|error| Error::protocol(super::EXECUTE, format!("a line of the stream: {error}")))
+        .map_err(|error| Error::broken(super::EXECUTE, &error))
 }
 
 /// All that an execution said.

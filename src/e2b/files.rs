@@ -82,7 +82,7 @@ impl Sandbox {
     /// Reads a file of at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Protocol`] when it is longer.
+    /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::TooLong`] when it is longer.
     pub async fn read_file(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Error> {
         let address = format!("/files?path={}", encoded(path));
         let request = self
@@ -97,8 +97,8 @@ impl Sandbox {
                 Some(chunk) => bytes.extend_from_slice(&chunk),
             }
             if bytes.len() > bytes_max {
-                let message = format!("it is longer than {bytes_max} bytes");
-                return Err(Error::new(ErrorKind::Protocol, READ, message));
+                let message = format!("more than {bytes_max} bytes");
+                return Err(Error::new(ErrorKind::TooLong, READ, message));
             }
         }
     }

@@ -17,16 +17,23 @@
 //! (<https://github.com/e2b-dev/code-interpreter>).
 //!
 //! ```no_run
-//! use rewardspec::e2b::{Client, Config, NewSandbox};
+//! use rewardspec::e2b::{Client, Config, ExecuteOptions, NewProcess, NewSandbox};
 //! use std::time::Duration;
 //!
 //! # async fn example() -> Result<(), rewardspec::e2b::Error> {
 //! let client = Client::new(Config::from_environment())?;
 //! let order = NewSandbox::new("code-interpreter-v1", Duration::from_secs(60));
 //! let sandbox = client.create(&order).await?;
-//! let said = sandbox.execute("print(6 * 7)", &Default::default()).await?.collect().await?;
-//! assert_eq!(said.stdout.concat(), "42\n");
+//! // A sandbox lives until it is killed or its lifetime is over, whatever becomes of this value.
+//! let said = async {
+//!     let process = sandbox.start(&NewProcess::shell("echo started")).await?;
+//!     assert_eq!(process.collect().await?.stdout, b"started\n");
+//!     let options = ExecuteOptions::default();
+//!     sandbox.execute("print(6 * 7)", &options).await?.collect().await
+//! };
+//! let said = said.await;
 //! client.kill(sandbox.id()).await?;
+//! assert_eq!(said?.stdout.concat(), "42\n");
 //! # Ok(()) }
 //! ```
 
@@ -54,7 +61,7 @@ pub use error::{Error, ErrorKind};
 pub use events::{Display, Event, Exception, Lines, Transcript};
 pub use files::{Entry, Written};
 pub use interpreter::{Context, ExecuteOptions, Executing};
-pub use process::{NewProcess, ProcessConfig, ProcessEvent, ProcessInfo, Running};
+pub use process::{Finished, NewProcess, ProcessConfig, ProcessEvent, ProcessInfo, Running};
 pub use sandbox::Sandbox;
 
 /// What an execution is called in errors.
@@ -63,6 +70,8 @@ const EXECUTE: &str = "execute code";
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// The longest answer that is read of a call without a stream.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest answer that is read of a call that is refused.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// Our own name. Names of browsers in it would make the proxy answer errors in HTML.
 const USER_AGENT: &str = concat!("rewardspec/", env!("CARGO_PKG_VERSION"));
 
@@ -86,8 +95,28 @@ impl Client {
     /// A client; nothing is sent.
     ///
     /// # Errors
-    /// When the system's certificates cannot be used.
+    /// When an address that was given is none, or the system's certificates cannot be used.
     pub fn new(config: Config) -> Result<Self, Error> {
+        for (name, address) in [
+            ("E2B_API_URL", &config.api_url),
+            ("E2B_SANDBOX_URL", &config.sandbox_url),
+        ] {
+            let is_address = |address: &String| {
+                ["http://", "https://"]
+                    .iter()
+                    .any(|begin| address.starts_with(begin))
+                    && reqwest::Url::parse(address).is_ok()
+            };
+            if let Some(address) = address.as_ref().filter(|address| !is_address(address)) {
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    "use an address",
+                    format!(
+                        "{name} is `{address}`, which is no address such as `https://api.e2b.app`"
+                    ),
+                ));
+            }
+        }
         // Another part of the process may have chosen a provider already; either will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
@@ -115,14 +144,6 @@ impl Client {
         &self.0.config
     }
 
-    /// A text of a server without our key, should it repeat it.
-    fn without_key(&self, mut error: Error) -> Error {
-        if let Some(key) = &self.0.config.key {
-            error.message = key.taken_out_of(&error.message);
-        }
-        error
-    }
-
     /// Sends a request; an answer that is no success is an error.
     async fn send(
         &self,
@@ -135,11 +156,16 @@ impl Client {
             return Ok(response);
         }
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = body(attempted, response).await.unwrap_or_default();
+        let mut body = beginning(response).await;
+        if let Some(key) = &self.0.config.key {
+            // Before anything of it is cut or shown.
+            body = key
+                .taken_out_of(&String::from_utf8_lossy(&body))
+                .into_bytes();
+        }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let error = connect::refused(attempted, status, &body)
-            .unwrap_or_else(|| Error::answer(attempted, status, header, &body));
-        Err(self.without_key(error))
+        Err(connect::refused(attempted, status, &body)
+            .unwrap_or_else(|| Error::answer(attempted, status, header, &body)))
     }
 
     /// Sends a request and reads what it answers.
@@ -150,8 +176,7 @@ impl Client {
     ) -> Result<T, Error> {
         let response = self.send(attempted, request.timeout(ANSWER_WITHIN)).await?;
         let body = body(attempted, response).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| Error::protocol(attempted, format!("a broken answer: {error}")))
+        serde_json::from_slice(&body).map_err(|error| Error::broken(attempted, &error))
     }
 
     /// Sends a request whose answer says nothing more.
@@ -160,6 +185,19 @@ impl Client {
         // Read, so that the connection can be used again.
         body(attempted, response).await.map(drop)
     }
+}
+
+/// The beginning of a body, as far as it comes.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while bytes.len() < REFUSAL_BYTES_MAX {
+        match tokio::time::timeout(ANSWER_WITHIN, response.chunk()).await {
+            Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk),
+            _ => break,
+        }
+    }
+    bytes.truncate(REFUSAL_BYTES_MAX);
+    bytes
 }
 
 /// The whole body of an answer, up to what is reasonable.
@@ -172,7 +210,7 @@ async fn body(attempted: &'static str, mut response: Response) -> Result<Vec<u8>
             Some(chunk) if bytes.len() + chunk.len() <= ANSWER_BYTES_MAX => {
                 bytes.extend_from_slice(&chunk);
             }
-            Some(_) => return Err(Error::protocol(attempted, "the answer is too long")),
+            Some(_) => return Err(Error::new(ErrorKind::TooLong, attempted, "")),
         }
     }
 }

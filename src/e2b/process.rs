@@ -15,6 +15,7 @@ use super::sandbox::Sandbox;
 use super::{body, with_json};
 
 const START: &str = "start a process";
+const LISTEN: &str = "listen to a process";
 /// How often envd shows that a stream without events lives, in seconds: as the SDKs ask for.
 const KEEPALIVE_SECONDS: &str = "50";
 
@@ -138,7 +139,7 @@ impl Running {
     /// What the stream ends with, or that it broke off.
     pub async fn next(&mut self) -> Result<Option<ProcessEvent>, Error> {
         while !self.is_over {
-            match self.envelopes.next::<Message>(START)? {
+            match self.envelopes.next::<Message>(LISTEN)? {
                 Next::Over => self.is_over = true,
                 Next::Message(message) => {
                     if let Some(event) = event(message.event)? {
@@ -147,10 +148,10 @@ impl Running {
                 }
                 Next::Unfinished => {
                     let chunk = self.response.chunk().await;
-                    match chunk.map_err(|error| Error::transport(START, &error))? {
+                    match chunk.map_err(|error| Error::transport(LISTEN, &error))? {
                         Some(bytes) => self.envelopes.push(&bytes),
                         None => {
-                            return Err(Error::protocol(START, "the stream broke off"));
+                            return Err(Error::protocol(LISTEN, "the stream broke off"));
                         }
                     }
                 }
@@ -158,6 +159,39 @@ impl Running {
         }
         Ok(None)
     }
+
+    /// All that it does until its end. For processes that are trusted to come to one, or have a
+    /// deadline: nothing bounds what is kept.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn collect(mut self) -> Result<Finished, Error> {
+        let mut finished = Finished::default();
+        while let Some(event) = self.next().await? {
+            match event {
+                ProcessEvent::Started { .. } => {}
+                ProcessEvent::Stdout(bytes) => finished.stdout.extend(bytes),
+                ProcessEvent::Stderr(bytes) => finished.stderr.extend(bytes),
+                ProcessEvent::Ended {
+                    exit_code, status, ..
+                } => (finished.exit_code, finished.status) = (exit_code, status),
+            }
+        }
+        Ok(finished)
+    }
+}
+
+/// A process that ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finished {
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// Its exit status; -1 when a signal ended it.
+    pub exit_code: i32,
+    /// In words, such as `exit status 3` or `signal: killed`.
+    pub status: String,
 }
 
 fn event(happened: Happened) -> Result<Option<ProcessEvent>, Error> {
@@ -174,7 +208,7 @@ fn event(happened: Happened) -> Result<Option<ProcessEvent>, Error> {
     let decoded = |text: String| {
         BASE64_STANDARD
             .decode(text)
-            .map_err(|error| Error::protocol(START, error.to_string()))
+            .map_err(|error| Error::protocol(LISTEN, error.to_string()))
     };
     match happened.data {
         Some(Data {
@@ -355,7 +389,6 @@ impl Sandbox {
             .send(attempted, with_json(request, message))
             .await?;
         let body = body(attempted, response).await?;
-        serde_json::from_slice(&body)
-            .map_err(|error| Error::protocol(attempted, format!("a broken answer: {error}")))
+        serde_json::from_slice(&body).map_err(|error| Error::broken(attempted, &error))
     }
 }

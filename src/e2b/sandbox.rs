@@ -6,7 +6,8 @@ use reqwest::{Method, RequestBuilder};
 use super::error::{Error, ErrorKind};
 use super::{Client, ENVD_PORT, INTERPRETER_PORT, Secret, secret_header};
 
-/// A sandbox that was made or connected to. Dropping it does not end it.
+/// A sandbox that was made or connected to. Dropping it does not end it: that is
+/// [`Client::kill`](super::Client::kill), or its lifetime.
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     pub(super) client: Client,

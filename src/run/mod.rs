@@ -19,7 +19,7 @@ use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
 use crate::evaluator::{BackendChoice, CaseId, Evaluator, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
-use crate::program::Job;
+use crate::program::{CloudMode, Job};
 use crate::reward::{Fault, Reward};
 
 /// What came of one reply: everything that reporters show.
@@ -70,6 +70,24 @@ pub struct Runner {
     /// The only backend to use, whatever a case prefers.
     forced: Option<BackendChoice>,
     policy: Policy,
+}
+
+/// The variable that says where programs run where a command line cannot: `local` or `e2b`.
+const BACKEND: &str = "REWARDSPEC_BACKEND";
+
+/// The backend that the variable `REWARDSPEC_BACKEND` forces, if it says one.
+///
+/// # Errors
+/// When it says something else.
+pub fn forced_backend() -> Result<Option<BackendChoice>, String> {
+    match std::env::var(BACKEND).unwrap_or_default().as_str() {
+        "" | "auto" => Ok(None),
+        "local" => Ok(Some(BackendChoice::Local)),
+        "e2b" => Ok(Some(BackendChoice::E2b)),
+        other => Err(format!(
+            "{BACKEND} is `{other}`, not one of auto, local, e2b"
+        )),
+    }
 }
 
 /// The variable whose presence says that E2B can be used.
@@ -148,7 +166,7 @@ impl Runner {
                 "the case has no reply: write one under `reply`, or give one to `rewardspec try` or `rewardspec score` (asking models is not in this version)",
             ));
         };
-        let backend = self.backend(&evaluator.backends, evaluator.isolation)?;
+        let backend = self.backend(evaluator)?;
         let attempt = evaluator.attempt(reply, nonce())?;
         extraction.clone_from(&attempt.extraction);
         program.clone_from(&attempt.program);
@@ -211,14 +229,16 @@ impl Runner {
         Some((isolation::explanation(containment, worst?)?, !runs))
     }
 
-    fn backend(
-        &self,
-        wanted: &[BackendChoice],
-        isolation: Option<Isolation>,
-    ) -> Result<Backend<'_>, Fault> {
-        match (self.choice(wanted), &self.e2b) {
+    fn backend(&self, evaluator: &Evaluator) -> Result<Backend<'_>, Fault> {
+        match (self.choice(&evaluator.backends), &self.e2b) {
+            // Its code is written for what this machine has not: the score would be another.
+            (Some(BackendChoice::Local), _) if evaluator.cloud.mode == CloudMode::Notebook => {
+                Err(Fault::infrastructure(format!(
+                    "mode `notebook` runs in E2B's cloud only, which needs {E2B_KEY} and a `backend` that allows it"
+                )))
+            }
             (Some(BackendChoice::Local), _) => {
-                self.accept(isolation)?;
+                self.accept(evaluator.isolation)?;
                 Ok(Backend::Local(&self.local))
             }
             (Some(BackendChoice::E2b), Some(e2b)) => Ok(Backend::E2b(e2b)),
@@ -288,10 +308,12 @@ impl Runner {
     }
 
     /// Ends everything that the backends keep.
-    pub async fn close(&self) {
+    /// What must be said of what could not be ended.
+    pub async fn close(&self) -> Option<String> {
         self.local.close().await;
-        if let Some(e2b) = &self.e2b {
-            e2b.close().await;
+        match &self.e2b {
+            Some(e2b) => e2b.close().await,
+            None => None,
         }
     }
 }

@@ -184,7 +184,7 @@ pub enum BackendName {
 #[serde(deny_unknown_fields, rename = "Cloud")]
 pub struct CloudSpec {
     /// The template of their sandboxes.
-    pub template: Option<String>,
+    pub template: Option<Spanned<String>>,
     /// As processes or as cells of a notebook.
     pub mode: Option<Spanned<CloudModeName>>,
     /// Whether each has a sandbox of its own.

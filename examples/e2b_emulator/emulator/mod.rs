@@ -181,7 +181,8 @@ impl Shared {
         if let Some(log) = &self.options.log {
             let file = std::fs::File::options().create(true).append(true).open(log);
             if let Ok(mut file) = file {
-                let _ = writeln!(file, "{request}");
+                // In one piece: others write too.
+                let _ = file.write_all(format!("{request}\n").as_bytes());
             }
         }
         self.requests

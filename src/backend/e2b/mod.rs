@@ -8,12 +8,13 @@ mod notebook;
 mod script;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
-use crate::e2b::{Client, Config, Error, ErrorKind, NewSandbox, Sandbox};
+use crate::e2b::{Client, Config, Error, ErrorKind, ListQuery, NewSandbox, Sandbox};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{CloudMode, Job, Program};
 
@@ -37,6 +38,11 @@ pub struct E2b {
     slots: usize,
     live: Live,
     making: Arc<Making>,
+    /// Why nothing can be made at all, once that is known.
+    refused: OnceLock<InfrastructureError>,
+    is_closed: AtomicBool,
+    /// Whether a sandbox may have been made whose id never came.
+    has_lost: AtomicBool,
     /// Words by which the sandboxes of this run are found.
     run: String,
 }
@@ -97,6 +103,9 @@ impl E2b {
             slots,
             live: Live::default(),
             making: Arc::default(),
+            refused: OnceLock::new(),
+            is_closed: AtomicBool::new(false),
+            has_lost: AtomicBool::new(false),
             run: random.iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
@@ -118,9 +127,25 @@ impl E2b {
         &self.client
     }
 
-    /// Where it is: the control plane's address.
+    /// Where it is: the control plane's address, or in the local mode the sandbox's.
     pub fn place(&self) -> String {
-        self.client.config().api_base()
+        let config = self.client.config();
+        if config.debug {
+            config.sandbox_base("", None, crate::e2b::ENVD_PORT)
+        } else {
+            // Without what may be secret in it.
+            let base = config.api_base();
+            let host = base
+                .rsplit_once('@')
+                .map_or(base.as_str(), |(_, host)| host);
+            let host = host.split(['?', '#']).next().unwrap_or_default();
+            let begin = if base.starts_with("http://") {
+                "http://"
+            } else {
+                "https://"
+            };
+            format!("{begin}{}", host.trim_start_matches(begin))
+        }
     }
 
     /// Sandboxes at once.
@@ -133,6 +158,9 @@ impl E2b {
     /// # Errors
     /// When E2B cannot be used, fails, or the job cannot run there.
     pub async fn execute(&self, job: &Job) -> Result<JobResult, InfrastructureError> {
+        if let Some(refused) = self.refused.get() {
+            return Err(refused.clone());
+        }
         let _slot = self
             .free
             .acquire()
@@ -144,16 +172,21 @@ impl E2b {
             CloudMode::Script => Plan::Script(script::Commands::of(job)?),
             CloudMode::Notebook => Plan::Notebook(notebook::Cells::of(job)?),
         };
-        let lease = self.lease(program, lifetime(job)).await?;
-        let ran = match plan {
-            Plan::Script(commands) => script::run(&lease.sandbox, job, &commands).await,
-            Plan::Notebook(cells) => notebook::run(&lease.sandbox, job, &cells).await,
-        };
-        // The sandbox is needed no more; a failure to end it is told only if nothing else is.
-        let ended = lease.end().await;
-        let result = ran.map_err(infrastructure)?;
-        ended.map_err(infrastructure)?;
-        Ok(result)
+        let mut is_second = false;
+        loop {
+            let lease = self.lease(program, lifetime(job)).await?;
+            let ran = match &plan {
+                Plan::Script(commands) => script::run(&lease.sandbox, job, commands).await,
+                Plan::Notebook(cells) => notebook::run(&lease.sandbox, job, cells).await,
+            };
+            // What cannot be ended now is ended, or told, when the backend is closed.
+            let _ = tokio::time::timeout(CLOSE_WITHIN, lease.end()).await;
+            match ran {
+                // Never sent again where it may have run: all of it, in a sandbox that knows nothing.
+                Err(error) if !is_second && is_of_the_sandbox(&error) => is_second = true,
+                ran => return ran.map_err(infrastructure),
+            }
+        }
     }
 
     async fn lease(
@@ -176,27 +209,70 @@ impl E2b {
             drop(making);
             Ok(lease)
         });
-        made.await
-            .map_err(|error| InfrastructureError::new(format!("a sandbox was lost: {error}")))?
-            .map_err(infrastructure)
+        let made: Result<Lease, Error> = made
+            .await
+            .map_err(|error| InfrastructureError::new(format!("a sandbox was lost: {error}")))?;
+        made.map_err(|error| {
+            let is_final = matches!(error.kind, ErrorKind::KeyRefused | ErrorKind::Forbidden);
+            let is_answer = matches!(
+                error.kind,
+                ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::ConcurrencyLimit
+            );
+            if !is_answer && !is_final {
+                self.has_lost.store(true, Ordering::Relaxed);
+            }
+            let error = infrastructure(error);
+            if is_final {
+                // Said once to the server: the answer would be the same.
+                let _ = self.refused.set(error.clone());
+            }
+            error
+        })
     }
 
-    /// Ends the sandboxes that are left.
-    pub async fn close(&self) {
+    /// Ends the sandboxes that are left; what must be said of those that could not be ended.
+    pub async fn close(&self) -> Option<String> {
         self.free.close();
+        self.is_closed.store(true, Ordering::Relaxed);
         let known = async {
             self.making.none().await;
+            if self.has_lost.load(Ordering::Relaxed) {
+                self.find_lost().await;
+            }
             end_all(&self.client, &self.live).await;
         };
         // What is left ends by its lifetime.
         let _ = tokio::time::timeout(CLOSE_WITHIN, known).await;
+        let left = lock(&self.live).len();
+        (left > 0).then(|| {
+            format!(
+                "{left} of E2B's sandboxes could not be ended; they end by their lifetime, and are found by the metadata `run: {}`",
+                self.run
+            )
+        })
+    }
+}
+
+impl E2b {
+    /// Finds the sandboxes of this run that it does not know of.
+    async fn find_lost(&self) {
+        let mut query = ListQuery::default();
+        query.metadata.insert("run".to_owned(), self.run.clone());
+        let mut next = None;
+        while let Ok(page) = self.client.list(&query, next.as_deref()).await {
+            lock(&self.live).extend(page.sandboxes.into_iter().map(|sandbox| sandbox.id));
+            next = page.next;
+            if next.is_none() {
+                return;
+            }
+        }
     }
 }
 
 impl Drop for E2b {
     /// For when nobody closed it, as when a thread panicked.
     fn drop(&mut self) {
-        if lock(&self.live).is_empty() {
+        if lock(&self.live).is_empty() || self.is_closed.load(Ordering::Relaxed) {
             return;
         }
         let (client, live) = (self.client.clone(), Arc::clone(&self.live));
@@ -281,6 +357,20 @@ impl Drop for Lease {
             });
         }
     }
+}
+
+/// Whether an error may be of this sandbox alone, so that another may do better.
+fn is_of_the_sandbox(error: &Error) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::Connection
+            | ErrorKind::Protocol
+            | ErrorKind::PortClosed
+            | ErrorKind::SandboxGone
+            | ErrorKind::ConnectionLimit
+            | ErrorKind::Busy
+            | ErrorKind::Late
+    )
 }
 
 /// How long a job's sandbox may be needed.

@@ -32,6 +32,7 @@ impl Cells {
             )))
         };
         let language = &program.interpreter.language;
+        super::interpreter(program)?;
         let Some(kernel) = &program.cloud.kernel else {
             return refuse(&format!(
                 "{language} has no kernel (its rule names none under `e2b`) and cannot run"
@@ -151,7 +152,14 @@ impl Heard {
         executing: &mut Executing,
         bytes_max: u64,
     ) -> Result<Option<Cut>, Error> {
-        while let Some(event) = executing.next().await? {
+        loop {
+            let event = match executing.next().await {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(None),
+                // One line, and more than any output may be.
+                Err(error) if error.kind == ErrorKind::TooLong => return Ok(Some(Cut::Flooded)),
+                Err(error) => return Err(error),
+            };
             match event {
                 Event::Stdout { text } => self.stdout.add(text.as_bytes()),
                 Event::Stderr { text } => self.stderr.add(text.as_bytes()),
@@ -169,7 +177,6 @@ impl Heard {
                 return Ok(Some(Cut::Flooded));
             }
         }
-        Ok(None)
     }
 
     fn execution(mut self, cut: Option<Cut>, wall: Duration, limits: &Limits) -> Execution {
@@ -224,7 +231,11 @@ fn told(error: &Exception) -> String {
         "" => error.name.clone(),
         value => format!("{}: {value}", error.name),
     };
-    format!("{}\n{last}\n", error.traceback.trim_end())
+    let traceback = error.traceback.trim_end();
+    if traceback.ends_with(&last) {
+        return format!("{traceback}\n");
+    }
+    format!("{traceback}\n{last}\n")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{CLOUD_LATE, execution, interpreter};
 use crate::backend::output::Kept;
 use crate::e2b::{Error, ErrorKind, NewProcess, ProcessEvent, Running, Sandbox};
 use crate::execution::{Execution, InfrastructureError, JobResult, Status};
-use crate::program::{Job, Limits, Word};
+use crate::program::{Job, Limits, Run, SourceFile, Word};
 
 /// Where everything of a job lies.
 const PLACE: &str = "/home/user/rewardspec";
@@ -62,6 +62,8 @@ const SIGXCPU: i32 = 24;
 
 /// The commands of a job, with the interpreter's name in them.
 pub(super) struct Commands {
+    /// What must be in the template.
+    interpreter: String,
     build: Option<Vec<String>>,
     runs: Vec<Vec<String>>,
 }
@@ -79,6 +81,7 @@ impl Commands {
                 .collect()
         };
         Ok(Commands {
+            interpreter: interpreter.to_owned(),
             build: job.program.build.as_ref().map(words),
             runs: job.runs.iter().map(|run| words(&run.command)).collect(),
         })
@@ -90,9 +93,8 @@ pub(super) async fn run(
     job: &Job,
     commands: &Commands,
 ) -> Result<JobResult, Error> {
-    upload(sandbox, job).await?;
     let program = &job.program;
-    let mut files = format!("{PLACE}/files");
+    let interpreter = &commands.interpreter;
     let mut built = None;
     if let Some(command) = &commands.build {
         let limits = Limits {
@@ -100,12 +102,9 @@ pub(super) async fn run(
             cpu: program.limits.build,
             ..program.limits
         };
-        let place = Place {
-            files: &files,
-            home: format!("{PLACE}/build"),
-            has_private: false,
-        };
-        let mut build = one(sandbox, command, &limits, &place).await?;
+        let place = Place::new("build");
+        place.fill(sandbox, &program.files, &Run::default()).await?;
+        let mut build = one(sandbox, command, interpreter, &limits, &place, false).await?;
         if build.status != Status::Ok {
             build.status = Status::CompileError;
             return Ok(JobResult {
@@ -113,64 +112,118 @@ pub(super) async fn run(
                 runs: Vec::new(),
             });
         }
-        files = place.home;
-        built = Some(build);
+        built = Some((place, build));
     }
     let mut runs = Vec::with_capacity(job.runs.len());
-    for (index, (run, command)) in job.runs.iter().zip(&commands.runs).enumerate() {
-        let place = Place {
-            files: &files,
-            home: format!("{PLACE}/run{index}"),
-            has_private: run.private.is_some(),
-        };
-        runs.push(one(sandbox, command, &program.limits, &place).await?);
+    for (run, command) in job.runs.iter().zip(&commands.runs) {
+        // What is in it comes when the runs before are over, to a place that they could not know.
+        let place = Place::new("run");
+        match &built {
+            None => place.fill(sandbox, &program.files, run).await?,
+            Some((build, _)) => {
+                place.fill(sandbox, &[], run).await?;
+                place.copy(sandbox, &build.home).await?;
+            }
+        }
+        let has_private = run.private.is_some();
+        let ran = one(
+            sandbox,
+            command,
+            interpreter,
+            &program.limits,
+            &place,
+            has_private,
+        )
+        .await?;
+        runs.push(ran);
     }
-    Ok(JobResult { build: built, runs })
+    Ok(JobResult {
+        build: built.map(|(_, build)| build),
+        runs,
+    })
 }
 
-/// Everything that the job's processes read, in one request.
-async fn upload(sandbox: &Sandbox, job: &Job) -> Result<(), Error> {
-    let mut files: Vec<(String, &[u8])> = vec![
-        (format!("{PLACE}/watch.sh"), WATCH.as_bytes()),
-        (format!("{PLACE}/start.sh"), START.as_bytes()),
-        (format!("{PLACE}/build.in"), &[]),
-    ];
-    for file in &job.program.files {
-        files.push((format!("{PLACE}/files/{}", file.path), &file.bytes));
-    }
-    for (index, run) in job.runs.iter().enumerate() {
-        files.push((format!("{PLACE}/run{index}.in"), &run.stdin));
-        if let Some(private) = &run.private {
-            files.push((format!("{PLACE}/run{index}.private.in"), private));
+/// Where a run happens: a directory that did not exist before.
+struct Place {
+    home: String,
+}
+
+impl Place {
+    fn new(what: &str) -> Self {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).expect("the kernel gives random bytes");
+        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        Place {
+            home: format!("{PLACE}/{what}-{random}"),
         }
     }
-    let files: Vec<(&str, &[u8])> = files
-        .iter()
-        .map(|(path, bytes)| (path.as_str(), *bytes))
-        .collect();
-    sandbox.write_files(&files).await.map(drop)
-}
 
-/// Where a run happens.
-struct Place<'a> {
-    files: &'a str,
-    home: String,
-    has_private: bool,
+    /// Writes what the run reads, in one request where names allow it.
+    async fn fill(&self, sandbox: &Sandbox, files: &[SourceFile], run: &Run) -> Result<(), Error> {
+        let home = &self.home;
+        let mut all: Vec<(String, &[u8])> = vec![
+            // So that there is a directory, whatever the files are.
+            (format!("{home}/.rewardspec"), &[]),
+            (format!("{home}.in"), &run.stdin),
+        ];
+        if let Some(private) = &run.private {
+            all.push((format!("{home}.private.in"), private));
+        }
+        for file in files {
+            all.push((format!("{home}/{}", file.path), &file.bytes));
+        }
+        // What a form would have to escape goes by itself.
+        let (plain, odd): (Vec<_>, Vec<_>) = all
+            .iter()
+            .partition(|(path, _)| !path.contains(['"', '\r', '\n', '\\']));
+        let plain: Vec<(&str, &[u8])> = plain
+            .into_iter()
+            .map(|(path, bytes)| (path.as_str(), *bytes))
+            .collect();
+        sandbox.write_files(&plain).await?;
+        for (path, bytes) in odd {
+            sandbox.write_file(path, bytes.to_vec(), None).await?;
+        }
+        Ok(())
+    }
+
+    /// Copies what a build left, by a process of its own: what goes wrong there is the build's doing.
+    async fn copy(&self, sandbox: &Sandbox, from: &str) -> Result<(), Error> {
+        let process = NewProcess {
+            command: "/bin/cp".to_owned(),
+            args: vec!["-R".to_owned(), format!("{from}/."), self.home.clone()],
+            deadline: Some(CLOUD_LATE),
+            ..NewProcess::default()
+        };
+        in_time(CLOUD_LATE, async {
+            sandbox.start(&process).await?.collect().await
+        })
+        .await
+        .map(drop)
+    }
 }
 
 async fn one(
     sandbox: &Sandbox,
     command: &[String],
+    interpreter: &str,
     limits: &Limits,
-    place: &Place<'_>,
+    place: &Place,
+    has_private: bool,
 ) -> Result<Execution, Error> {
-    let mut watch = Watch::start(sandbox, limits).await?;
-    let ran = watched(sandbox, command, limits, place, &mut watch).await?;
-    let used = watch.end(sandbox).await?;
-    let mut execution = ran.execution(limits, used);
-    if place.has_private && execution.status == Status::Ok {
+    let mut watch = Watch::start(sandbox, interpreter, limits).await?;
+    let ran = watched(sandbox, command, limits, place, has_private, &mut watch).await?;
+    let said = watch.end(sandbox).await?;
+    let mut execution = ran.execution(limits, &said);
+    if has_private && execution.status == Status::Ok {
+        // A program that took it away, or wrote without end, has reported nothing.
         let path = format!("{}.private.out", place.home);
-        execution.private = sandbox.read_file(&path, PRIVATE_BYTES_MAX).await?;
+        let report = in_time(CLOUD_LATE, sandbox.read_file(&path, PRIVATE_BYTES_MAX)).await;
+        execution.private = match report {
+            Ok(report) => report,
+            Err(error) if error.kind == ErrorKind::Connection => return Err(error),
+            Err(_) => Vec::new(),
+        };
     }
     Ok(execution)
 }
@@ -185,58 +238,86 @@ struct Watch {
 /// What it said so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Said {
-    text: String,
+    /// A line that is not yet whole.
+    begun: Vec<u8>,
     is_ready: bool,
+    is_missing: bool,
     limit: Option<String>,
-    /// Whether it ended before it was told to.
+    /// Whether it was told to end: before that it has nothing to say of what was used.
+    is_asked: bool,
+    /// Whether it ended before it was told to, or does not answer, or says what it never would.
     is_lost: bool,
     /// Kibibytes and clock ticks.
     used: Option<(u64, u64)>,
 }
 
 impl Said {
+    /// The longest line that it says.
+    const LINE_BYTES_MAX: usize = 200;
+
     fn hear(&mut self, bytes: &[u8]) {
-        self.text.push_str(&String::from_utf8_lossy(bytes));
-        while let Some((line, rest)) = self.text.split_once('\n') {
-            let words: Vec<&str> = line.split(' ').collect();
-            match words[..] {
-                ["ready"] => self.is_ready = true,
-                ["limit", what] => self.limit = Some(what.to_owned()),
-                ["used", memory, ticks] => {
-                    self.used = memory.parse().ok().zip(ticks.parse().ok());
-                }
-                _ => {}
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.begun.extend_from_slice(piece);
+            if self.begun.len() > Self::LINE_BYTES_MAX {
+                self.begun.clear();
+                self.is_lost = true;
+                return;
             }
-            self.text = rest.to_owned();
+            if piece.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.begun);
+                self.hear_line(&String::from_utf8_lossy(&line));
+            }
+        }
+    }
+
+    fn hear_line(&mut self, line: &str) {
+        let words: Vec<&str> = line.trim_end().split(' ').collect();
+        match words[..] {
+            ["ready"] if !self.is_ready => self.is_ready = true,
+            ["missing"] if !self.is_ready => self.is_missing = true,
+            ["limit", what] if self.limit.is_none() => self.limit = Some(what.to_owned()),
+            ["used", memory, ticks] if self.is_asked => {
+                self.used = memory.parse().ok().zip(ticks.parse().ok());
+            }
+            _ => self.is_lost = true,
         }
     }
 }
 
 impl Watch {
-    async fn start(sandbox: &Sandbox, limits: &Limits) -> Result<Self, Error> {
+    async fn start(sandbox: &Sandbox, interpreter: &str, limits: &Limits) -> Result<Self, Error> {
         let ticks = u64::try_from(limits.cpu.as_millis()).unwrap_or(u64::MAX) * TICKS / 1000;
+        // Given as it is, not as a file that programs could change.
+        let mut args = script(WATCH);
+        args.extend([
+            (limits.memory / 1024).to_string(),
+            ticks.to_string(),
+            limits.processes.to_string(),
+            LOOK_EVERY.to_owned(),
+            interpreter.to_owned(),
+        ]);
         let process = NewProcess {
             command: "/bin/bash".to_owned(),
-            args: vec![
-                format!("{PLACE}/watch.sh"),
-                (limits.memory / 1024).to_string(),
-                ticks.to_string(),
-                limits.processes.to_string(),
-                LOOK_EVERY.to_owned(),
-            ],
-            // Out of the program's reach.
+            args,
             user: Some("root".to_owned()),
             stdin: true,
             ..NewProcess::default()
         };
         let mut watch = Watch {
-            process: sandbox.start(&process).await?,
+            process: in_time(CLOUD_LATE, sandbox.start(&process)).await?,
             pid: 0,
             said: Said::default(),
         };
         let ready = async {
             while !watch.said.is_ready {
                 watch.hear().await?;
+                if watch.said.is_missing {
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        "run a program",
+                        format!("`{interpreter}` is not in the sandbox's template"),
+                    ));
+                }
                 if watch.said.is_lost {
                     return Err(lost("what watches programs could not be started"));
                 }
@@ -260,6 +341,7 @@ impl Watch {
 
     /// Has everything that the program left ended, and what it used told.
     async fn end(mut self, sandbox: &Sandbox) -> Result<Said, Error> {
+        self.said.is_asked = true;
         let told = async {
             match sandbox.send_input(self.pid, b"end\n").await {
                 Err(error) if error.kind == ErrorKind::NotFound => self.said.is_lost = true,
@@ -268,9 +350,13 @@ impl Watch {
             while self.said.used.is_none() && !self.said.is_lost {
                 self.hear().await?;
             }
-            Ok(())
+            Ok::<(), Error>(())
         };
-        in_time(CLOUD_LATE, told).await?;
+        match tokio::time::timeout(CLOUD_LATE, told).await {
+            Ok(told) => told?,
+            // Stopped: by the program, or by nobody.
+            Err(_) => self.said.is_lost = true,
+        }
         Ok(self.said)
     }
 }
@@ -304,12 +390,14 @@ async fn watched(
     sandbox: &Sandbox,
     command: &[String],
     limits: &Limits,
-    place: &Place<'_>,
+    place: &Place,
+    has_private: bool,
     watch: &mut Watch,
 ) -> Result<Ran, Error> {
     let process = NewProcess {
         command: "/bin/bash".to_owned(),
-        args: arguments(command, limits, place),
+        args: arguments(command, limits, place, has_private),
+        directory: Some(place.home.clone()),
         // envd's own, behind ours: also where this process cannot reach the sandbox any more.
         deadline: Some(limits.wall + Duration::from_secs(1)),
         ..NewProcess::default()
@@ -325,7 +413,7 @@ async fn watched(
     let mut running = in_time(CLOUD_LATE, sandbox.start(&process)).await?;
     let mut started = Instant::now();
     let mut deadline = started + CLOUD_LATE;
-    let mut is_watched = true;
+    let (mut is_watched, mut has_started) = (true, false);
     loop {
         let event = tokio::select! {
             event = running.next() => event,
@@ -341,10 +429,12 @@ async fn watched(
             }
         };
         match event {
-            Ok(Some(ProcessEvent::Started { .. })) => {
+            Ok(Some(ProcessEvent::Started { .. })) if !has_started => {
+                has_started = true;
                 started = Instant::now();
                 deadline = started + limits.wall;
             }
+            Ok(Some(ProcessEvent::Started { .. })) => {}
             Ok(Some(ProcessEvent::Stdout(bytes))) => ran.stdout.add(&bytes),
             Ok(Some(ProcessEvent::Stderr(bytes))) => ran.stderr.add(&bytes),
             Ok(Some(ProcessEvent::Ended {
@@ -369,31 +459,32 @@ async fn watched(
     Ok(ran)
 }
 
-fn arguments(command: &[String], limits: &Limits, place: &Place<'_>) -> Vec<String> {
-    let private = if place.has_private {
-        format!("{}.private", place.home)
-    } else {
-        "-".to_owned()
-    };
-    let mut arguments = vec![
-        format!("{PLACE}/start.sh"),
-        place.files.to_owned(),
+/// A script for bash, before its arguments.
+fn script(text: &str) -> Vec<String> {
+    ["--noprofile", "--norc", "-p", "-c", text, "rewardspec"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+fn arguments(command: &[String], limits: &Limits, place: &Place, has_private: bool) -> Vec<String> {
+    let mut arguments = script(START);
+    arguments.extend([
         place.home.clone(),
-        private,
+        if has_private { "private" } else { "-" }.to_owned(),
         (limits.cpu.as_secs() + 1).to_string(),
         (limits.disk / 1024).to_string(),
         // More than the program may use: an allocation is not yet use.
         (limits.memory / 1024 * 2).to_string(),
         limits.open_files.to_string(),
         (limits.processes + OWN_TASKS).to_string(),
-    ];
+    ]);
     arguments.extend_from_slice(command);
     arguments
 }
 
 impl Ran {
     /// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
-    fn execution(self, limits: &Limits, watched: Said) -> Execution {
+    fn execution(self, limits: &Limits, watched: &Said) -> Execution {
         let signal = self.ended.as_ref().and_then(|(_, words)| signal(words));
         let exit_code = match &self.ended {
             Some((code, _)) if signal.is_none() => Some(*code),
@@ -431,8 +522,8 @@ impl Ran {
             stdout: self.stdout.finish(limits.output),
             stderr: self.stderr.finish(limits.output),
             wall: self.wall,
-            cpu: Duration::from_millis(ticks * 1000 / TICKS),
-            peak_memory: kibibytes * 1024,
+            cpu: Duration::from_millis(ticks.saturating_mul(1000 / TICKS)),
+            peak_memory: kibibytes.saturating_mul(1024),
             ..execution(status)
         }
     }
@@ -466,11 +557,24 @@ mod tests {
     #[test]
     fn what_watches_is_heard_in_pieces() {
         let mut said = Said::default();
-        for piece in ["rea", "dy\nlimit mem", "ory\nused 12", "3 45\n"] {
+        for piece in ["rea", "dy\nlimit mem", "ory\n"] {
             said.hear(piece.as_bytes());
         }
-        assert!(said.is_ready);
+        said.is_asked = true;
+        for piece in ["used 12", "3 45\n"] {
+            said.hear(piece.as_bytes());
+        }
+        assert!(said.is_ready && !said.is_lost);
         assert_eq!(said.limit.as_deref(), Some("memory"));
         assert_eq!(said.used, Some((123, 45)));
+        // What it never says, and what never ends, is said by somebody else.
+        for words in ["ready\nready\n", "used 1 2\n", "limit memory\nlimit cpu\n"] {
+            let mut said = Said::default();
+            said.hear(words.as_bytes());
+            assert!(said.is_lost, "{words}");
+        }
+        let mut said = Said::default();
+        said.hear(&[b'x'; 10_000]);
+        assert!(said.is_lost && said.begun.is_empty());
     }
 }

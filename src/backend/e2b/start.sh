@@ -1,10 +1,14 @@
-# Becomes a program: its own copy of the files, its limits, its environment, its streams. Run by bash.
-# Arguments: directory with the files, directory to run in, descriptors or `-`, processor seconds,
-# KiB of a file, KiB of data, open files, processes, then the command.
-files=$1 home=$2 private=$3
-ulimit -c 0 -t "$4" -f "$5" -d "$6" -n "$7"
-ulimit -u "$8" 2>/dev/null
-shift 8
-cp -R "$files" "$home" && cd "$home" || exit 127
-if [[ $private != - ]]; then exec 3< "$private.in" 4> "$private.out"; fi
-exec env -i PATH="$PATH" HOME="$home" TMPDIR="$home" LANG=C.UTF-8 "$@" < "$home.in"
+# Becomes a program: its limits, its environment, its streams. Run by bash in the program's directory.
+# Arguments: what its streams' files begin with, whether it has descriptors 3 and 4 (or `-`), processor
+# seconds, KiB of a file, KiB of data, open files, processes, then the command.
+streams=$1 private=$2
+ulimit -c 0 -t "$3" -f "$4" -d "$5" -n "$6"
+ulimit -u "$7" 2>/dev/null
+shift 7
+exec < "$streams.in"
+[[ $private == - ]] || exec 3< "$streams.private.in" 4> "$streams.private.out"
+# Nobody reads them a second time.
+rm -f "$streams.in" "$streams.private.in"
+# What may become root in some templates is not for programs.
+command -v setpriv >/dev/null && set -- setpriv --no-new-privs "$@"
+exec env -i PATH="$PATH" HOME="$PWD" TMPDIR="$PWD" LANG=C.UTF-8 "$@"

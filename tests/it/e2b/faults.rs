@@ -174,6 +174,137 @@ fn limits_hold_in_the_cloud() {
     });
 }
 
+/// Programs that go for what another run of theirs, or the grader, has in the sandbox.
+#[test]
+fn a_run_finds_nothing_of_the_others_and_changes_nothing_for_them() {
+    runtime().block_on(async {
+        let emulator = emulator(Options::default()).await;
+        let config = client(emulator.address()).config().clone();
+        let backend = E2b::new(config, Some(1)).unwrap();
+        // Two runs with private data: what the first finds, takes away or changes.
+        let code = "import os, shutil\nown, found = os.path.basename(os.getcwd()), []\nfor place, _, names in os.walk('/home/user'):\n    for name in names:\n        try: text = open(os.path.join(place, name), errors='replace').read()\n        except OSError: continue\n        if 'SECRET' in text: found.append(name)\nprint(found)\n\
+            for name in os.listdir('/home/user'):\n    if name != own: shutil.rmtree(os.path.join('/home/user', name), ignore_errors=True)\n\
+            shutil.rmtree('/home/user/rewardspec', ignore_errors=True)";
+        let mut job = python(code.replace("SECRET", "SEC' + 'RET").as_str(), Limits::default());
+        let run = Run {
+            private: Some(b"SECRET".to_vec()),
+            stdin: b"SECRET".to_vec(),
+            ..job.runs[0].clone()
+        };
+        job.runs = vec![run.clone(), run];
+        let ran = backend.execute(&job).await.unwrap();
+        for run in &ran.runs {
+            assert_eq!(
+                (run.status, run.stdout.text.as_str()),
+                (Status::Ok, "[]\n"),
+                "{}",
+                run.stderr.text
+            );
+            // It took its report away: it has reported nothing.
+            assert!(run.private.is_empty());
+        }
+        emulator.stop().await;
+    });
+}
+
+/// Threads that go on without their first do not hide a process.
+#[test]
+fn a_process_without_its_first_thread_is_watched_and_ended() {
+    runtime().block_on(async {
+        let emulator = emulator(Options::default()).await;
+        let config = client(emulator.address()).config().clone();
+        let backend = E2b::new(config, Some(1)).unwrap();
+        let limits = Limits {
+            memory: 128 << 20,
+            ..Limits::default()
+        };
+        let code = "import ctypes, os, threading, time\nready, tell = os.pipe()\nif os.fork() == 0:\n    def hold():\n        held = bytearray(b'x') * (180 << 20)\n        os.write(tell, b'+')\n        time.sleep(30)\n    threading.Thread(target=hold).start()\n    ctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)\nos.read(ready, 1)\ntime.sleep(1)";
+        let ran = backend.execute(&python(code, limits)).await.unwrap().runs.remove(0);
+        assert_eq!(ran.status, Status::MemoryLimit);
+        emulator.stop().await;
+    });
+}
+
+#[test]
+fn an_interpreter_that_the_template_has_not_is_no_low_score() {
+    runtime().block_on(async {
+        let emulator = emulator(Options::default()).await;
+        let config = client(emulator.address()).config().clone();
+        let backend = E2b::new(config, Some(1)).unwrap();
+        let mut job = python("print(1)", Limits::default());
+        let mut program = Program::clone(&job.program);
+        program.interpreter = Arc::new(Interpreter {
+            command: "cobol9".to_owned(),
+            ..Interpreter::default()
+        });
+        job.program = Arc::new(program);
+        let error = backend.execute(&job).await.unwrap_err();
+        assert!(
+            error
+                .message
+                .contains("`cobol9` is not in the sandbox's template"),
+            "{error}"
+        );
+        assert_eq!(emulator.living(), Vec::<String>::new());
+        emulator.stop().await;
+    });
+}
+
+/// Between the order and the id: what is made then is ended too.
+#[test]
+fn a_sandbox_that_is_being_made_is_ended_when_the_backend_closes() {
+    runtime().block_on(async {
+        let created = json!({"status": 201, "headers": {}, "chunks": [{"sleep_s": 1.0}, {"text": "{\"sandboxID\": \"i1\"}"}]});
+        let gone = json!({"status": 204, "headers": {}, "body": Value::Null});
+        let server = Recorded::start(vec![created, gone]).await;
+        let backend = Arc::new(E2b::new(client(server.address).config().clone(), Some(1)).unwrap());
+        let task = tokio::spawn({
+            let backend = Arc::clone(&backend);
+            async move { backend.execute(&python("x", Limits::default())).await.map(drop) }
+        });
+        while server.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
+        let _ = task.await;
+        backend.close().await;
+        let asked = server.asked();
+        assert!(asked.iter().any(|one| one["method"] == "DELETE" && one["path"] == "/sandboxes/i1"));
+    });
+}
+
+#[test]
+fn names_of_a_server_choose_no_address() {
+    runtime().block_on(async {
+        for body in [
+            json!({"sandboxID": "x/../../teams"}),
+            json!({"sandboxID": ""}),
+            json!({"sandboxID": "i1", "domain": "evil.example/x"}),
+        ] {
+            let server =
+                Recorded::start(vec![json!({"status": 201, "headers": {}, "body": body})]).await;
+            let order = NewSandbox::new("base", Duration::from_secs(60));
+            let error = client(server.address).create(&order).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Protocol);
+        }
+        // What it answers in place of JSON is not repeated, and what it says is cut.
+        let told = json!({"status": 400, "headers": {}, "body": {"message": "x".repeat(1 << 20)}});
+        let echo = json!({"status": 201, "headers": {}, "body": json!(KEY).to_string()});
+        let server = Recorded::start(vec![told, echo.clone(), echo]).await;
+        let client = client(server.address);
+        let order = NewSandbox::new("base", Duration::from_secs(60));
+        assert!(client.create(&order).await.unwrap_err().message.len() < 1000);
+        assert!(
+            !client
+                .create(&order)
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains(KEY)
+        );
+    });
+}
+
 /// A program that ends what watches it gains nothing: it failed, and not the machine. In the cloud that
 /// is root's and out of its reach.
 #[test]
@@ -182,7 +313,7 @@ fn what_watches_a_program_cannot_be_ended_for_gain() {
         let emulator = emulator(Options::default()).await;
         let config = client(emulator.address()).config().clone();
         let backend = E2b::new(config, Some(1)).unwrap();
-        let code = "import os, signal\nfor pid in os.listdir('/proc'):\n    if pid.isdigit() and 'watch.sh' in open(f'/proc/{pid}/cmdline').read(): os.kill(int(pid), signal.SIGKILL)\nprint('done')";
+        let code = "import os, signal\nfor pid in os.listdir('/proc'):\n    if pid.isdigit() and 'Watches the processes' in open(f'/proc/{pid}/cmdline').read(): os.kill(int(pid), signal.SIGKILL)\nprint('done')";
         let job = python(code, Limits::default());
         let ran = backend.execute(&job).await.unwrap().runs.remove(0);
         assert_eq!(ran.status, Status::Killed);

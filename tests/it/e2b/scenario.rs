@@ -14,21 +14,15 @@ fn order() -> NewSandbox {
 }
 
 /// What a process wrote, and how it ended.
-async fn all(mut running: Running) -> (String, String, i32, String) {
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let mut end = (0, String::new());
-    while let Some(event) = running.next().await.unwrap() {
-        match event {
-            ProcessEvent::Stdout(bytes) => stdout.extend(bytes),
-            ProcessEvent::Stderr(bytes) => stderr.extend(bytes),
-            ProcessEvent::Ended {
-                exit_code, status, ..
-            } => end = (exit_code, status),
-            ProcessEvent::Started { .. } => {}
-        }
-    }
+async fn all(running: Running) -> (String, String, i32, String) {
+    let finished = running.collect().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (text(stdout), text(stderr), end.0, end.1)
+    (
+        text(finished.stdout),
+        text(finished.stderr),
+        finished.exit_code,
+        finished.status,
+    )
 }
 
 #[test]
@@ -181,7 +175,7 @@ fn files_are_written_read_and_listed() {
         );
         assert_eq!(sandbox.read_file("two", 100).await.unwrap(), bytes);
         let long = sandbox.read_file("two", 3).await.unwrap_err();
-        assert_eq!(long.kind, ErrorKind::Protocol);
+        assert_eq!(long.kind, ErrorKind::TooLong);
         let none = sandbox.read_file("four", 3).await.unwrap_err();
         assert_eq!(none.kind, ErrorKind::NotFound);
         let listed = sandbox.list_directory("/home/user").await.unwrap();
