@@ -118,6 +118,11 @@ def files_are_kept():
         sandbox.files.write("/tmp/o", "octet", use_octet_stream=True)
         assert {"1", "2", "o"} <= {entry.name for entry in sandbox.files.list("/tmp")}
         raises(NotFoundException, sandbox.files.read, "/nope")
+        assert sandbox.files.make_dir("/tmp/d") and not sandbox.files.make_dir("/tmp/d")
+        sandbox.files.rename("/tmp/1", "/tmp/d/one")
+        assert sandbox.files.exists("/tmp/d/one") and not sandbox.files.exists("/tmp/1")
+        sandbox.files.remove("/tmp/d")
+        assert not sandbox.files.exists("/tmp/d")
 
 
 def sandboxes_are_found_sleep_and_end():

@@ -7,6 +7,7 @@ order has an `id`, which everything said about it repeats.
 import base64
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -163,6 +164,35 @@ def list_directory(order):
     say(order, done=[entry(os.path.join(path, name)) for name in sorted(os.listdir(path))])
 
 
+def look(order):
+    path = path_of(order["path"])
+    if not os.path.lexists(path):
+        return say(order, error="not_found", message=f"path '{path}' does not exist")
+    say(order, done=entry(path))
+
+
+def make_directory(order):
+    path = path_of(order["path"])
+    if os.path.exists(path):
+        return say(order, error="already_exists", message=f"path '{path}' exists")
+    os.makedirs(path)
+    say(order, done=entry(path))
+
+
+def move(order):
+    os.rename(path_of(order["source"]), path_of(order["destination"]))
+    say(order, done=entry(path_of(order["destination"])))
+
+
+def remove(order):
+    path = path_of(order["path"])
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.remove(path)
+    say(order, done=None)
+
+
 # Kernels
 
 contexts = {}
@@ -298,6 +328,10 @@ OPERATIONS = {
     "write": write,
     "read": read,
     "list_directory": list_directory,
+    "look": look,
+    "make_directory": make_directory,
+    "move": move,
+    "remove": remove,
     "create_context": create_context,
     "execute": execute,
     "interrupt": change_context,

@@ -45,6 +45,12 @@ fn order(path: &str, asked: &Asked) -> Option<Value> {
         }
         "/process.Process/CloseStdin" => json!({"op": "close_input", "pid": pid}),
         "/filesystem.Filesystem/ListDir" => json!({"op": "list_directory", "path": body["path"]}),
+        "/filesystem.Filesystem/Stat" => json!({"op": "look", "path": body["path"]}),
+        "/filesystem.Filesystem/MakeDir" => json!({"op": "make_directory", "path": body["path"]}),
+        "/filesystem.Filesystem/Move" => {
+            json!({"op": "move", "source": body["source"], "destination": body["destination"]})
+        }
+        "/filesystem.Filesystem/Remove" => json!({"op": "remove", "path": body["path"]}),
         _ => return None,
     })
 }
@@ -57,6 +63,9 @@ fn unary(answer: Result<Value, (String, String)>, path: &str) -> Response {
         Ok(listed) if path.ends_with("/ListDir") => {
             axum::Json(json!({"entries": listed})).into_response()
         }
+        Ok(entry) if path.starts_with("/filesystem") && !path.ends_with("/Remove") => {
+            axum::Json(json!({"entry": entry})).into_response()
+        }
         Ok(_) => axum::Json(json!({})).into_response(),
         Err((code, message)) => refused(&code, &message),
     }
@@ -68,6 +77,7 @@ fn refused(code: &str, message: &str) -> Response {
         "unauthenticated" => StatusCode::UNAUTHORIZED,
         "not_found" | "unimplemented" => StatusCode::NOT_FOUND,
         "invalid_argument" => StatusCode::BAD_REQUEST,
+        "already_exists" => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     (
