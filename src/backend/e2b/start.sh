@@ -7,8 +7,8 @@ ulimit -u "$7" 2>/dev/null
 shift 7
 exec < "$streams.in"
 [[ $private == - ]] || exec 3< "$streams.private.in" 4> "$streams.private.out"
-# Nobody reads them a second time.
-rm -f "$streams.in" "$streams.private.in"
+# Nobody reads them a second time; and a directory holds what its program brought, nothing else.
+rm -f "$streams.in" "$streams.private.in" .rewardspec
 # What may become root in some templates is not for programs.
 command -v setpriv >/dev/null && set -- setpriv --no-new-privs "$@"
 exec env -i PATH="$PATH" HOME="$PWD" TMPDIR="$PWD" LANG=C.UTF-8 "$@"

@@ -154,6 +154,11 @@ fn limits_hold_in_the_cloud() {
         let backend = E2b::new(config, Some(2)).unwrap();
         for (code, limits, status) in [
             ("print('fine')", limits, Status::Ok),
+            (
+                "import os; assert os.listdir() == ['main.py']",
+                limits,
+                Status::Ok,
+            ),
             ("raise SystemExit(3)", limits, Status::RuntimeError),
             ("import os; os.kill(os.getpid(), 11)", limits, Status::Killed),
             ("print('first', flush=True)\nwhile True: pass", short, Status::Timeout),
