@@ -162,11 +162,11 @@ pub fn compile_suite(
     let mut compiler = Compiler::new(rules, files, sources);
     let mut drafts = Vec::new();
     let mut taken: HashMap<String, Span> = HashMap::new();
-    for (index, case) in suite.cases.iter().enumerate() {
+    for case in &suite.cases {
         let id = case
             .name
             .as_ref()
-            .map_or_else(|| (index + 1).to_string(), |name| name.value.clone());
+            .map_or_else(|| case.number.to_string(), |name| name.value.clone());
         let span = case.name.as_ref().map_or(case.span, |name| name.span);
         if let Some(problem) = bad_name(&id) {
             compiler.report(Diagnostic::at(span, problem));
@@ -180,7 +180,7 @@ pub fn compile_suite(
         }
         drafts.extend(compiler.case(name, &id, &suite.shared, Some(&case.keys), span));
     }
-    if suite.cases.is_empty() {
+    if !suite.has_cases {
         drafts.extend(compiler.case(name, "", &suite.shared, None, suite.span));
     }
     let mut diagnostics = compiler.diagnostics;
@@ -188,7 +188,7 @@ pub fn compile_suite(
     let cases: Vec<CasePlan> = drafts
         .into_iter()
         .map(|draft| CasePlan {
-            named: !suite.cases.is_empty(),
+            named: suite.has_cases,
             templates: templates.clone(),
             ..draft
         })

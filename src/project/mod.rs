@@ -158,9 +158,11 @@ impl Project {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn suite(&mut self, path: &Path) -> Result<SuitePlan, Diagnostics> {
-        let (file, rules) = self.suite_source(path)?;
-        let (plan, mut diagnostics) =
+        let (file, rules, mut diagnostics) = self.suite_source(path)?;
+        let (plan, of_meaning) =
             compile_suite(&stem(path), &file, &rules, &self.files, &self.sources);
+        diagnostics.extend(of_meaning);
+        diagnostics.sort();
         for case in &plan.cases {
             if let Some(dataset) = &case.dataset
                 && let Err(diagnostic) = self.rows(case)
@@ -176,9 +178,13 @@ impl Project {
         }
     }
 
-    fn suite_source(&mut self, path: &Path) -> Result<(SuiteFile, Arc<RuleSet>), Diagnostics> {
+    /// A suite as written, its rules, and what is wrong with cases that it comes without.
+    fn suite_source(
+        &mut self,
+        path: &Path,
+    ) -> Result<(SuiteFile, Arc<RuleSet>, Diagnostics), Diagnostics> {
         let (source, text) = self.read_source(path)?;
-        let file = parse_suite(source, &text)?;
+        let (file, of_cases) = parse_suite(source, &text)?;
         self.read_named_files(&file.shared);
         for case in &file.cases {
             self.read_named_files(&case.keys);
@@ -214,7 +220,7 @@ impl Project {
         };
         let (rules, diagnostics) = self.rule_set(selection);
         if diagnostics.is_empty() {
-            Ok((file, rules))
+            Ok((file, rules, of_cases))
         } else {
             Err(diagnostics)
         }

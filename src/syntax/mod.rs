@@ -27,7 +27,9 @@ pub struct SuiteFile {
     pub rules: Option<Vec<Spanned<String>>>,
     /// The map of keys that every case inherits.
     pub shared: Node,
-    /// The cases; empty where a dataset alone makes them.
+    /// Whether cases are written; else a dataset alone makes them.
+    pub has_cases: bool,
+    /// The cases that are well-formed.
     pub cases: Vec<CaseEntry>,
     /// Where the file begins.
     pub span: Span,
@@ -36,8 +38,10 @@ pub struct SuiteFile {
 /// A case as it stands in `cases`.
 #[derive(Debug, Clone)]
 pub struct CaseEntry {
-    /// Its name; absent, its 1-based number.
+    /// Its name; absent, its number.
     pub name: Option<Spanned<String>>,
+    /// Which of the cases it is, from 1 on.
+    pub number: usize,
     /// The map of its other keys.
     pub keys: Node,
     /// Where it stands.
@@ -51,8 +55,9 @@ const SUITE_KEYS: &[&str] = &["name", "rules", "cases"];
 ///
 /// # Errors
 /// What is no YAML is one diagnostic. Otherwise each layer (the suite's own keys and each case)
-/// is decoded, and the first structural error of each is reported.
-pub fn parse_suite(source: SourceId, text: &str) -> Result<SuiteFile, Diagnostics> {
+/// is decoded, and the first structural error of each key is reported. Where only cases are wrong, the
+/// suite comes without them, beside what is wrong: what else is wrong with the others can be told too.
+pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnostics), Diagnostics> {
     let root = node::parse(source, text)?;
     let Kind::Map(entries) = &root.kind else {
         let label = "a suite is a map with the keys `cases` or `dataset`";
@@ -71,38 +76,42 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<SuiteFile, Diagnostic
             kind: Kind::Map(Vec::new()),
             span: root.span,
         },
+        has_cases: root.get("cases").is_some(),
         cases: Vec::new(),
         span: root.span,
     };
+    let mut of_cases = Diagnostics::default();
     for (key, value) in entries {
         match key.text.as_str() {
             "name" => suite.title = collect(decode(value), &mut diagnostics),
             "rules" => suite.rules = collect(decode(value), &mut diagnostics),
-            "cases" => suite.cases = parse_cases(value, &mut diagnostics),
+            "cases" => suite.cases = parse_cases(value, &mut diagnostics, &mut of_cases),
             _ => shared.push((key.clone(), value.clone())),
         }
     }
     suite.shared.kind = Kind::Map(shared);
-    if suite.cases.is_empty()
-        && suite.shared.get("dataset").is_none()
-        && diagnostics.is_empty()
-        && root.get("cases").is_none()
-    {
+    if !suite.has_cases && suite.shared.get("dataset").is_none() && diagnostics.is_empty() {
         diagnostics.push(
             Diagnostic::at(root.span, "the suite has no cases")
                 .help("write them under `cases`, or name a file of rows under `dataset`"),
         );
     }
     check_layer(&suite.shared, SUITE_KEYS, &mut diagnostics);
-    diagnostics.sort();
     if diagnostics.is_empty() {
-        Ok(suite)
+        Ok((suite, of_cases))
     } else {
+        diagnostics.extend(of_cases);
+        diagnostics.sort();
         Err(diagnostics)
     }
 }
 
-fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
+/// The cases that are well-formed; what is wrong with the others goes to `of_cases`.
+fn parse_cases(
+    value: &Node,
+    diagnostics: &mut Diagnostics,
+    of_cases: &mut Diagnostics,
+) -> Vec<CaseEntry> {
     let Kind::List(items) = &value.kind else {
         diagnostics.push(Diagnostic::at(
             value.span,
@@ -117,9 +126,10 @@ fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
         ));
     }
     let mut cases = Vec::new();
-    for item in items {
+    for (index, item) in items.iter().enumerate() {
+        let mut wrong = Diagnostics::default();
         let Kind::Map(entries) = &item.kind else {
-            diagnostics.push(
+            of_cases.push(
                 Diagnostic::at(
                     item.span,
                     format!("expected a case, which is a map, found {}", item.noun()),
@@ -132,7 +142,7 @@ fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
         let mut keys = Vec::new();
         for (key, value) in entries {
             match key.text.as_str() {
-                "name" => name = collect(decode(value), diagnostics),
+                "name" => name = collect(decode(value), &mut wrong),
                 _ => keys.push((key.clone(), value.clone())),
             }
         }
@@ -140,12 +150,16 @@ fn parse_cases(value: &Node, diagnostics: &mut Diagnostics) -> Vec<CaseEntry> {
             kind: Kind::Map(keys),
             span: item.span,
         };
-        check_layer(&keys, &["name"], diagnostics);
-        cases.push(CaseEntry {
-            name,
-            keys,
-            span: item.span,
-        });
+        check_layer(&keys, &["name"], &mut wrong);
+        if wrong.is_empty() {
+            cases.push(CaseEntry {
+                name,
+                number: index + 1,
+                keys,
+                span: item.span,
+            });
+        }
+        of_cases.extend(wrong);
     }
     cases
 }

@@ -75,6 +75,21 @@ fn all_mistakes_of_all_files_are_told_at_once() {
 }
 
 #[test]
+fn a_case_that_is_not_well_formed_hides_nothing_of_the_others() {
+    let project = TempProject::new(&[(
+        "suites/one.yaml",
+        "cases:\n  - {reply: x, expct: 1}\n  - {reply: x, expect: 1, language: pyhton}\n  - {reply: x, expect: {output: {contian: 1}}}\n  - just text\n",
+    )]);
+    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
+    let lines: Vec<_> = ran
+        .json_lines()
+        .iter()
+        .map(|one| one["line"].clone())
+        .collect();
+    assert_eq!(lines, [2, 3, 4, 5], "{}", ran.stdout);
+}
+
+#[test]
 fn what_is_wrong_is_told_to_machines_too() {
     let project = TempProject::new(&[(
         "suites/one.yaml",
