@@ -459,7 +459,7 @@ impl Compiler<'_> {
             self.report(diagnostic);
         }
         let expect = expectations::compile(&keys, span, self);
-        self.check_backend(&keys, language.as_ref(), &expect);
+        self.check_backend(&keys, span, language.as_ref(), &expect);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let vars = keys
             .vars
@@ -521,6 +521,7 @@ impl Compiler<'_> {
     fn check_backend(
         &mut self,
         keys: &Keys,
+        case: Span,
         language: Option<&Pick<Arc<Language>>>,
         expect: &[expectations::Expected],
     ) {
@@ -530,7 +531,8 @@ impl Compiler<'_> {
             .is_some_and(|names| names.0.is_empty())
         {
             self.report(
-                Diagnostic::nowhere("`backend` names none").help("write `auto`, `local` or `e2b`"),
+                Diagnostic::at(case, "`backend` of this case names none")
+                    .help("write `auto`, `local` or `e2b`"),
             );
         }
         let Some(written) = &keys.e2b else { return };
