@@ -43,8 +43,6 @@ pub struct NewSandbox {
 impl NewSandbox {
     /// A sandbox without the internet, with an idempotency key of its own.
     pub fn new(template: impl Into<String>, lifetime: Duration) -> Self {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the kernel gives random bytes");
         NewSandbox {
             template: template.into(),
             lifetime,
@@ -52,7 +50,7 @@ impl NewSandbox {
             environment: BTreeMap::new(),
             internet: false,
             more: serde_json::Map::new(),
-            idempotency_key: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            idempotency_key: super::random_word::<16>(),
         }
     }
 }

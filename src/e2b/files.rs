@@ -66,9 +66,7 @@ impl Sandbox {
     /// # Errors
     /// As [`write_file`](Self::write_file).
     pub async fn write_files(&self, files: &[(&str, &[u8])]) -> Result<Vec<Written>, Error> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).expect("the kernel gives random bytes");
-        let boundary: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let boundary = super::random_word::<16>();
         let request = self
             .envd(WRITE, Method::POST, "/files")?
             .header(

@@ -234,6 +234,13 @@ fn secret_header(
     Ok(())
 }
 
+/// A word that nobody can guess, two hexadecimal digits for each byte.
+pub(crate) fn random_word<const BYTES: usize>() -> String {
+    let mut random = [0; BYTES];
+    getrandom::fill(&mut random).expect("the kernel gives random bytes");
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A request with a JSON body.
 fn with_json(request: RequestBuilder, body: &impl serde::Serialize) -> RequestBuilder {
     let bytes = serde_json::to_vec(body).expect("requests are plain data");

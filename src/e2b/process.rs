@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::{Method, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::connect::{self, Envelopes, Next};
 use super::error::Error;
 use super::sandbox::Sandbox;
-use super::{body, with_json};
+use super::with_json;
 
 const START: &str = "start a process";
 const LISTEN: &str = "listen to a process";
@@ -380,15 +380,11 @@ impl Sandbox {
         path: &str,
         message: &impl Serialize,
     ) -> Result<T, Error> {
-        let request: RequestBuilder = self
+        let request = self
             .envd(attempted, Method::POST, path)?
-            .header("connect-protocol-version", "1")
-            .timeout(super::ANSWER_WITHIN);
-        let response = self
-            .client
-            .send(attempted, with_json(request, message))
-            .await?;
-        let body = body(attempted, response).await?;
-        serde_json::from_slice(&body).map_err(|error| Error::broken(attempted, &error))
+            .header("connect-protocol-version", "1");
+        self.client
+            .json(attempted, with_json(request, message))
+            .await
     }
 }

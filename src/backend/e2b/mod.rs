@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
-use crate::e2b::{Client, Config, Error, ErrorKind, ListQuery, NewSandbox, Sandbox};
+use crate::e2b::{Client, Config, Error, ErrorKind, ListQuery, NewSandbox, Sandbox, random_word};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{CloudMode, Job, Program};
 
@@ -95,8 +95,6 @@ impl E2b {
     /// When the system's certificates cannot be used.
     pub fn new(config: Config, jobs: Option<usize>) -> Result<Self, InfrastructureError> {
         let slots = jobs.unwrap_or(SANDBOXES).max(1);
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).expect("the kernel gives random bytes");
         Ok(E2b {
             client: Client::new(config).map_err(infrastructure)?,
             free: Semaphore::new(slots),
@@ -106,7 +104,7 @@ impl E2b {
             refused: OnceLock::new(),
             is_closed: AtomicBool::new(false),
             has_lost: AtomicBool::new(false),
-            run: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+            run: random_word::<8>(),
         })
     }
 
@@ -388,6 +386,20 @@ fn lifetime(job: &Job) -> Duration {
         .saturating_mul(runs)
         .saturating_add(build)
         .saturating_add(LIFETIME_SPARE)
+}
+
+/// Writes files, in one request where names allow it.
+async fn upload(sandbox: &Sandbox, files: &[(String, &[u8])]) -> Result<(), Error> {
+    // What a form would have to escape goes by itself.
+    let (plain, odd): (Vec<_>, Vec<_>) = files
+        .iter()
+        .map(|(path, bytes)| (path.as_str(), *bytes))
+        .partition(|(path, _)| !path.contains(['"', '\r', '\n', '\\']));
+    sandbox.write_files(&plain).await?;
+    for (path, bytes) in odd {
+        sandbox.write_file(path, bytes.to_vec(), None).await?;
+    }
+    Ok(())
 }
 
 /// What an interpreter is called in the sandbox.

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CLOUD_LATE, execution};
+use super::{CLOUD_LATE, execution, upload};
 use crate::backend::output::Kept;
 use crate::e2b::{
     Error, ErrorKind, Event, Exception, ExecuteOptions, Executing, Sandbox, Transcript,
@@ -53,17 +53,13 @@ impl Cells {
 }
 
 pub(super) async fn run(sandbox: &Sandbox, job: &Job, cells: &Cells) -> Result<JobResult, Error> {
-    let paths: Vec<(String, &[u8])> = job
+    let files: Vec<(String, &[u8])> = job
         .program
         .files
         .iter()
         .map(|file| (format!("{HOME}/{}", file.path), file.bytes.as_slice()))
         .collect();
-    let files: Vec<(&str, &[u8])> = paths
-        .iter()
-        .map(|(path, bytes)| (path.as_str(), *bytes))
-        .collect();
-    sandbox.write_files(&files).await?;
+    upload(sandbox, &files).await?;
     let mut runs = Vec::with_capacity(job.runs.len());
     for _ in &job.runs {
         runs.push(one(sandbox, cells, &job.program.limits).await?);

@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CLOUD_LATE, execution, interpreter};
+use super::{CLOUD_LATE, execution, interpreter, upload};
 use crate::backend::output::Kept;
-use crate::e2b::{Error, ErrorKind, NewProcess, ProcessEvent, Running, Sandbox};
+use crate::e2b::{Error, ErrorKind, NewProcess, ProcessEvent, Running, Sandbox, random_word};
 use crate::execution::{Execution, InfrastructureError, JobResult, Status};
 use crate::program::{Job, Limits, Run, SourceFile, Word};
 
@@ -150,15 +150,13 @@ struct Place {
 
 impl Place {
     fn new(what: &str) -> Self {
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).expect("the kernel gives random bytes");
-        let random: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let random = random_word::<8>();
         Place {
             home: format!("{PLACE}/{what}-{random}"),
         }
     }
 
-    /// Writes what the run reads, in one request where names allow it.
+    /// Writes what the run reads.
     async fn fill(&self, sandbox: &Sandbox, files: &[SourceFile], run: &Run) -> Result<(), Error> {
         let home = &self.home;
         let mut all: Vec<(String, &[u8])> = vec![
@@ -172,19 +170,7 @@ impl Place {
         for file in files {
             all.push((format!("{home}/{}", file.path), &file.bytes));
         }
-        // What a form would have to escape goes by itself.
-        let (plain, odd): (Vec<_>, Vec<_>) = all
-            .iter()
-            .partition(|(path, _)| !path.contains(['"', '\r', '\n', '\\']));
-        let plain: Vec<(&str, &[u8])> = plain
-            .into_iter()
-            .map(|(path, bytes)| (path.as_str(), *bytes))
-            .collect();
-        sandbox.write_files(&plain).await?;
-        for (path, bytes) in odd {
-            sandbox.write_file(path, bytes.to_vec(), None).await?;
-        }
-        Ok(())
+        upload(sandbox, &all).await
     }
 
     /// Copies what a build left, by a process of its own: what goes wrong there is the build's doing.
