@@ -41,8 +41,6 @@ pub struct E2b {
     /// Why nothing can be made at all, once that is known.
     refused: OnceLock<InfrastructureError>,
     is_closed: AtomicBool,
-    /// Whether a sandbox may have been made whose id never came.
-    has_lost: AtomicBool,
     /// Words by which the sandboxes of this run are found.
     run: String,
 }
@@ -52,12 +50,17 @@ pub struct E2b {
 struct Making {
     count: Mutex<usize>,
     changed: Notify,
+    /// Whether a sandbox may have been made whose id never came.
+    has_lost: AtomicBool,
 }
 
 impl Making {
     fn one(self: &Arc<Self>) -> MakingOne {
         *self.lock() += 1;
-        MakingOne(Arc::clone(self))
+        MakingOne {
+            making: Arc::clone(self),
+            is_answered: false,
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, usize> {
@@ -76,12 +79,19 @@ impl Making {
     }
 }
 
-struct MakingOne(Arc<Making>);
+struct MakingOne {
+    making: Arc<Making>,
+    is_answered: bool,
+}
 
 impl Drop for MakingOne {
     fn drop(&mut self) {
-        *self.0.lock() -= 1;
-        self.0.changed.notify_waiters();
+        if !self.is_answered {
+            // Its runtime ended first: there may be a sandbox whose id never came.
+            self.making.has_lost.store(true, Ordering::Relaxed);
+        }
+        *self.making.lock() -= 1;
+        self.making.changed.notify_waiters();
     }
 }
 
@@ -103,7 +113,6 @@ impl E2b {
             making: Arc::default(),
             refused: OnceLock::new(),
             is_closed: AtomicBool::new(false),
-            has_lost: AtomicBool::new(false),
             run: random_word::<8>(),
         })
     }
@@ -200,10 +209,11 @@ impl E2b {
         }
         // Not given up halfway: a sandbox whose id never came could not be ended.
         let (client, live) = (self.client.clone(), Arc::clone(&self.live));
-        let making = self.making.one();
+        let mut making = self.making.one();
         let made = tokio::spawn(async move {
-            let sandbox = client.create(&order).await?;
-            let lease = Lease::new(client, sandbox, live);
+            let made = client.create(&order).await;
+            making.is_answered = true;
+            let lease = Lease::new(client, made?, live);
             drop(making);
             Ok(lease)
         });
@@ -217,7 +227,7 @@ impl E2b {
                 ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::ConcurrencyLimit
             );
             if !is_answer && !is_final {
-                self.has_lost.store(true, Ordering::Relaxed);
+                self.making.has_lost.store(true, Ordering::Relaxed);
             }
             let error = infrastructure(error);
             if is_final {
@@ -234,8 +244,8 @@ impl E2b {
         self.is_closed.store(true, Ordering::Relaxed);
         let known = async {
             self.making.none().await;
-            if self.has_lost.load(Ordering::Relaxed) {
-                self.find_lost().await;
+            if self.making.has_lost.load(Ordering::Relaxed) {
+                find_lost(&self.client, &self.run, &self.live).await;
             }
             end_all(&self.client, &self.live).await;
         };
@@ -251,29 +261,16 @@ impl E2b {
     }
 }
 
-impl E2b {
-    /// Finds the sandboxes of this run that it does not know of.
-    async fn find_lost(&self) {
-        let mut query = ListQuery::default();
-        query.metadata.insert("run".to_owned(), self.run.clone());
-        let mut next = None;
-        while let Ok(page) = self.client.list(&query, next.as_deref()).await {
-            lock(&self.live).extend(page.sandboxes.into_iter().map(|sandbox| sandbox.id));
-            next = page.next;
-            if next.is_none() {
-                return;
-            }
-        }
-    }
-}
-
 impl Drop for E2b {
     /// For when nobody closed it, as when a thread panicked.
     fn drop(&mut self) {
-        if lock(&self.live).is_empty() || self.is_closed.load(Ordering::Relaxed) {
+        let has_lost = self.making.has_lost.load(Ordering::Relaxed);
+        let has_any = has_lost || !lock(&self.live).is_empty();
+        if !has_any || self.is_closed.load(Ordering::Relaxed) {
             return;
         }
         let (client, live) = (self.client.clone(), Arc::clone(&self.live));
+        let run = self.run.clone();
         let ending = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -282,7 +279,12 @@ impl Drop for E2b {
                 runtime.block_on(async {
                     // Connections belong to the runtime that made them.
                     if let Ok(client) = Client::new(client.config().clone()) {
-                        let all = end_all(&client, &live);
+                        let all = async {
+                            if has_lost {
+                                find_lost(&client, &run, &live).await;
+                            }
+                            end_all(&client, &live).await;
+                        };
                         let _ = tokio::time::timeout(CLOSE_WITHIN, all).await;
                     }
                 });
@@ -300,6 +302,20 @@ enum Plan {
 fn lock(live: &Live) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
     live.lock()
         .expect("nobody panics while it holds the names of sandboxes")
+}
+
+/// Finds the sandboxes of a run that nobody knows of.
+async fn find_lost(client: &Client, run: &str, live: &Live) {
+    let mut query = ListQuery::default();
+    query.metadata.insert("run".to_owned(), run.to_owned());
+    let mut next = None;
+    while let Ok(page) = client.list(&query, next.as_deref()).await {
+        lock(live).extend(page.sandboxes.into_iter().map(|sandbox| sandbox.id));
+        next = page.next;
+        if next.is_none() {
+            return;
+        }
+    }
 }
 
 async fn end_all(client: &Client, live: &Live) {
