@@ -23,7 +23,7 @@ use crate::program::{Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_outcome, wire};
 use crate::reward::FaultKind;
-use crate::run::{Outcome, Policy, Runner, forced_backend, interrupted};
+use crate::run::{Interrupts, Outcome, Policy, Runner, forced_backend};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -79,7 +79,10 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         notices: Mutex::default(),
     });
     if shared.runner.keeps_sandboxes() {
-        runtime.spawn(end_when_asked(Arc::clone(&shared)));
+        let entered = runtime.enter();
+        let interrupts = Interrupts::listen();
+        drop(entered);
+        runtime.spawn(end_when_asked(Arc::clone(&shared), interrupts));
     }
     let trials = trials(&mut project, arguments, &shared);
     let mut arguments = arguments.clone();
@@ -108,8 +111,8 @@ fn said(message: &str, code: u8) -> ExitCode {
     clippy::exit,
     reason = "the trials run on the main thread, which hears no signals"
 )]
-async fn end_when_asked(shared: Arc<Shared>) {
-    interrupted().await;
+async fn end_when_asked(shared: Arc<Shared>, mut interrupts: Interrupts) {
+    interrupts.next().await;
     let _ = shared.runner.close().await;
     std::process::exit(INTERRUPTED);
 }

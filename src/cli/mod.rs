@@ -26,7 +26,7 @@ use crate::escape::visible;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::execution::Isolation;
 use crate::project::Project;
-use crate::run::{Outcome, Policy, Runner, forced_backend, interrupted};
+use crate::run::{Interrupts, Outcome, Policy, Runner, forced_backend};
 
 /// How the command ends. The first that applies, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,19 +198,20 @@ async fn evaluate(
     evaluator: &Evaluator,
     reply: Option<&Reply>,
 ) -> Option<Outcome> {
+    let mut interrupts = Interrupts::listen();
     let outcome = tokio::select! {
         outcome = runner.evaluate(evaluator, reply) => Some(outcome),
-        () = interrupted() => None,
+        () = interrupts.next() => None,
     };
-    close(runner).await;
+    close(runner, &mut interrupts).await;
     outcome
 }
 
 /// Ends what the backends keep, and says what could not be ended. A second interrupt ends the wait.
-async fn close(runner: &Runner) {
+async fn close(runner: &Runner, interrupts: &mut Interrupts) {
     let left = tokio::select! {
         left = runner.close() => left,
-        () = interrupted() => Some("interrupted while ending what runs elsewhere".to_owned()),
+        () = interrupts.next() => Some("interrupted while ending what runs elsewhere".to_owned()),
     };
     if let Some(left) = left {
         eprintln!("warning: {left}");

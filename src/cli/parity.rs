@@ -7,7 +7,7 @@ use super::{BackendArgument, BackendArguments, Exit, compile, open, put_line, re
 use crate::backend::e2b::E2b;
 use crate::escape::visible;
 use crate::reward::Cause;
-use crate::run::{Outcome, Planned, Runner, Selection, interrupted, run_all};
+use crate::run::{Interrupts, Outcome, Planned, Runner, Selection, run_all};
 
 /// What is compared of an outcome.
 #[derive(Debug, PartialEq)]
@@ -89,11 +89,12 @@ async fn all(
         outcomes.insert(outcome.id.to_string(), compared(&outcome));
         std::ops::ControlFlow::Continue(())
     });
+    let mut interrupts = Interrupts::listen();
     let ended = tokio::select! {
         () = work => true,
-        () = interrupted() => false,
+        () = interrupts.next() => false,
     };
-    super::close(runner).await;
+    super::close(runner, &mut interrupts).await;
     ended.then_some(outcomes)
 }
 

@@ -15,7 +15,7 @@ use crate::evaluator::{Evaluator, Reply};
 use crate::project::Project;
 use crate::report::{FORMATS, Reporter, SKIP, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
-use crate::run::{Outcome, Planned, Runner, Selection, interrupted, run_all};
+use crate::run::{Interrupts, Outcome, Planned, Runner, Selection, run_all};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
@@ -253,12 +253,13 @@ impl Evaluation<'_> {
                 ControlFlow::Continue(())
             }
         });
+        let mut interrupts = Interrupts::listen();
         let interrupted = tokio::select! {
             () = work => false,
-            () = interrupted() => true,
+            () = interrupts.next() => true,
         };
+        super::close(self.runner, &mut interrupts).await;
         failed?;
-        super::close(self.runner).await;
         let mut summary = summary.into_inner();
         summary.seconds = started.elapsed().as_secs_f64();
         summary.interrupted = interrupted;

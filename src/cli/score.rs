@@ -16,7 +16,7 @@ use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::project::{Project, stem};
 use crate::report::wire;
 use crate::reward::{Fault, FaultKind};
-use crate::run::{Runner, interrupted};
+use crate::run::{Interrupts, Runner};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ScoreArguments {
@@ -68,8 +68,9 @@ pub(super) fn score(arguments: &ScoreArguments) -> Exit {
         faults: Faults::default(),
     };
     let result = runtime.block_on(async {
-        let written = scorer.stream(arguments.unordered).await;
-        super::close(&scorer.runner).await;
+        let mut interrupts = Interrupts::listen();
+        let written = scorer.stream(arguments.unordered, &mut interrupts).await;
+        super::close(&scorer.runner, &mut interrupts).await;
         written
     });
     match result {
@@ -114,7 +115,7 @@ impl Drop for Scoring {
 type Results = Vec<Map<String, Value>>;
 
 impl Scorer {
-    async fn stream(&mut self, unordered: bool) -> io::Result<End> {
+    async fn stream(&mut self, unordered: bool, interrupts: &mut Interrupts) -> io::Result<End> {
         let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_AHEAD);
         std::thread::spawn(move || {
             for line in io::stdin().lock().split(b'\n') {
@@ -151,7 +152,7 @@ impl Scorer {
                     self.write(results.unwrap_or_else(|error| panicked(&error)))?;
                 }
                 Some(results) = any.join_next() => self.write(results.unwrap_or_else(|error| panicked(&error)))?,
-                () = interrupted() => return Ok(End::Interrupted),
+                () = interrupts.next() => return Ok(End::Interrupted),
             }
         }
         Ok(End::OfRows)

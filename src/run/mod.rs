@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use isolation::{ISOLATION, Policy};
 pub use plan::{Planned, Selection};
-pub use signals::interrupted;
+pub use signals::Interrupts;
 
 use crate::backend::Backend;
 use crate::backend::e2b::E2b;

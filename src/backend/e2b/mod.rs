@@ -168,11 +168,7 @@ impl E2b {
         if let Some(refused) = self.refused.get() {
             return Err(refused.clone());
         }
-        let _slot = self
-            .free
-            .acquire()
-            .await
-            .map_err(|_| InfrastructureError::new("the backend `e2b` was closed"))?;
+        let _slot = self.free.acquire().await.map_err(|_| closed())?;
         let program = &job.program;
         // Before a sandbox is paid for.
         let plan = match program.cloud.mode {
@@ -210,6 +206,10 @@ impl E2b {
         // Not given up halfway: a sandbox whose id never came could not be ended.
         let (client, live) = (self.client.clone(), Arc::clone(&self.live));
         let mut making = self.making.one();
+        if self.is_closed.load(Ordering::SeqCst) {
+            making.is_answered = true;
+            return Err(closed());
+        }
         let made = tokio::spawn(async move {
             let made = client.create(&order).await;
             making.is_answered = true;
@@ -241,7 +241,8 @@ impl E2b {
     /// Ends the sandboxes that are left; what must be said of those that could not be ended.
     pub async fn close(&self) -> Option<String> {
         self.free.close();
-        self.is_closed.store(true, Ordering::Relaxed);
+        // Before it is asked what is being made: nothing begins after that.
+        self.is_closed.store(true, Ordering::SeqCst);
         let known = async {
             self.making.none().await;
             if self.making.has_lost.load(Ordering::Relaxed) {
@@ -266,7 +267,7 @@ impl Drop for E2b {
     fn drop(&mut self) {
         let has_lost = self.making.has_lost.load(Ordering::Relaxed);
         let has_any = has_lost || !lock(&self.live).is_empty();
-        if !has_any || self.is_closed.load(Ordering::Relaxed) {
+        if !has_any || self.is_closed.load(Ordering::SeqCst) {
             return;
         }
         let (client, live) = (self.client.clone(), Arc::clone(&self.live));
@@ -292,6 +293,10 @@ impl Drop for E2b {
         });
         let _ = ending.join();
     }
+}
+
+fn closed() -> InfrastructureError {
+    InfrastructureError::new("the backend `e2b` was closed")
 }
 
 enum Plan {

@@ -409,11 +409,13 @@ fn a_signal_ends_the_sandboxes_too() {
         "expect: '1'\ntimeout: 60\ncases:\n  - {name: a, reply: 'import time; time.sleep(50)'}\n  - {name: b, reply: 'import time; time.sleep(50)'}\n",
     )]);
     runtime().block_on(async {
-        for (name, signal) in [
+        // Several times: the signal may come while a sandbox is made, or between two.
+        let ways = [
             ("run", rustix::process::Signal::INT),
             ("run", rustix::process::Signal::TERM),
             ("test", rustix::process::Signal::INT),
-        ] {
+        ];
+        for (name, signal) in ways.into_iter().cycle().take(12) {
             let emulator = emulator(Options::default()).await;
             let address = format!("http://{}", emulator.address());
             let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_rewardspec"))
@@ -440,7 +442,12 @@ fn a_signal_ends_the_sandboxes_too() {
             rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal)
                 .unwrap();
             let status = tokio::time::timeout(Duration::from_secs(20), command.wait()).await;
-            assert_eq!(status.unwrap().unwrap().code(), Some(130));
+            let status = status.unwrap().unwrap();
+            assert_eq!(
+                status.code(),
+                Some(130),
+                "{name} after {signal:?}: {status}"
+            );
             assert_eq!(emulator.living(), Vec::<String>::new());
             emulator.stop().await;
         }
