@@ -234,6 +234,10 @@ fn suite_trials(
             }
             continue;
         }
+        if let Some(diagnostic) = case.unread() {
+            trials.push(broken(&case.id.to_string(), &diagnostic.into(), project));
+            continue;
+        }
         let rows = match project.rows(case) {
             Ok(rows) => rows,
             Err(diagnostic) => {

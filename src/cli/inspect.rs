@@ -54,7 +54,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
     let mut diagnostics = Diagnostics::default();
     let mut count = 0;
     for case in suites.iter().flat_map(|suite| &suite.cases) {
-        if case.dataset.is_none() {
+        if case.dataset.is_none() || case.unread().is_some() {
             count += 1;
             continue;
         }

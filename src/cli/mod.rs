@@ -11,6 +11,7 @@ mod inspect;
 mod parity;
 mod rules;
 mod run;
+mod schema;
 mod score;
 
 use std::io::{IsTerminal, Write};
@@ -80,6 +81,8 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// List, show and try rules
     Rules(rules::RulesArguments),
+    /// Print or write the JSON Schemas of suites and rule packs, for editors
+    Schema(schema::SchemaArguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Score(arguments) => score::score(&arguments).into(),
         Command::Doctor(arguments) => doctor::doctor(&arguments).into(),
         Command::Rules(arguments) => rules::rules(&arguments).into(),
+        Command::Schema(arguments) => schema::schema(&arguments).into(),
         Command::Test(arguments) => {
             let words = std::iter::once("rewardspec test".to_owned()).chain(arguments.arguments);
             crate::trials::run(&libtest_mimic::Arguments::from_iter(words), Path::new("."))

@@ -9,7 +9,7 @@ use minijinja::value::Value;
 
 use super::prompt::{Chat, chat};
 use super::rules::{RuleSet, file_bytes};
-use super::{Files, expectations, merge, place, resolve_path, score, values};
+use super::{Files, expectations, later, merge, place, resolve_path, score, validate, values};
 use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace, did_you_mean};
 use crate::escape::visible_line;
 use crate::evaluator::code::CodeExtractor;
@@ -20,8 +20,11 @@ use crate::evaluator::{
 use crate::execution::Isolation;
 use crate::program::{Cloud, CloudMode, Interpreter, SourceFile};
 use crate::source::{Sources, Span, Spanned};
-use crate::syntax::expect::CompareSpec;
-use crate::syntax::suite::{BackendName, Choice, Keys, ReplySpec};
+use crate::syntax::matcher::CompareSpec;
+use crate::syntax::suite::{
+    BackendName, Choice, CodeSpec, Condition, Keys, LanguageChoice, ReplySpec, Tags,
+    TimeOrExpression,
+};
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node, SuiteFile, decode};
 use crate::template::{TemplateError, TemplateId, TemplateSet, Templates, text_of, value_of};
@@ -48,6 +51,8 @@ pub struct CasePlan {
     pub dataset: Option<DatasetPlan>,
     /// Where it is written.
     pub written_at: Span,
+    /// What it uses that this version does not have, and so is not run.
+    pub later: Vec<Spanned<String>>,
     /// Whether the suite lists cases beside its dataset, so that both names are in the id.
     named: bool,
     template: Arc<CaseTemplate>,
@@ -62,6 +67,8 @@ pub struct DatasetPlan {
     /// The file as written, with its place.
     pub written: Spanned<String>,
     name: Option<Text>,
+    /// Whether this version cannot read it as it is asked to.
+    pub is_later: bool,
 }
 
 /// A row of a dataset.
@@ -128,6 +135,8 @@ pub(super) struct CaseTemplate {
     language: Pick<Arc<Language>>,
     pub(super) compare: Pick<Arc<Comparator>>,
     chat: Chat,
+    /// The variables of the first cell of its matrix.
+    cell: Vec<(String, Value)>,
     reply: Option<ReplyText>,
     extractor: Arc<CodeExtractor>,
     program: Option<Text>,
@@ -136,6 +145,7 @@ pub(super) struct CaseTemplate {
     files: Vec<(String, FileText)>,
     expect: Vec<expectations::Expected>,
     score: ScoreRule,
+    later: Option<String>,
     keys: Keys,
 }
 
@@ -159,7 +169,10 @@ pub fn compile_suite(
     files: &Files,
     sources: &Sources,
 ) -> (SuitePlan, Diagnostics) {
-    let mut compiler = Compiler::new(rules, files, sources);
+    let mut compiler = Compiler {
+        require: suite.require.as_ref().map(|require| require.span),
+        ..Compiler::new(rules, files, sources)
+    };
     let mut drafts = Vec::new();
     let mut taken: HashMap<String, Span> = HashMap::new();
     for case in &suite.cases {
@@ -182,6 +195,9 @@ pub fn compile_suite(
     }
     if !suite.has_cases {
         drafts.extend(compiler.case(name, "", &suite.shared, None, suite.span));
+    }
+    if let Some(require) = &suite.require {
+        validate::require(require, &drafts, &mut compiler);
     }
     let mut diagnostics = compiler.diagnostics;
     let templates = compiler.templates.finish();
@@ -222,7 +238,7 @@ pub fn compile_inline(
         is_literal: true,
         ..Compiler::new(rules, files, sources)
     };
-    crate::syntax::check_layer(&keys, &[], &mut compiler.diagnostics);
+    compiler.diagnostics = crate::syntax::check_layer(&keys);
     if let Some(dataset) = keys.get("dataset") {
         compiler.report(Diagnostic::at(
             dataset.span,
@@ -286,6 +302,8 @@ pub(super) struct Compiler<'a> {
     /// The names that templates of the case at hand may use.
     names: BTreeSet<String>,
     has_row: bool,
+    /// Where it stands what the suite as a whole must reach.
+    require: Option<Span>,
     /// Whether texts stand as they are, braces and all.
     is_literal: bool,
 }
@@ -301,6 +319,7 @@ impl<'a> Compiler<'a> {
             diagnostics: Diagnostics::default(),
             names: BTreeSet::new(),
             has_row: false,
+            require: None,
             is_literal: false,
         }
     }
@@ -337,6 +356,8 @@ impl Compiler<'_> {
         }
         self.names
             .extend(keys.vars.iter().flatten().map(|(name, _)| name.clone()));
+        let cell = validate::cell(&keys);
+        self.names.extend(cell.iter().map(|(name, _)| name.clone()));
         let dataset = keys.dataset.as_ref().map(|dataset| {
             let directory = &self.sources.get(dataset.value.file.span.source).directory;
             let path = resolve_path(directory, &dataset.value.file.value);
@@ -345,20 +366,23 @@ impl Compiler<'_> {
                 path,
                 written: dataset.value.file.clone(),
                 name,
+                is_later: !later::of_dataset(dataset).is_empty(),
             }
         });
-        let template = self.template(keys, span)?;
-        let tags = template
-            .keys
-            .tags
-            .iter()
-            .flat_map(|tags| tags.0.iter().map(|tag| tag.value.clone()))
-            .collect();
-        let skip = template
-            .keys
-            .skip
-            .as_ref()
-            .map(|reason| reason.value.clone());
+        let mut later = later::of_case(&keys);
+        later.extend(
+            self.require
+                .map(|span| Spanned::new("require".to_owned(), span)),
+        );
+        let template = self.template(keys, cell, &later, &merged, span)?;
+        let tags = match &template.keys.tags {
+            Some(Tags::Words(words)) => words.iter().map(|tag| tag.value.clone()).collect(),
+            Some(Tags::Expression(_)) | None => Vec::new(),
+        };
+        let skip = match template.keys.skip.as_ref().map(|skip| &skip.value) {
+            Some(Condition::Reason(reason)) => Some(reason.clone()),
+            Some(Condition::Expression(_)) | None => None,
+        };
         Some(CasePlan {
             id: CaseId {
                 suite: suite.to_owned(),
@@ -368,6 +392,7 @@ impl Compiler<'_> {
             skip,
             dataset,
             written_at: span,
+            later,
             named: false,
             template: Arc::new(template),
             templates: TemplateSet::default().finish(),
@@ -388,7 +413,7 @@ impl Compiler<'_> {
                 span: presets.span,
             };
             let keys: Keys = decode(&only).ok()?;
-            for name in keys.presets.iter().flat_map(|presets| &presets.0) {
+            for name in keys.presets.iter().flat_map(|presets| &presets.0.0) {
                 match self.rules.preset(&name.value) {
                     Ok(preset) => merged = merge::merge(&merged, preset),
                     Err(unknown) => self.report(unknown.at(name.span)),
@@ -398,8 +423,16 @@ impl Compiler<'_> {
         Some(merge::merge(&merge::merge(&merged, shared), own))
     }
 
-    fn template(&mut self, keys: Keys, span: Span) -> Option<CaseTemplate> {
+    fn template(
+        &mut self,
+        keys: Keys,
+        cell: Vec<(String, Value)>,
+        later: &[Spanned<String>],
+        merged: &Node,
+        span: Span,
+    ) -> Option<CaseTemplate> {
         let before = self.diagnostics.list.len();
+        validate::keys(&keys, self);
         if let Some(isolation) = &keys.isolation
             && self.is_literal
             && isolation.value == Isolation::None
@@ -413,20 +446,7 @@ impl Compiler<'_> {
         let compare = self.compare(&keys);
         let chat = chat(&keys, self);
         let reply = self.reply(&keys, &chat);
-        let extractor = match &keys.code {
-            Some(name) => self
-                .rules
-                .extractor(&name.value)
-                .map_err(|unknown| unknown.at(name.span)),
-            None => self
-                .rules
-                .extractor("standard")
-                .map_err(|unknown| unknown.at(span)),
-        };
-        let extractor = extractor
-            .cloned()
-            .map_err(|diagnostic| self.report(diagnostic))
-            .ok();
+        let extractor = self.extractor(&keys, merged, span);
         let is_literal = std::mem::take(&mut self.is_literal);
         let program = keys
             .program
@@ -459,8 +479,12 @@ impl Compiler<'_> {
             self.report(diagnostic);
         }
         let expect = expectations::compile(&keys, span, self);
-        self.check_backend(&keys, span, language.as_ref(), &expect);
+        self.check_backend(&keys, span, language.as_ref(), &expect.list);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
+        let later = later.first().map(|used| {
+            let at = self.sources.place(used.span);
+            format!("{at}: {}", later::message(&used.value))
+        });
         let vars = keys
             .vars
             .iter()
@@ -476,44 +500,91 @@ impl Compiler<'_> {
             language: language?,
             compare: compare?,
             chat,
+            cell,
             reply,
             extractor: extractor?,
             program,
             stdin,
             args,
             files,
-            expect,
+            expect: expect.list,
             score,
+            later,
             keys,
         })
     }
 
     fn language(&mut self, keys: &Keys) -> Option<Pick<Arc<Language>>> {
-        match &keys.language {
-            None => self
-                .rules
-                .language("python")
-                .ok()
-                .map(|language| Pick::Fixed(Arc::clone(language))),
-            Some(Choice::Name(name)) => match self.rules.language(&name.value) {
-                Ok(language) => Some(Pick::Fixed(Arc::clone(language))),
-                Err(unknown) => {
-                    self.report(unknown.at(name.span));
-                    None
-                }
-            },
-            Some(Choice::With { name, interpreter }) => {
-                let language = match self.rules.language(&name.value) {
-                    Ok(language) => Arc::clone(language),
-                    Err(unknown) => {
-                        self.report(unknown.at(name.span));
-                        return None;
+        let axis = keys
+            .matrix
+            .as_ref()
+            .and_then(|matrix| matrix.value.languages.as_ref());
+        let written = keys.language.as_ref().map(|languages| &languages.0.0);
+        let choices = axis.map(|axis| &axis.value).or(written);
+        let Some(choices) = choices else {
+            let usual = self.rules.language("python").ok()?;
+            return Some(Pick::Fixed(Arc::clone(usual)));
+        };
+        let languages: Vec<_> = choices
+            .iter()
+            .map(|choice| self.language_of(choice))
+            .collect();
+        languages
+            .into_iter()
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .next()
+    }
+
+    /// The language of a choice.
+    pub(super) fn language_of(&mut self, choice: &Choice) -> Option<Pick<Arc<Language>>> {
+        let (name, interpreter) = match choice {
+            Choice::Expression(expression) => return self.expression(expression).map(Pick::PerRow),
+            Choice::Name(name) => (name, None),
+            Choice::With(LanguageChoice {
+                name, interpreter, ..
+            }) => (name.as_ref()?, interpreter.as_ref()),
+        };
+        let language = match self.rules.language(&name.value) {
+            Ok(language) => Arc::clone(language),
+            Err(unknown) => {
+                self.report(unknown.at(name.span));
+                return None;
+            }
+        };
+        match interpreter {
+            None => Some(Pick::Fixed(language)),
+            Some(interpreter) => self
+                .with_interpreter(&language, interpreter)
+                .map(Pick::Fixed),
+        }
+    }
+
+    /// The code extractor: by name, or written in the case.
+    fn extractor(&mut self, keys: &Keys, merged: &Node, span: Span) -> Option<Arc<CodeExtractor>> {
+        let (name, span) = match keys.code.as_ref().map(|code| (&code.value, code.span)) {
+            None => ("standard", span),
+            Some((CodeSpec::Name(name), span)) => (name.as_str(), span),
+            Some((CodeSpec::Rule(rule), _)) => {
+                validate::extractor(rule, keys, self);
+                return match rule.compile("inline") {
+                    Ok(extractor) => Some(Arc::new(extractor)),
+                    Err(errors) => {
+                        let node = merged.get("code").unwrap_or(merged);
+                        for error in errors {
+                            self.report(super::rules::rule_diagnostic(&error, node, self.sources));
+                        }
+                        None
                     }
                 };
-                self.with_interpreter(&language, interpreter)
-                    .map(Pick::Fixed)
             }
-            Some(Choice::Expression(expression)) => self.expression(expression).map(Pick::PerRow),
+        };
+        match self.rules.extractor(name) {
+            Ok(extractor) => Some(Arc::clone(extractor)),
+            Err(unknown) => {
+                self.report(unknown.at(span));
+                None
+            }
         }
     }
 
@@ -676,6 +747,7 @@ impl Compiler<'_> {
             ReplySpec::Expression(expression) => {
                 self.expression(expression).map(ReplyText::Expression)
             }
+            ReplySpec::Samples(_) | ReplySpec::List(_) => None,
         }
     }
 
@@ -702,12 +774,7 @@ impl Compiler<'_> {
     }
 
     fn file(&mut self, path: &str, content: &Spanned<Content>) -> Option<(String, FileText)> {
-        let is_plain = !path.is_empty()
-            && path
-                .split('/')
-                .all(|part| !part.is_empty() && part != "." && part != "..")
-            && !path.contains(['\\', '\0']);
-        if !is_plain {
+        if !is_inside(path) {
             self.report(Diagnostic::at(
                 content.span,
                 format!("`{path}` is no path inside the program's directory"),
@@ -835,7 +902,7 @@ impl Compiler<'_> {
                 "item" => {
                     Diagnostic::at(span, "`item` is known only under `stdin_cases` with `each`")
                 }
-                "model" => Diagnostic::at(span, "`model` is not in this version"),
+                "model" => Diagnostic::at(span, "`model` is used, but the case asks no model"),
                 _ => Diagnostic::at(span, format!("undefined variable `{first}`"))
                     .maybe_help(did_you_mean(first, self.names.iter().map(String::as_str))),
             };
@@ -843,6 +910,13 @@ impl Compiler<'_> {
         }
         fine
     }
+}
+
+/// Whether a path leads to a file inside the program's directory.
+pub(super) fn is_inside(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.all(|part| !part.is_empty() && part != "." && part != "..")
+        && !path.contains(['\\', '\0'])
 }
 
 fn key_named(name: &str, span: Span) -> crate::syntax::Key {
@@ -993,6 +1067,8 @@ impl CasePlan {
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone()));
         let mut scope: Vec<(&str, Value)> = vars.collect();
+        let cell = template.cell.iter();
+        scope.extend(cell.map(|(name, value)| (name.as_str(), value.clone())));
         if let Some(row) = row {
             scope.push(("row", columns_of(row)));
         }
@@ -1065,7 +1141,9 @@ impl CasePlan {
             language.limits,
             &template.keys.limits.clone().unwrap_or_default(),
         );
-        if let Some(timeout) = &template.keys.timeout {
+        if let Some(TimeOrExpression::Time(timeout)) =
+            template.keys.timeout.as_ref().map(|timeout| &timeout.0)
+        {
             limits.wall = timeout.value.0;
         }
         let program = match &template.program {
@@ -1102,6 +1180,7 @@ impl CasePlan {
             isolation: self.isolation(),
             backends: backends(&template.keys),
             skip: self.skip.clone(),
+            later: template.later.clone(),
             written_at: self.written_at,
             row: row.map(|row| (row.file.clone(), row.line)),
             language,
@@ -1117,6 +1196,7 @@ impl CasePlan {
         let mut scope: Vec<(&str, Value)> = template
             .vars
             .iter()
+            .chain(&template.cell)
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
         scope.push(("row", columns_of(row)));
@@ -1128,6 +1208,20 @@ impl CasePlan {
             sources,
         };
         self.row_id(Some(row), &rendering)
+    }
+
+    /// Why its dataset cannot be read by this version as it is asked to.
+    pub fn unread(&self) -> Option<Diagnostic> {
+        let used = self.later.first()?;
+        let dataset = self.dataset.as_ref()?;
+        dataset
+            .is_later
+            .then(|| Diagnostic::at(used.span, later::message(&used.value)))
+    }
+
+    /// What was written of it, short forms expanded.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.template.keys
     }
 
     /// The least isolation that it accepts, where it states one.

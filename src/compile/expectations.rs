@@ -5,16 +5,26 @@ use std::sync::Arc;
 use minijinja::value::Value;
 
 use super::cases::{Compiler, Pick, Rendering, Text};
+use super::validate;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
 use crate::evaluator::{Expectation, ExpectedText, InputCase, Matcher, Message, TestCode};
 use crate::source::{Span, Spanned};
-use crate::syntax::expect::{Expect, Matcher as Written, Operand, Origin, StdinCase, StdinCases};
+use crate::syntax::expect::{StdinCase, StdinCases, Subjects};
+use crate::syntax::matcher::{Matcher as Written, NamedMatcher, Operand, Origin};
 use crate::syntax::suite::Keys;
+use crate::syntax::test_code::{Test, Tests};
 use crate::syntax::value::{Content, Typed};
 use crate::template::{json_of, text_of, value_of};
+
+/// The expectations of a case, and the metrics that they and those of later versions yield.
+#[derive(Debug, Default)]
+pub(super) struct Compiled {
+    pub(super) list: Vec<Expected>,
+    pub(super) metrics: Vec<String>,
+}
 
 /// One expectation before there is a row.
 #[derive(Debug)]
@@ -29,20 +39,6 @@ pub(super) enum Expected {
     Runs,
     ExitCode(Match),
     Error(Match),
-}
-
-impl Expected {
-    /// The metric it yields.
-    pub(super) fn metric(&self) -> &'static str {
-        match self {
-            Expected::Output(_) => "output_match",
-            Expected::StdinCases(_) => "stdin_cases",
-            Expected::Tests { .. } => "tests",
-            Expected::Runs => "execution_result",
-            Expected::ExitCode(_) => "exit_code",
-            Expected::Error(_) => "error",
-        }
-    }
 }
 
 /// How a text is judged, before there is a row.
@@ -87,7 +83,7 @@ pub(super) struct Input {
 }
 
 /// Compiles `expect`; absent, the output that the prompt states.
-pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> Vec<Expected> {
+pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> Compiled {
     let Some(expect) = &keys.expect else {
         if keys.prompt.is_none() && keys.messages.is_none() {
             compiler.report(
@@ -95,60 +91,84 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> V
                     .help("write the expected output under `expect`, or `expect: {runs: true}` if running is enough"),
             );
         }
-        return from_prompt(case, compiler)
-            .map(Expected::Output)
-            .into_iter()
-            .collect();
+        return Compiled {
+            list: from_prompt(case, compiler)
+                .map(Expected::Output)
+                .into_iter()
+                .collect(),
+            metrics: vec!["output_match".to_owned()],
+        };
     };
-    let Expect {
-        output,
-        stdin_cases,
-        tests,
-        runs,
-        exit_code,
-        error,
-    } = &expect.value;
-    let mut compiled = Vec::new();
-    if let Some(output) = output {
-        compiled.extend(matcher(output, compiler).map(Expected::Output));
+    let subjects = &expect.value.subjects;
+    let mut list = Vec::new();
+    if let Some(output) = &subjects.output {
+        list.extend(matcher(output, compiler).map(Expected::Output));
     }
-    if let Some(cases) = stdin_cases {
-        compiled.extend(inputs(&cases.value, compiler).map(Expected::StdinCases));
+    if let Some(cases) = &subjects.stdin_cases {
+        list.extend(inputs(&cases.value, compiler).map(Expected::StdinCases));
     }
-    if let Some(tests) = tests {
-        let tests = &tests.value;
-        let code: Vec<Text> = tests
-            .code
-            .iter()
-            .filter_map(|code| compiler.text(code))
-            .collect();
-        let entry_point = tests
-            .entry_point
-            .as_ref()
-            .and_then(|text| compiler.text(text));
-        let prelude = tests.prelude.as_ref().and_then(|text| compiler.text(text));
-        if code.len() == tests.code.len() {
-            compiled.push(Expected::Tests {
-                code,
-                entry_point,
-                prelude,
-            });
-        }
+    if let Some(written) = &subjects.tests {
+        list.extend(tests(&written.value, compiler));
     }
-    if let Some(runs) = runs {
+    if let Some(runs) = &subjects.runs {
         if !runs.value {
             let help = "to expect a failure, name it: `exit_code` or `error`";
             compiler.report(Diagnostic::at(runs.span, "`runs` can only be `true`").help(help));
         }
-        compiled.push(Expected::Runs);
+        list.push(Expected::Runs);
     }
-    if let Some(code) = exit_code {
-        compiled.extend(matcher(code, compiler).map(Expected::ExitCode));
+    if let Some(code) = &subjects.exit_code {
+        list.extend(matcher(code, compiler).map(Expected::ExitCode));
     }
-    if let Some(error) = error {
-        compiled.extend(matcher(error, compiler).map(Expected::Error));
+    if let Some(error) = &subjects.error {
+        list.extend(matcher(error, compiler).map(Expected::Error));
     }
-    compiled
+    validate::subjects(subjects, keys, compiler);
+    Compiled {
+        metrics: metrics(subjects),
+        list,
+    }
+}
+
+/// The metrics that subjects yield, in the order in which they are judged.
+fn metrics(subjects: &Subjects) -> Vec<String> {
+    let named = [
+        ("output_match", subjects.output.is_some()),
+        ("stdin_cases", subjects.stdin_cases.is_some()),
+        ("tests", subjects.tests.is_some()),
+        ("execution_result", subjects.runs.is_some()),
+        ("exit_code", subjects.exit_code.is_some()),
+        ("error", subjects.error.is_some()),
+        ("stderr", subjects.stderr.is_some()),
+        ("files", subjects.files.is_some()),
+        ("duration", subjects.duration.is_some()),
+        ("memory", subjects.memory.is_some()),
+    ];
+    let checks = subjects.checks.iter().flat_map(|checks| &checks.value.0);
+    named
+        .into_iter()
+        .filter(|(_, is_named)| *is_named)
+        .map(|(name, _)| name.to_owned())
+        .chain(checks.map(|(name, _)| name.value.clone()))
+        .collect()
+}
+
+fn tests(written: &Tests, compiler: &mut Compiler<'_>) -> Option<Expected> {
+    let mut code = Vec::new();
+    for test in &written.code {
+        if let Test::Code(text) = test {
+            code.push(compiler.text(text)?);
+        }
+    }
+    let mut text =
+        |written: &Option<Spanned<Content>>| written.as_ref().map(|text| compiler.text(text));
+    let entry_point = text(&written.entry_point);
+    let prelude = text(&written.prelude);
+    (!code.is_empty()).then_some(Expected::Tests {
+        code,
+        entry_point: entry_point.unwrap_or_default(),
+        prelude: prelude.unwrap_or_default(),
+    })
 }
 
 fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
@@ -164,45 +184,70 @@ fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
     }
 }
 
-fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Match> {
+/// Where something is compared with the output of the reference.
+pub(super) fn from_reference(subjects: &Subjects) -> Option<Span> {
+    fn of(matcher: &Spanned<Written>) -> Option<Span> {
+        match &matcher.value {
+            Written::From(origin) if origin.value == Origin::Reference => Some(origin.span),
+            Written::Not(inner) => of(inner),
+            _ => None,
+        }
+    }
+    let inputs = subjects.stdin_cases.as_ref().map(|cases| &cases.value);
+    let outputs: Vec<_> = match inputs {
+        Some(StdinCases::List(cases)) => cases.iter().map(|case| &case.output).collect(),
+        Some(StdinCases::Each(each)) => vec![&each.output],
+        None => Vec::new(),
+    };
+    let plain = [
+        &subjects.output,
+        &subjects.stderr,
+        &subjects.exit_code,
+        &subjects.error,
+    ];
+    let files = subjects.files.iter().flat_map(|files| &files.value.0);
+    let mut all = plain
+        .into_iter()
+        .flatten()
+        .chain(outputs)
+        .chain(files.map(|(_, matcher)| matcher));
+    all.find_map(of)
+}
+
+/// A matcher compiled; none where it is wrong, or compares with what this version does not have.
+pub(super) fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Match> {
     match &written.value {
         Written::Value(content) => compiler.text(content).map(Match::Value),
         Written::From(origin) => match origin.value {
             Origin::Prompt => from_prompt(origin.span, compiler),
+            Origin::Reference => None,
         },
         Written::Not(inner) => matcher(inner, compiler).map(|inner| Match::Not(Box::new(inner))),
-        Written::Named {
-            comparator,
-            value,
-            params,
-        } => {
-            let compiled = compiler.comparator(comparator, params)?;
-            let operand = match &value.value {
-                Operand::Content(Content::Expression(expression))
-                    if expression.span == Span::default() =>
-                {
-                    Wants::Text(
-                        compiler.expression(&Spanned::new(expression.value.clone(), value.span))?,
-                    )
-                }
-                Operand::Content(Content::Literal(text)) if text.span == Span::default() => {
-                    Wants::Text(Text::Fixed(Spanned::new(text.value.clone(), value.span)))
-                }
-                Operand::Content(content) => {
-                    Wants::Text(compiler.text(&Spanned::new(content.clone(), value.span))?)
-                }
-                Operand::List(items) => {
-                    Wants::List(items.iter().map(|Typed(item)| item.clone()).collect())
-                }
-                Operand::Map(Typed(json)) => Wants::Json(json.clone()),
-            };
-            Some(Match::Named {
-                comparator: compiled,
-                operand,
-                span: value.span,
-            })
-        }
+        Written::Named(named) => by_comparator(named, compiler),
     }
+}
+
+fn by_comparator(written: &NamedMatcher, compiler: &mut Compiler<'_>) -> Option<Match> {
+    let comparator = compiler.comparator(&written.comparator, &written.params)?;
+    let span = written.value.span;
+    let operand = match &written.value.value {
+        Operand::Content(Content::Expression(text)) if text.span == Span::default() => {
+            Wants::Text(compiler.expression(&Spanned::new(text.value.clone(), span))?)
+        }
+        Operand::Content(Content::Literal(text)) if text.span == Span::default() => {
+            Wants::Text(Text::Fixed(Spanned::new(text.value.clone(), span)))
+        }
+        Operand::Content(content) => {
+            Wants::Text(compiler.text(&Spanned::new(content.clone(), span))?)
+        }
+        Operand::List(items) => Wants::List(items.iter().map(|Typed(item)| item.clone()).collect()),
+        Operand::Map(Typed(json)) => Wants::Json(json.clone()),
+    };
+    Some(Match::Named {
+        comparator,
+        operand,
+        span,
+    })
 }
 
 fn inputs(written: &StdinCases, compiler: &mut Compiler<'_>) -> Option<Inputs> {
@@ -214,9 +259,14 @@ fn inputs(written: &StdinCases, compiler: &mut Compiler<'_>) -> Option<Inputs> {
                 .collect();
             (inputs.len() == cases.len()).then_some(Inputs::List(inputs))
         }
-        StdinCases::Each { each, case } => {
-            let each = compiler.text(each)?;
-            let input = compiler.with_names(&["item"], |compiler| input(case, compiler))?;
+        StdinCases::Each(written) => {
+            let each = compiler.text(&written.each)?;
+            let case = StdinCase {
+                stdin: written.stdin.clone(),
+                args: written.args.clone(),
+                output: written.output.clone(),
+            };
+            let input = compiler.with_names(&["item"], |compiler| input(&case, compiler))?;
             Some(Inputs::Each {
                 each,
                 input: Box::new(input),
@@ -604,7 +654,7 @@ impl Context<'_> {
 }
 
 /// The entry point is put into code by the runners: nothing but a name may be.
-fn is_dotted_name(name: &str) -> bool {
+pub(super) fn is_dotted_name(name: &str) -> bool {
     name.split('.').all(|part| {
         !part.is_empty()
             && part

@@ -6,11 +6,13 @@
 mod cases;
 mod examples;
 mod expectations;
+mod later;
 mod merge;
 mod place;
 mod prompt;
 mod rules;
 mod score;
+mod validate;
 mod values;
 
 pub use cases::{CasePlan, DatasetPlan, Row, SuitePlan, compile_inline, compile_suite};

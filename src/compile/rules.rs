@@ -14,7 +14,10 @@ use crate::evaluator::rule_error::RuleError;
 use crate::evaluator::{Beside, CommandTemplate, FileNameRule, Language};
 use crate::program::{Cloud, Interpreter, Limits, SourceFile};
 use crate::source::{Sources, Span, Spanned};
+use crate::syntax::model::ModelSpec;
 use crate::syntax::rules::{LanguageRule, Named, RulePack};
+use crate::syntax::schema::Names;
+use crate::syntax::suite::Choice;
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node};
 
@@ -27,6 +30,9 @@ pub struct RuleSet {
     expected: BTreeMap<String, Arc<ExpectedExtractor>>,
     comparators: BTreeMap<String, Arc<Comparator>>,
     presets: BTreeMap<String, Node>,
+    models: BTreeMap<String, Arc<ModelSpec>>,
+    /// What rules are for, where they say it, by kind and name.
+    descriptions: BTreeMap<(&'static str, String), String>,
     /// Which pack each rule comes from, by kind and name.
     origins: BTreeMap<(&'static str, String), String>,
 }
@@ -39,6 +45,7 @@ pub fn compile_rules(
 ) -> (RuleSet, Diagnostics) {
     let mut rules = RuleSet::default();
     let mut diagnostics = Diagnostics::default();
+    let mut hacks = Vec::new();
     for pack in packs {
         for named in &pack.languages {
             if let Some(language) = compile_language(named, files, sources, &mut diagnostics) {
@@ -52,6 +59,7 @@ pub fn compile_rules(
             let compiled = named.rule.compile(&named.name.value);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("code", &named.name.value, &pack.name);
+                rules.describe("code", &named.name.value, named.rule.description.as_ref());
                 rules
                     .extractors
                     .insert(named.name.value.clone(), Arc::new(extractor));
@@ -70,10 +78,27 @@ pub fn compile_rules(
             let compiled = named.rule.compile(&named.name.value);
             if let Some(comparator) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("compare", &named.name.value, &pack.name);
+                rules.describe(
+                    "compare",
+                    &named.name.value,
+                    named.rule.description.as_ref(),
+                );
                 rules
                     .comparators
                     .insert(named.name.value.clone(), Arc::new(comparator));
             }
+        }
+        for named in &pack.models {
+            for diagnostic in super::validate::model_errors(&named.rule) {
+                diagnostics.push(diagnostic);
+            }
+            rules.note("model", &named.name.value, &pack.name);
+            let model = Arc::new(named.rule.clone());
+            rules.models.insert(named.name.value.clone(), model);
+        }
+        for named in &pack.hacks {
+            hacks.push(named);
+            rules.note("hack", &named.name.value, &pack.name);
         }
         for named in &pack.presets {
             rules.note("preset", &named.name.value, &pack.name);
@@ -94,6 +119,13 @@ pub fn compile_rules(
     for name in rules.languages.keys() {
         rules.aliases.insert(name.to_lowercase(), name.clone());
     }
+    for hack in hacks {
+        if let Some(Choice::Name(name)) = &hack.rule.language
+            && let Err(unknown) = rules.language(&name.value)
+        {
+            diagnostics.push(unknown.at(name.span));
+        }
+    }
     (rules, diagnostics)
 }
 
@@ -101,6 +133,14 @@ impl RuleSet {
     fn note(&mut self, kind: &'static str, name: &str, pack: &str) {
         self.origins
             .insert((kind, name.to_owned()), pack.to_owned());
+    }
+
+    fn describe(&mut self, kind: &'static str, name: &str, description: Option<&String>) {
+        let key = (kind, name.to_owned());
+        match description {
+            Some(description) => self.descriptions.insert(key, description.clone()),
+            None => self.descriptions.remove(&key),
+        };
     }
 
     /// Every language, sorted by name.
@@ -157,6 +197,36 @@ impl RuleSet {
         self.presets
             .get(name)
             .ok_or_else(|| UnknownName::new("preset", name, self.presets.keys()))
+    }
+
+    /// A model.
+    ///
+    /// # Errors
+    /// What is known instead.
+    pub fn model(&self, name: &str) -> Result<&Arc<ModelSpec>, UnknownName> {
+        self.models
+            .get(name)
+            .ok_or_else(|| UnknownName::new("model", name, self.models.keys()))
+    }
+
+    /// The names that suites can use, for the schema.
+    pub fn names(&self) -> Names {
+        let of = |kind: &'static str| {
+            let of_kind = self.origins.keys().filter(|(known, _)| *known == kind);
+            of_kind
+                .map(|key| {
+                    let told = self.descriptions.get(key).cloned().unwrap_or_default();
+                    (key.1.clone(), told)
+                })
+                .collect()
+        };
+        Names::from([
+            ("languages", of("language")),
+            ("code", of("code")),
+            ("comparators", of("compare")),
+            ("presets", of("preset")),
+            ("models", of("model")),
+        ])
     }
 
     /// How the code of each language is known.

@@ -1,25 +1,23 @@
 //! `score` compiled: every named metric is one that the case can produce.
 
 use super::cases::Compiler;
-use super::expectations::Expected;
+use super::expectations::Compiled;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::{ScoreRule, Wanted};
 use crate::source::Spanned;
-use crate::syntax::expect::ScoreSpec;
+use crate::syntax::score::ScoreSpec;
 
 pub(super) fn compile(
     written: &ScoreSpec,
-    expect: &[Expected],
+    expect: &Compiled,
     compiler: &mut Compiler<'_>,
 ) -> ScoreRule {
+    let named: Vec<&str> = expect.metrics.iter().map(String::as_str).collect();
     let mut metrics = vec!["extracted_code", "execution_result"];
-    if expect
-        .iter()
-        .any(|expected| matches!(expected, Expected::Output(_)))
-    {
+    if named.contains(&"output_match") {
         metrics.push("expected_output");
     }
-    metrics.extend(expect.iter().map(Expected::metric));
+    metrics.extend(&named);
     let mut known = |name: &Spanned<String>| {
         if !metrics.contains(&name.value.as_str()) {
             let diagnostic = Diagnostic::at(
@@ -32,9 +30,9 @@ pub(super) fn compile(
     };
 
     let mut gates = Vec::new();
-    if !expect
+    if !["exit_code", "error", "stderr"]
         .iter()
-        .any(|expected| matches!(expected, Expected::ExitCode(_) | Expected::Error(_)))
+        .any(|name| named.contains(name))
     {
         gates.push(("execution_result".to_owned(), 1.0));
     }
@@ -44,10 +42,7 @@ pub(super) fn compile(
         gates.push((name.value.clone(), *floor));
     }
     let weights: Vec<(String, f64)> = match &written.weights {
-        None => expect
-            .iter()
-            .map(|expected| (expected.metric().to_owned(), 1.0))
-            .collect(),
+        None => named.iter().map(|name| ((*name).to_owned(), 1.0)).collect(),
         Some(weights) => {
             for (name, _) in &weights.0 {
                 known(name);

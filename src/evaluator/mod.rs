@@ -144,6 +144,8 @@ pub struct Evaluator {
     pub backends: Vec<BackendChoice>,
     /// Why it is not run.
     pub skip: Option<String>,
+    /// What it uses that this version does not have, with its place: it cannot be scored.
+    pub later: Option<String>,
     /// Where the case is written.
     pub written_at: Span,
     /// The row of the dataset it was made from: file and 1-based line.

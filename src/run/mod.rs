@@ -161,6 +161,9 @@ impl Runner {
         program: &mut Option<String>,
         executions: &mut Vec<Execution>,
     ) -> Result<Reward, Fault> {
+        if let Some(later) = &evaluator.later {
+            return Err(Fault::configuration(later.clone()));
+        }
         let Some(reply) = reply.or(evaluator.reply.as_ref()) else {
             return Err(Fault::configuration(
                 "the case has no reply: write one under `reply`, or give one to `rewardspec try` or `rewardspec score` (asking models is not in this version)",

@@ -88,6 +88,13 @@ impl Selection {
             );
             return Box::new(planned.into_iter());
         }
+        if let Some(diagnostic) = case.unread() {
+            return Box::new(std::iter::once(fault(
+                case.id.clone(),
+                &diagnostic,
+                project,
+            )));
+        }
         let rows = match project.rows(case) {
             Ok(rows) => rows,
             Err(diagnostic) => {

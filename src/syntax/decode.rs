@@ -13,7 +13,7 @@ use serde::de::{
 };
 
 use super::node::{Key, Kind, Node};
-use super::{later, value::Typed};
+use super::value::Typed;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::source::{Span, Spanned};
 
@@ -124,10 +124,8 @@ fn found(unexpected: Unexpected<'_>) -> String {
 /// Newtype names by which a type asks the decoder for more than serde's data model holds.
 const SPANNED: &str = "$rewardspec::Spanned";
 const TYPED: &str = "$rewardspec::Typed";
-/// One value or a list of them: a list is visited as one, anything else as a newtype.
-pub(super) const ONE_OR_MANY: &str = "$rewardspec::OneOrMany";
-/// A short form or a map: a map is visited as a newtype, so that it can be decoded as a struct.
-pub(super) const TEXT_OR_MAP: &str = "$rewardspec::TextOrMap";
+/// The kind of a value (0 a scalar, 1 a list, 2 a map), then the value.
+pub(super) const FORM: &str = "$rewardspec::Form";
 
 /// Decodes one node.
 #[derive(Clone, Copy)]
@@ -169,7 +167,7 @@ impl<'de> Decoder<'de> {
         visit: impl FnOnce(V, T) -> Result<V::Value, DecodeError> + 'a,
     ) -> Result<V::Value, DecodeError> {
         match self.scalar() {
-            Some((text, true)) => match text.replace('_', "").parse::<T>() {
+            Some((text, true)) => match number_of(text).unwrap_or_default().parse::<T>() {
                 Ok(number) => visit(visitor, number),
                 Err(_) => Err(self.no_number()),
             },
@@ -210,15 +208,15 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
             Kind::List(items) => visitor.visit_seq(List {
                 items: items.iter(),
             }),
-            Kind::Map(entries) => visitor.visit_map(Entries::new(entries, &[], "")),
+            Kind::Map(entries) => visitor.visit_map(Entries::new(entries)),
         }
         .map_err(|error| error.at(self.node.span))
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match self.scalar() {
-            Some(("true", true)) => visitor.visit_bool(true),
-            Some(("false", true)) => visitor.visit_bool(false),
+            Some(("true" | "True" | "TRUE", true)) => visitor.visit_bool(true),
+            Some(("false" | "False" | "FALSE", true)) => visitor.visit_bool(false),
             _ => Err(DecodeError::new(format!(
                 "expected `true` or `false`, found {}",
                 found(self.unexpected())
@@ -295,8 +293,10 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
                 part: 0,
             }),
             TYPED => self.deserialize_typed(visitor),
-            ONE_OR_MANY if matches!(self.node.kind, Kind::List(_)) => self.deserialize_any(visitor),
-            TEXT_OR_MAP if !matches!(self.node.kind, Kind::Map(_)) => self.deserialize_any(visitor),
+            FORM => visitor.visit_seq(FormParts {
+                node: self.node,
+                part: 0,
+            }),
             _ => visitor.visit_newtype_struct(self),
         }
         .map_err(|error| error.at(self.node.span))
@@ -338,16 +338,12 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match &self.node.kind {
-            Kind::Map(entries) => visitor.visit_map(Entries::new(entries, fields, name)),
-            // A struct whose name ends with a question mark has a short form.
-            Kind::Scalar { .. } | Kind::List(_) if name.ends_with('?') => {
-                return self.deserialize_any(visitor);
-            }
+            Kind::Map(entries) => visitor.visit_map(Entries::new(entries)),
             Kind::Scalar { .. } | Kind::List(_) => {
                 let keys = match fields {
                     [] => String::new(),
@@ -364,17 +360,12 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match &self.node.kind {
-            Kind::Scalar { text, .. } => {
-                if let Some(error) = later::word(name, text, variants) {
-                    return Err(DecodeError::new(error).at(self.node.span));
-                }
-                visitor.visit_enum(StrDeserializer::new(text))
-            }
+            Kind::Scalar { text, .. } => visitor.visit_enum(StrDeserializer::new(text)),
             Kind::Map(entries) => match entries.as_slice() {
                 [(key, value)] => visitor.visit_enum(Variant { key, value }),
                 _ => Err(DecodeError::new(format!(
@@ -413,9 +404,37 @@ impl<'de> Decoder<'de> {
             Kind::List(items) => visitor.visit_seq(List {
                 items: items.iter(),
             }),
-            Kind::Map(entries) => visitor.visit_map(Entries::new(entries, &[], "")),
+            Kind::Map(entries) => visitor.visit_map(Entries::new(entries)),
         }
     }
+}
+
+/// A plain scalar that is a number in YAML 1.2's core schema, as JSON writes it; none for what JSON
+/// cannot say. Whole numbers have no fraction, however they are written.
+pub(super) fn number_of(text: &str) -> Option<String> {
+    let whole = |digits: &str, radix| u64::from_str_radix(digits, radix).ok();
+    if let Some(digits) = text.strip_prefix("0x") {
+        return whole(digits, 16).map(|number| number.to_string());
+    }
+    if let Some(digits) = text.strip_prefix("0o") {
+        return whole(digits, 8).map(|number| number.to_string());
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_number = unsigned.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.')
+        && unsigned.ends_with(|letter: char| letter.is_ascii_digit() || letter == '.')
+        && unsigned.contains(|letter: char| letter.is_ascii_digit());
+    if !is_number {
+        return None;
+    }
+    if unsigned.bytes().all(|letter| letter.is_ascii_digit()) && unsigned.len() < 30 {
+        let number: i128 = text.strip_prefix('+').unwrap_or(text).parse().ok()?;
+        return Some(number.to_string());
+    }
+    let number: f64 = text.parse().ok()?;
+    if number.is_finite() && number.fract() == 0.0 && number.abs() < 1e15 {
+        return Some(format!("{number:.0}"));
+    }
+    number.is_finite().then(|| number.to_string())
 }
 
 /// A number as JSON writes it; YAML's other spellings (`0x10`, `1_000`, `.5`) are text here.
@@ -468,21 +487,13 @@ impl<'de> SeqAccess<'de> for List<'de> {
 struct Entries<'de> {
     entries: std::slice::Iter<'de, (Key, Node)>,
     value: Option<&'de Node>,
-    fields: &'static [&'static str],
-    name: &'static str,
 }
 
 impl<'de> Entries<'de> {
-    fn new(
-        entries: &'de [(Key, Node)],
-        fields: &'static [&'static str],
-        name: &'static str,
-    ) -> Self {
+    fn new(entries: &'de [(Key, Node)]) -> Self {
         Entries {
             entries: entries.iter(),
             value: None,
-            fields,
-            name,
         }
     }
 }
@@ -497,12 +508,6 @@ impl<'de> MapAccess<'de> for Entries<'de> {
         let Some((key, value)) = self.entries.next() else {
             return Ok(None);
         };
-        if !self.fields.is_empty()
-            && !self.fields.contains(&key.text.as_str())
-            && let Some(message) = later::key(self.name, &key.text)
-        {
-            return Err(DecodeError::new(message).at(key.span));
-        }
         self.value = Some(value);
         seed.deserialize(KeyDecoder { key })
             .map(Some)
@@ -632,6 +637,33 @@ impl<'de> SeqAccess<'de> for SpannedParts<'de> {
     }
 }
 
+/// The two parts by which a form is decoded.
+struct FormParts<'de> {
+    node: &'de Node,
+    part: u8,
+}
+
+impl<'de> SeqAccess<'de> for FormParts<'de> {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
+        let kind: u8 = match &self.node.kind {
+            Kind::Scalar { .. } => 0,
+            Kind::List(_) => 1,
+            Kind::Map(_) => 2,
+        };
+        self.part += 1;
+        if self.part == 1 {
+            seed.deserialize(kind.into_deserializer()).map(Some)
+        } else {
+            seed.deserialize(Decoder { node: self.node }).map(Some)
+        }
+    }
+}
+
 struct KeyParts<'de> {
     key: &'de Key,
     part: u8,
@@ -745,5 +777,23 @@ impl<'de> Visitor<'de> for TypedVisitor {
             entries.insert(key, value);
         }
         Ok(entries.into())
+    }
+}
+
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Spanned<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        T::json_schema(generator)
     }
 }

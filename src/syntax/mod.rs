@@ -3,20 +3,29 @@
 //! Nothing is resolved here: names stay names, inheritance is not applied. The layers of a case
 //! stay trees ([`Node`]), because they are merged as trees before they are decoded.
 
+pub mod checks;
 mod decode;
 pub mod expect;
-mod later;
+mod form;
+pub mod matcher;
+pub mod matrix;
+pub mod model;
 pub mod node;
 pub mod rules;
+pub mod schema;
+pub mod score;
+mod structure;
 pub mod suite;
+pub mod test_code;
 pub mod value;
 
 pub use decode::decode;
 pub use node::{Key, Kind, Node};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::{SourceId, Span, Spanned};
-use suite::Keys;
+use structure::{LAYER, Mistake, SUITE, Structure};
+use suite::{Keys, RequireSpec};
 
 /// A suite file: its own keys, the keys its cases inherit, and its cases.
 #[derive(Debug, Clone)]
@@ -25,6 +34,8 @@ pub struct SuiteFile {
     pub title: Option<String>,
     /// Rule packs to load; absent, every file in the project's `rules/`.
     pub rules: Option<Vec<Spanned<String>>>,
+    /// What the suite as a whole must reach.
+    pub require: Option<Spanned<RequireSpec>>,
     /// The map of keys that every case inherits.
     pub shared: Node,
     /// Whether cases are written; else a dataset alone makes them.
@@ -48,101 +59,86 @@ pub struct CaseEntry {
     pub span: Span,
 }
 
-/// Keys that stand only on a suite.
-const SUITE_KEYS: &[&str] = &["name", "rules", "cases"];
-
 /// Reads a suite.
 ///
 /// # Errors
-/// What is no YAML is one diagnostic. Otherwise each layer (the suite's own keys and each case)
-/// is decoded, and the first structural error of each key is reported. Where only cases are wrong, the
+/// What is no YAML is one diagnostic. Otherwise every structural error. Where only cases are wrong, the
 /// suite comes without them, beside what is wrong: what else is wrong with the others can be told too.
 pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnostics), Diagnostics> {
     let root = node::parse(source, text)?;
-    let Kind::Map(entries) = &root.kind else {
-        let label = "a suite is a map with the keys `cases` or `dataset`";
-        return Err(
-            Diagnostic::at(root.span, format!("expected a map, found {}", root.noun()))
-                .label(label)
-                .into(),
-        );
-    };
-    let mut diagnostics = Diagnostics::default();
+    let span = root.span;
+    let mut wrong = Vec::new();
+    let mut of_cases = Vec::new();
     let mut shared = Vec::new();
     let mut suite = SuiteFile {
         title: None,
         rules: None,
+        require: None,
         shared: Node {
             kind: Kind::Map(Vec::new()),
-            span: root.span,
+            span,
         },
         has_cases: root.get("cases").is_some(),
         cases: Vec::new(),
-        span: root.span,
+        span,
     };
-    let mut of_cases = Diagnostics::default();
+    let Kind::Map(entries) = &root.kind else {
+        return Err(told(&root, Vec::new(), true, &SUITE));
+    };
     for (key, value) in entries {
+        let path = || vec![key.text.clone()];
         match key.text.as_str() {
-            "name" => suite.title = collect(decode(value), &mut diagnostics),
-            "rules" => suite.rules = collect(decode(value), &mut diagnostics),
-            "cases" => suite.cases = parse_cases(value, &mut diagnostics, &mut of_cases),
+            "name" => suite.title = collect(decode(value), path, &mut wrong),
+            "rules" => suite.rules = collect(decode(value), path, &mut wrong),
+            "require" => suite.require = collect(decode(value), path, &mut wrong),
+            "cases" => suite.cases = parse_cases(value, &mut wrong, &mut of_cases),
             _ => shared.push((key.clone(), value.clone())),
         }
     }
     suite.shared.kind = Kind::Map(shared);
-    if !suite.has_cases && suite.shared.get("dataset").is_none() && diagnostics.is_empty() {
-        diagnostics.push(
-            Diagnostic::at(root.span, "the suite has no cases")
-                .help("write them under `cases`, or name a file of rows under `dataset`"),
-        );
+    wrong.extend(wrong_keys(&suite.shared, &[]));
+    let is_empty = !suite.has_cases && suite.shared.get("dataset").is_none();
+    if is_empty && wrong.is_empty() {
+        let diagnostic = Diagnostic::at(span, "the suite has no cases")
+            .help("write them under `cases`, or name a file of rows under `dataset`");
+        return Err(diagnostic.into());
     }
-    check_layer(&suite.shared, SUITE_KEYS, &mut diagnostics);
-    if diagnostics.is_empty() {
-        Ok((suite, of_cases))
-    } else {
-        diagnostics.extend(of_cases);
-        diagnostics.sort();
-        Err(diagnostics)
+    if wrong.is_empty() {
+        return Ok((suite, told(&root, of_cases, false, &SUITE)));
     }
+    wrong.extend(of_cases);
+    Err(told(&root, wrong, false, &SUITE))
 }
 
 /// The cases that are well-formed; what is wrong with the others goes to `of_cases`.
 fn parse_cases(
     value: &Node,
-    diagnostics: &mut Diagnostics,
-    of_cases: &mut Diagnostics,
+    wrong: &mut Vec<Mistake>,
+    of_cases: &mut Vec<Mistake>,
 ) -> Vec<CaseEntry> {
-    let Kind::List(items) = &value.kind else {
-        diagnostics.push(Diagnostic::at(
-            value.span,
-            format!("expected a list of cases, found {}", value.noun()),
-        ));
-        return Vec::new();
+    let items = match &value.kind {
+        Kind::List(items) if !items.is_empty() => items,
+        _ => {
+            wrong.push(wrong_alone(&["cases"], value.span));
+            return Vec::new();
+        }
     };
-    if items.is_empty() {
-        diagnostics.push(Diagnostic::at(
-            value.span,
-            "`cases` is empty: nothing would be tested",
-        ));
-    }
     let mut cases = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let mut wrong = Diagnostics::default();
+        let path = ["cases".to_owned(), index.to_string()];
         let Kind::Map(entries) = &item.kind else {
-            of_cases.push(
-                Diagnostic::at(
-                    item.span,
-                    format!("expected a case, which is a map, found {}", item.noun()),
-                )
-                .help("a case has keys such as `prompt`, `reply` and `expect`"),
-            );
+            of_cases.push(wrong_alone(&path, item.span));
             continue;
         };
+        let mut of_case = Vec::new();
         let mut name = None;
         let mut keys = Vec::new();
         for (key, value) in entries {
             match key.text.as_str() {
-                "name" => name = collect(decode(value), &mut wrong),
+                "name" => {
+                    let path = || [&path[..], std::slice::from_ref(&key.text)].concat();
+                    name = collect(decode(value), path, &mut of_case);
+                }
                 _ => keys.push((key.clone(), value.clone())),
             }
         }
@@ -150,8 +146,8 @@ fn parse_cases(
             kind: Kind::Map(keys),
             span: item.span,
         };
-        check_layer(&keys, &["name"], &mut wrong);
-        if wrong.is_empty() {
+        of_case.extend(wrong_keys(&keys, &path));
+        if of_case.is_empty() {
             cases.push(CaseEntry {
                 name,
                 number: index + 1,
@@ -159,47 +155,71 @@ fn parse_cases(
                 span: item.span,
             });
         }
-        of_cases.extend(wrong);
+        of_cases.extend(of_case);
     }
     cases
 }
 
-/// Whether a layer of keys is well-formed by itself; `~`, which removes, is left out.
-pub fn check_layer(layer: &Node, also_known: &[&'static str], diagnostics: &mut Diagnostics) {
+/// What is wrong with a layer of keys by itself: it stands at the root.
+pub fn check_layer(layer: &Node) -> Diagnostics {
+    told(layer, wrong_keys(layer, &[]), false, &LAYER)
+}
+
+/// What is wrong with each key of a layer, as far as decoding goes: at most one mistake a key. `~`,
+/// which removes, is left out.
+fn wrong_keys(layer: &Node, path: &[String]) -> Vec<Mistake> {
     let Kind::Map(entries) = &layer.kind else {
-        diagnostics.push(Diagnostic::at(
-            layer.span,
-            format!("expected a map of keys, found {}", layer.noun()),
-        ));
-        return;
+        return vec![wrong_alone(path, layer.span)];
     };
-    for (key, _) in entries {
-        let name = key.text.as_str();
-        if Keys::NAMES.contains(&name) {
-            continue;
-        }
-        let known = Keys::NAMES.iter().chain(also_known).copied();
-        diagnostics.push(match later::key("Keys", name) {
-            Some(message) => Diagnostic::at(key.span, message),
-            None if name == "cases" || name == "rules" => Diagnostic::at(
-                key.span,
-                format!("`{name}` stands at the top of a suite, not in a case"),
-            ),
-            None => Diagnostic::at(key.span, format!("unknown key `{name}`"))
-                .maybe_help(did_you_mean(name, known)),
-        });
-    }
+    let mut wrong = Vec::new();
     for (key, value) in entries {
-        if value.is_nothing() || !Keys::NAMES.contains(&key.text.as_str()) {
-            continue;
+        let path = || [path, std::slice::from_ref(&key.text)].concat();
+        if !Keys::NAMES.contains(&key.text.as_str()) {
+            wrong.push(wrong_alone(&path(), key.span));
+        } else if !value.is_nothing() {
+            let single = Node {
+                kind: Kind::Map(vec![(key.clone(), without_removals(value))]),
+                span: layer.span,
+            };
+            let _: Option<Keys> = collect(decode(&single), path, &mut wrong);
         }
-        // Decoding one key at a time reports one error for each, not one for all.
-        let single = Node {
-            kind: Kind::Map(vec![(key.clone(), without_removals(value))]),
-            span: layer.span,
-        };
-        let _: Option<Keys> = collect(decode(&single), diagnostics);
     }
+    wrong
+}
+
+/// A mistake that the schema has the words for.
+fn wrong_alone<S: AsRef<str>>(path: &[S], span: Span) -> Mistake {
+    Mistake {
+        path: path.iter().map(|step| step.as_ref().to_owned()).collect(),
+        diagnostic: Diagnostic::at(span, "this is not expected here"),
+    }
+}
+
+/// Every structural error, where decoding found at least one. Decoding stops at the first error of a
+/// key; the schema tells all of them, and decoding's own stands where the schema has nothing to say.
+fn told(root: &Node, wrong: Vec<Mistake>, of_root: bool, structure: &Structure) -> Diagnostics {
+    let mut diagnostics = Diagnostics::default();
+    if wrong.is_empty() && !of_root {
+        return diagnostics;
+    }
+    let all = structure.mistakes(root);
+    if of_root {
+        all.iter()
+            .for_each(|mistake| diagnostics.push(mistake.diagnostic.clone()));
+    }
+    for mistake in wrong {
+        let mut same = all
+            .iter()
+            .filter(|other| other.path.starts_with(&mistake.path))
+            .peekable();
+        if same.peek().is_none() {
+            diagnostics.push(mistake.diagnostic);
+        } else {
+            same.for_each(|other| diagnostics.push(other.diagnostic.clone()));
+        }
+    }
+    diagnostics.sort();
+    diagnostics
 }
 
 /// A map without the entries that are `~`; in `vars` and its like they remove what is inherited.
@@ -219,8 +239,16 @@ pub fn without_removals(node: &Node) -> Node {
     }
 }
 
-fn collect<T>(result: Result<T, Diagnostic>, diagnostics: &mut Diagnostics) -> Option<T> {
+fn collect<T>(
+    result: Result<T, Diagnostic>,
+    path: impl FnOnce() -> Vec<String>,
+    wrong: &mut Vec<Mistake>,
+) -> Option<T> {
+    let mistake = |diagnostic| Mistake {
+        path: path(),
+        diagnostic,
+    };
     result
-        .map_err(|diagnostic| diagnostics.push(diagnostic))
+        .map_err(|diagnostic| wrong.push(mistake(diagnostic)))
         .ok()
 }

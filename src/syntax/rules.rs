@@ -1,16 +1,20 @@
 //! A rule pack as written: languages, extractors, comparators, presets, each by name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::Deserializer;
 
+use super::form::{Form, Never};
+use super::model::ModelSpec;
 use super::node::{self, Kind, Node};
-use super::suite::LimitsSpec;
+use super::structure::{Mistake, PACK};
+use super::suite::{Choice, LimitsSpec};
 use super::value::Content;
-use super::{collect, decode};
-use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
+use super::{decode, wrong_alone};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::code::{CodeRule, Grammar};
 use crate::evaluator::compare::ComparatorRule;
 use crate::evaluator::expected::ExpectedRule;
@@ -42,56 +46,119 @@ pub struct RulePack {
     pub comparators: Vec<Named<ComparatorRule>>,
     /// Presets: layers of case keys.
     pub presets: Vec<Named<()>>,
+    /// Models.
+    pub models: Vec<Named<ModelSpec>>,
+    /// Replies that try to earn points without solving anything.
+    pub hacks: Vec<Named<HackRule>>,
+}
+
+/// A reply that tries to earn points without solving anything.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Hack", title = "a map with `reply` and `why`")]
+pub struct HackRule {
+    /// The language it is written in; absent, any.
+    #[schemars(example = &"python")]
+    pub language: Option<Choice>,
+    /// The reply.
+    #[schemars(example = &"import os; os._exit(0)")]
+    pub reply: Spanned<String>,
+    /// Which graders it fools.
+    #[schemars(example = &"passes graders that trust the exit status")]
+    pub why: String,
 }
 
 /// A programming language.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Language")]
 pub struct LanguageRule {
     /// Other names, as code fences use them.
+    #[schemars(example = serde_json::json!(["rb"]))]
     #[serde(default)]
     pub aliases: Vec<String>,
     /// The file the program is put into.
+    #[schemars(example = &"main.rb")]
     pub file: FileName,
     /// How its interpreter or compiler is found.
+    #[schemars(example = serde_json::json!({"command": "ruby", "version": ["--version"]}))]
     pub find: FindRule,
     /// The build command; absent for interpreted languages.
+    #[schemars(example = serde_json::json!(["javac", "{{ file }}"]))]
     pub build: Option<Vec<Spanned<String>>>,
     /// The command that runs it; arguments of a case follow.
+    #[schemars(example = serde_json::json!(["{{ interpreter }}", "{{ file }}"]))]
     pub run: Vec<Spanned<String>>,
     /// Limits of this language, where a suite sets none.
+    #[schemars(example = serde_json::json!({"processes": 16}))]
     #[serde(default)]
     pub limits: LimitsSpec,
     /// Files put beside the program.
+    #[schemars(example = serde_json::json!({"prelude.rb": {"file": "prelude.rb"}}))]
     #[serde(default)]
     pub helpers: BTreeMap<String, Spanned<Content>>,
     /// The compiled-in grammar that says whether an untagged block parses.
+    #[schemars(example = &"python")]
     pub grammar: Option<Grammar>,
     /// Patterns that say so where there is no grammar.
+    #[schemars(example = serde_json::json!(["(?m)^def "]))]
     #[serde(default)]
     pub looks_like: Vec<Spanned<String>>,
     /// A pattern with the groups `name` and `message` that finds the exception on standard
     /// error; its last match counts.
+    #[schemars(example = &"(?m)^(?P<name>\\w+Error): (?P<message>.*)$")]
     pub exception: Option<Spanned<String>>,
     /// How tests run in the program's own interpreter.
+    #[schemars(example = serde_json::json!({"file": "judge.rb", "code": {"file": "judge.rb"}, "run": ["{{ interpreter }}", "{{ runner }}"]}))]
     pub beside: Option<BesideRule>,
+    /// The call channel that can judge its tests apart.
+    #[schemars(example = &"python")]
+    pub apart: Option<Spanned<Channel>>,
+    /// The fork server that starts its programs.
+    #[schemars(example = &"cpython")]
+    pub fork_server: Option<Spanned<ForkServer>>,
+    /// The command that checks syntax only.
+    #[schemars(example = serde_json::json!(["{{ interpreter }}", "-c", "{{ file }}"]))]
+    pub check: Option<Vec<Spanned<String>>>,
     /// How its programs run in E2B's cloud.
+    #[schemars(example = serde_json::json!({"template": "base"}))]
     #[serde(default)]
     pub e2b: LanguageCloud,
     /// Programs and what they print.
+    #[schemars(example = serde_json::json!([{"code": "puts 6 * 7", "output": "42"}]))]
     #[serde(default)]
     pub examples: Vec<LanguageExample>,
 }
 
+/// A call channel that can judge tests apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// Python's.
+    Python,
+    /// JavaScript's.
+    Javascript,
+}
+
+/// A fork server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForkServer {
+    /// CPython's.
+    Cpython,
+}
+
 /// How a language's programs run in E2B's cloud, where a suite does not say otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "LanguageCloud")]
 pub struct LanguageCloud {
     /// A template that has its tools.
+    #[schemars(example = &"base")]
     pub template: Option<String>,
     /// The code interpreter's kernel for it.
+    #[schemars(example = &"python")]
     pub kernel: Option<String>,
     /// As processes or as cells of a notebook.
+    #[schemars(example = &"script")]
     pub mode: Option<super::suite::CloudModeName>,
 }
 
@@ -112,169 +179,177 @@ impl<'de> Deserialize<'de> for FileName {
             name: String,
             class: Spanned<String>,
         }
+        Ok(match Form::<_, Never, Map>::deserialize(deserializer)? {
+            Form::Text(name) => FileName { name, class: None },
+            Form::List(never) => match never {},
+            Form::Map(map) => FileName {
+                name: map.name,
+                class: Some(map.class),
+            },
+        })
+    }
+}
 
-        struct Forms;
+impl JsonSchema for FileName {
+    fn schema_name() -> Cow<'static, str> {
+        "FileName".into()
+    }
 
-        impl<'de> Visitor<'de> for Forms {
-            type Value = FileName;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a file name, or `{name: …, class: pattern}`")
-            }
-
-            fn visit_str<E: de::Error>(self, name: &str) -> Result<FileName, E> {
-                Ok(FileName {
-                    name: name.to_owned(),
-                    class: None,
-                })
-            }
-
-            fn visit_newtype_struct<D: Deserializer<'de>>(
-                self,
-                map: D,
-            ) -> Result<FileName, D::Error> {
-                let map = Map::deserialize(map)?;
-                Ok(FileName {
-                    name: map.name,
-                    class: Some(map.class),
-                })
-            }
-        }
-
-        deserializer.deserialize_newtype_struct(super::decode::TEXT_OR_MAP, Forms)
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "a file name, or `{name: …, class: pattern}`",
+            "type": ["string", "object"],
+            "properties": {
+                "name": {"type": "string", "description": "The name; `class` in it is what the pattern finds.", "examples": ["{{ class }}.java"]},
+                "class": {"type": "string", "description": "A pattern with one group, looked for in the code.", "examples": [r"public\s+class\s+(\w+)"]},
+            },
+            "required": ["name", "class"],
+            "additionalProperties": false,
+        })
     }
 }
 
 /// How an interpreter or compiler is found on a machine.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindRule {
     /// A command on `PATH`, or an absolute path.
+    #[schemars(example = &"ruby")]
     pub command: String,
     /// Arguments that make it print the path of the real interpreter behind a version manager's
     /// shim.
+    #[schemars(example = serde_json::json!(["-e", "puts RbConfig.ruby"]))]
     #[serde(default)]
     pub locate: Vec<String>,
     /// Arguments that make it print its version; a first word equal to `command` is left out.
+    #[schemars(example = serde_json::json!(["--version"]))]
     #[serde(default)]
     pub version: Vec<String>,
     /// The lowest version accepted.
+    #[schemars(example = &"2.7")]
     pub at_least: Option<String>,
     /// What to type to install it.
+    #[schemars(example = &"apt-get install ruby")]
     pub install: Option<String>,
 }
 
 /// How tests run in the program's own interpreter.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BesideRule {
     /// The runner's file name, put beside the program.
+    #[schemars(example = &"judge.rb")]
     pub file: String,
     /// The runner. It runs the program, then reads the tests from descriptor 3, and writes its
     /// report to descriptor 4.
+    #[schemars(example = serde_json::json!({"file": "judge.rb"}))]
     pub code: Spanned<Content>,
     /// The command; `{{ runner }}` is the runner's file.
+    #[schemars(example = serde_json::json!(["{{ interpreter }}", "{{ runner }}"]))]
     pub run: Vec<Spanned<String>>,
 }
 
 /// A program and what it prints.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LanguageExample {
     /// The program.
+    #[schemars(example = &"puts 6 * 7")]
     pub code: String,
     /// Its input.
+    #[schemars(example = &"3\n")]
     #[serde(default)]
     pub stdin: String,
     /// Its standard output, compared by lines.
+    #[schemars(example = &"42")]
     pub output: String,
 }
 
 /// Reads a rule pack.
 ///
 /// # Errors
-/// What is no YAML is one diagnostic. Otherwise the first structural error of each rule.
+/// What is no YAML is one diagnostic. Otherwise every structural error.
 pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack, Diagnostics> {
-    const MAPS: &[&str] = &[
-        "languages",
-        "code",
-        "expected_output",
-        "comparators",
-        "presets",
-    ];
     let root = node::parse(source, text)?;
-    let Kind::Map(entries) = &root.kind else {
-        let label = "a rule pack is a map with keys such as `languages` and `comparators`";
-        return Err(
-            Diagnostic::at(root.span, format!("expected a map, found {}", root.noun()))
-                .label(label)
-                .into(),
-        );
-    };
-    let mut diagnostics = Diagnostics::default();
+    let mut reader = Reader::default();
     let mut pack = RulePack {
         name: name.to_owned(),
         ..RulePack::default()
     };
-    for (key, value) in entries {
-        let found = &mut diagnostics;
+    let Kind::Map(maps) = &root.kind else {
+        return Err(super::told(&root, Vec::new(), true, &PACK));
+    };
+    for (key, value) in maps {
         match key.text.as_str() {
-            "languages" => pack.languages = rules(value, found, decode),
-            "code" => pack.code = rules(value, found, decode),
-            "expected_output" => pack.expected_output = rules(value, found, decode),
-            "comparators" => pack.comparators = rules(value, found, decode),
-            "presets" => pack.presets = presets(value, found),
-            other => found.push(match super::later::key("RulePack", other) {
-                Some(message) => Diagnostic::at(key.span, message),
-                None => Diagnostic::at(key.span, format!("unknown key `{other}`"))
-                    .maybe_help(did_you_mean(other, MAPS.iter().copied())),
-            }),
+            "languages" => pack.languages = reader.rules("languages", value, decode),
+            "code" => pack.code = reader.rules("code", value, decode),
+            "expected_output" => {
+                pack.expected_output = reader.rules("expected_output", value, decode)
+            }
+            "comparators" => pack.comparators = reader.rules("comparators", value, decode),
+            "presets" => pack.presets = reader.presets(value),
+            "models" => pack.models = reader.rules("models", value, decode),
+            "hacks" => pack.hacks = reader.rules("hacks", value, decode),
+            _ => reader.wrong.push(wrong_alone(&[&key.text], key.span)),
         }
     }
+    let mut diagnostics = super::told(&root, reader.wrong, false, &PACK);
+    diagnostics.extend(reader.of_meaning);
     if diagnostics.is_empty() {
         Ok(pack)
     } else {
+        diagnostics.sort();
         Err(diagnostics)
     }
 }
 
-fn rules<'n, T>(
-    value: &'n Node,
-    diagnostics: &mut Diagnostics,
-    read: impl Fn(&'n Node) -> Result<T, Diagnostic>,
-) -> Vec<Named<T>> {
-    let Kind::Map(entries) = &value.kind else {
-        diagnostics.push(Diagnostic::at(
-            value.span,
-            format!("expected a map of rules by name, found {}", value.noun()),
-        ));
-        return Vec::new();
-    };
-    entries
-        .iter()
-        .filter_map(|(key, node)| {
-            let rule = collect(read(node), diagnostics)?;
-            Some(Named {
-                name: Spanned::new(key.text.clone(), key.span),
-                rule,
-                node: node.clone(),
-            })
-        })
-        .collect()
+/// Reads rules and keeps what is wrong with them.
+#[derive(Default)]
+struct Reader {
+    wrong: Vec<Mistake>,
+    of_meaning: Diagnostics,
 }
 
-fn presets(value: &Node, diagnostics: &mut Diagnostics) -> Vec<Named<()>> {
-    let named = rules(value, diagnostics, |_| Ok(()));
-    for preset in &named {
-        super::check_layer(&preset.node, &[], diagnostics);
-        if let Some((key, _)) = entry(&preset.node, "use") {
-            diagnostics.push(Diagnostic::at(
-                key.span,
-                "a preset cannot use another preset",
-            ));
+impl Reader {
+    fn rules<'n, T>(
+        &mut self,
+        map: &str,
+        value: &'n Node,
+        read: impl Fn(&'n Node) -> Result<T, Diagnostic>,
+    ) -> Vec<Named<T>> {
+        let Kind::Map(entries) = &value.kind else {
+            self.wrong.push(wrong_alone(&[map], value.span));
+            return Vec::new();
+        };
+        let mut rules = Vec::new();
+        for (key, node) in entries {
+            match read(node) {
+                Ok(rule) => rules.push(Named {
+                    name: Spanned::new(key.text.clone(), key.span),
+                    rule,
+                    node: node.clone(),
+                }),
+                Err(diagnostic) => self.wrong.push(Mistake {
+                    path: vec![map.to_owned(), key.text.clone()],
+                    diagnostic,
+                }),
+            }
         }
+        rules
     }
-    named
+
+    fn presets(&mut self, value: &Node) -> Vec<Named<()>> {
+        let named = self.rules("presets", value, |_| Ok(()));
+        for preset in &named {
+            let path = ["presets".to_owned(), preset.name.value.clone()];
+            self.wrong.extend(super::wrong_keys(&preset.node, &path));
+            if let Some((key, _)) = entry(&preset.node, "use") {
+                let message = "a preset cannot use another preset";
+                self.of_meaning.push(Diagnostic::at(key.span, message));
+            }
+        }
+        named
+    }
 }
 
 fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n (super::Key, Node)> {

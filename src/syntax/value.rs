@@ -1,10 +1,13 @@
 //! Scalars with a meaning of their own: times, sizes, typed values, templates.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use super::form::{Form, Never};
 use crate::source::Spanned;
 
 /// A value typed as YAML types it; numbers keep their digits.
@@ -122,49 +125,49 @@ pub enum Content {
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Forms;
-
         #[derive(serde::Deserialize)]
-        #[serde(field_identifier, rename_all = "snake_case")]
-        enum Form {
-            Text,
-            Expr,
-            File,
+        #[serde(rename_all = "snake_case")]
+        enum Map {
+            Text(Spanned<String>),
+            Expr(Spanned<String>),
+            File(Spanned<String>),
         }
-
-        impl<'de> Visitor<'de> for Forms {
-            type Value = Content;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("text, `{text: …}`, `{expr: …}` or `{file: …}`")
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Content, E> {
-                Ok(Content::Template(text.to_owned()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-                let content = match map.next_key::<Form>()? {
-                    Some(Form::Text) => Content::Literal(map.next_value()?),
-                    Some(Form::Expr) => Content::Expression(map.next_value()?),
-                    Some(Form::File) => Content::File(map.next_value()?),
-                    None => {
-                        return Err(de::Error::custom(
-                            "expected one of the keys `text`, `expr` or `file`, found none",
-                        ));
-                    }
-                };
-                match map.next_key::<Form>()? {
-                    None => Ok(content),
-                    Some(_) => Err(de::Error::custom(
-                        "expected only one of the keys `text`, `expr` and `file`",
-                    )),
-                }
-            }
-        }
-
-        deserializer.deserialize_struct("Content?", &["text", "expr", "file"], Forms)
+        Ok(
+            match Form::<String, Never, Map>::deserialize(deserializer)? {
+                Form::Text(text) => Content::Template(text),
+                Form::List(never) => match never {},
+                Form::Map(Map::Text(text)) => Content::Literal(text),
+                Form::Map(Map::Expr(expression)) => Content::Expression(expression),
+                Form::Map(Map::File(path)) => Content::File(path),
+            },
+        )
     }
+}
+
+impl JsonSchema for Content {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "text, `{text: …}`, `{expr: …}` or `{file: …}`",
+            "type": ["string", "object"],
+            "properties": content_keys(),
+            "additionalProperties": false,
+            "minProperties": 1,
+            "maxProperties": 1,
+        })
+    }
+}
+
+/// The keys of text that is computed.
+pub(super) fn content_keys() -> serde_json::Value {
+    serde_json::json!({
+        "text": {"type": "string", "description": "Literal text: braces stay braces.", "examples": ["{{ not a template }}"]},
+        "expr": {"type": "string", "description": "An expression that yields a typed value, such as a column of the row.", "examples": ["row.tests"]},
+        "file": {"type": "string", "description": "A file whose content it is, relative to this file.", "examples": ["data/input.txt"]},
+    })
 }
 
 /// One value or a list of them.
@@ -173,35 +176,75 @@ pub struct OneOrMany<T>(pub Vec<T>);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(std::marker::PhantomData<T>);
+        Ok(OneOrMany(
+            match Form::<T, Vec<T>, T>::deserialize(deserializer)? {
+                Form::Text(one) | Form::Map(one) => vec![one],
+                Form::List(list) => list,
+            },
+        ))
+    }
+}
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = OneOrMany<T>;
+impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrList", T::schema_name()).into()
+    }
 
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a word or a list of words")
-            }
+    fn inline_schema() -> bool {
+        true
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany<T>, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(OneOrMany(items))
-            }
+    /// The schema of one, which also takes a list of such.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        let mut either = T::json_schema(generator);
+        super::schema::add_type(&mut either, "array");
+        either.insert("items".to_owned(), one.to_value());
+        either
+    }
+}
 
-            fn visit_newtype_struct<D: Deserializer<'de>>(
-                self,
-                one: D,
-            ) -> Result<OneOrMany<T>, D::Error> {
-                Ok(OneOrMany(vec![T::deserialize(one)?]))
-            }
-        }
+impl JsonSchema for Typed {
+    fn schema_name() -> Cow<'static, str> {
+        "Value".into()
+    }
 
-        deserializer.deserialize_newtype_struct(
-            super::decode::ONE_OR_MANY,
-            Either(std::marker::PhantomData),
-        )
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({})
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "a time such as `5`, `500ms` or `2m`",
+            "type": ["number", "string"],
+            "exclusiveMinimum": 0,
+            "maximum": 86400,
+            "pattern": r"^\s*(?=[0-9.]*[1-9])([0-9]+\.?[0-9]*|\.[0-9]+)\s*(ms|s|m|min|h)?\s*$",
+        })
+    }
+}
+
+impl JsonSchema for Size {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "a size with a unit such as `256MiB` or `1GB`",
+            "type": "string",
+            "pattern": r"^\s*(?=[0-9.]*[1-9])([0-9]+\.?[0-9]*|\.[0-9]+)\s*(B|[kK]B|MB|GB|KiB|MiB|GiB)\s*$",
+        })
     }
 }
 

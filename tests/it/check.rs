@@ -124,3 +124,111 @@ fn what_is_right_passes() {
     let ran = project.run(&["check"]).expect_status(0);
     assert_eq!(ran.stdout, "1 suite, 1 case: no errors\n");
 }
+
+/// What the language has and this version does not run.
+const LATER: &[(&str, &str)] = &[
+    (
+        "matrix",
+        "matrix: {size: [1, 2]}\nstdin: '{{ size }}'\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "samples",
+        "samples: {n: 2, need: any}\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "reply: a list",
+        "cases: [{reply: [print(1), print(2)], expect: 1}]",
+    ),
+    (
+        "reference",
+        "reference: {code: print(1)}\ncases: [{reply: print(1), expect: {output: {from: reference}}}]",
+    ),
+    (
+        "judged: apart",
+        "cases: [{reply: 'f = 1', expect: {tests: {code: assert f, judged: apart}}}]",
+    ),
+    (
+        "call",
+        "cases: [{reply: 'f = abs', expect: {tests: [{call: f, args: [-1], returns: 1}]}}]",
+    ),
+    (
+        "credit: fraction",
+        "cases: [{reply: print(1), expect: {stdin_cases: [{stdin: a, output: 1}], credit: fraction}}]",
+    ),
+    (
+        "checks",
+        "cases: [{reply: print(1), expect: {output: 1, checks: {short: {of: code, max_lines: 9}}}}]",
+    ),
+    ("stderr", "cases: [{reply: print(1), expect: {stderr: ''}}]"),
+    (
+        "files",
+        "cases: [{reply: print(1), expect: {files: {a.txt: x}}}]",
+    ),
+    (
+        "duration",
+        "cases: [{reply: print(1), expect: {duration: {under: 2s}}}]",
+    ),
+    (
+        "memory",
+        "cases: [{reply: print(1), expect: {memory: {under: 64MiB}}}]",
+    ),
+    (
+        "reuse: shared",
+        "e2b: {reuse: shared}\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "total",
+        "limits: {total: 5m}\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "language: a list",
+        "language: [python, javascript]\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "preload",
+        "language: {name: python, preload: [json]}\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "code: files",
+        "code: {files: by_name, main: main.py}\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "only",
+        "cases: [{reply: print(1), expect: 1, only: looking into it}]",
+    ),
+    (
+        "require",
+        "require: {mean: 0.5}\ncases: [{reply: print(1), expect: 1}]",
+    ),
+    (
+        "where",
+        "dataset: {file: rows.jsonl, where: row.n > 0}\nreply: print(1)\nexpect: 1",
+    ),
+    (
+        "limit",
+        "dataset: {file: rows.jsonl, limit: 1}\nreply: print(1)\nexpect: 1",
+    ),
+    (
+        "dataset: csv",
+        "dataset: {file: rows.csv}\nreply: print(1)\nexpect: 1",
+    ),
+    (
+        "model",
+        "model: {url: 'http://localhost:1/v1', model: m}\ncases: [{prompt: a, expect: 1}]",
+    ),
+];
+
+#[test]
+fn what_this_version_has_not_is_valid_and_says_so_when_it_is_run() {
+    for (what, suite) in LATER {
+        let project = TempProject::new(&[("suites/later.yaml", suite)]);
+        project.write("suites/rows.jsonl", "{\"n\": 1}\n");
+        project.write("suites/rows.csv", "n\n1\n");
+        project.run(&["check"]).expect_status(0);
+        let ran = project.run(&["run"]);
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert_eq!(ran.status, 2, "{what}: {told}");
+        let wanted = format!("`{what}` is not in this version");
+        assert!(told.contains(&wanted), "{wanted} is missing in:\n{told}");
+    }
+}

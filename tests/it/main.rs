@@ -19,6 +19,7 @@ mod e2b; // the client of E2B, the backend in its cloud, the emulator
 mod emulator; // of E2B, the one that is an example
 mod isolation; // what is refused where a machine contains too little, and how it is said
 mod local; // what the local backend promises of every program
+mod schema; // current, complete, and of one mind with `check`
 mod support;
 mod tidy; // layering, headers, changelog: conventions are executable
 mod trials; // what `cargo test` and nextest see

@@ -25,13 +25,17 @@ use number::Tolerance;
 #[serde(deny_unknown_fields)]
 pub struct ComparatorRule {
     /// What it forgives, for people.
+    #[schemars(example = &"White space at both ends does not count.")]
     pub description: Option<String>,
     /// Normalisers, applied to both sides in this order.
+    #[schemars(example = serde_json::json!(["newlines", "trim"]))]
     #[serde(default)]
     pub steps: Vec<Step>,
     /// Deciders; the first that can decide does.
+    #[schemars(example = serde_json::json!(["exact"]))]
     pub then: Vec<Decider>,
     /// Pairs of texts and whether they match.
+    #[schemars(example = serde_json::json!([{"actual": " 42", "expected": "42", "match": true}]))]
     #[serde(default)]
     pub examples: Vec<ComparatorExample>,
 }
@@ -72,16 +76,21 @@ pub enum Decider {
 #[serde(deny_unknown_fields)]
 pub struct ComparatorExample {
     /// What a program printed.
+    #[schemars(example = &" 42\n")]
     pub actual: String,
     /// What was expected; for `one_of`, the only alternative.
+    #[schemars(example = &"42")]
     pub expected: String,
     /// Parameters.
+    #[schemars(example = serde_json::json!({"abs": 0.01}))]
     #[serde(default)]
     pub params: Params,
     /// Whether they match.
+    #[schemars(example = true)]
     #[serde(rename = "match")]
     pub matches: bool,
     /// The score, where it is neither 0 nor 1.
+    #[schemars(example = 0.5)]
     pub score: Option<f64>,
 }
 
@@ -90,14 +99,19 @@ pub struct ComparatorExample {
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Relative tolerance of numbers. Without either, both are 1e-9.
+    #[schemars(example = 1e-6)]
     pub rel: Option<f64>,
     /// Absolute tolerance of numbers.
+    #[schemars(example = 0.01)]
     pub abs: Option<f64>,
     /// Whether types of literals count: a tuple is no list, 1 is no 1.0.
+    #[schemars(example = true)]
     pub strict_types: Option<bool>,
     /// How lines are paired.
+    #[schemars(example = &"lcs")]
     pub align: Option<Align>,
     /// What is compared in any order.
+    #[schemars(example = &"lines")]
     pub of: Option<Of>,
 }
 

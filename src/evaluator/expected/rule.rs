@@ -12,34 +12,44 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields)]
 pub struct ExpectedRule {
     /// What the rule is called in results and on the command line.
+    #[schemars(example = &"stated")]
     pub name: String,
     /// What the rule is for, in a sentence.
+    #[schemars(example = &"Stated after a label.")]
     #[serde(default)]
     pub description: Option<String>,
     /// A regular expression (the syntax of Rust's `regex`: no look-around) with a group `value`.
     /// White space around the value is not part of it.
+    #[schemars(example = &"(?im)^expected output: (?P<value>.+)$")]
     pub pattern: String,
     /// Where the value stands when the group `value` is empty: the first of these that is there, after
     /// the line of the match. Without it an empty group means that empty output is stated.
+    #[schemars(example = serde_json::json!(["fence"]))]
     #[serde(default)]
     pub block: Vec<Block>,
     /// A line that matches this pattern ends a block of `lines` and is no part of it.
+    #[schemars(example = &"^Input")]
     #[serde(default)]
     pub stop: Option<String>,
     /// What is taken away from the value, in this order.
+    #[schemars(example = serde_json::json!(["quotes"]))]
     #[serde(default)]
     pub clean: Vec<Cleaner>,
     /// A pattern that the text right after the cleaned value must match, at most 80 characters of its line.
+    #[schemars(example = &"^\\s*$")]
     #[serde(default)]
     pub followed_by: Option<String>,
     /// A cleaned value that matches this pattern is a description, not a value: "a list of tuples".
+    #[schemars(example = &"^(a|the) ")]
     #[serde(default)]
     pub not: Option<String>,
     /// A match is passed over when the line around it, at most 200 characters to each side, matches this
     /// pattern: "my code prints".
+    #[schemars(example = &"(?i)my code prints")]
     #[serde(default)]
     pub unless: Option<String>,
     /// Texts with the value that this rule alone finds in them.
+    #[schemars(example = serde_json::json!([{"text": "Expected output: 15", "value": "15"}]))]
     #[serde(default)]
     pub examples: Vec<ExpectedExample>,
 }
@@ -49,8 +59,10 @@ pub struct ExpectedRule {
 #[serde(deny_unknown_fields)]
 pub struct ExpectedExample {
     /// The prompt.
+    #[schemars(example = &"Expected output: 15 (for [1,2,3,4,5])")]
     pub text: String,
     /// The first stated output; `~` when the text states none.
+    #[schemars(example = &"15")]
     #[serde(default)]
     pub value: Option<String>,
 }

@@ -1,0 +1,465 @@
+//! What can be said of keys before anything runs, beyond their form.
+
+use std::collections::BTreeSet;
+
+use minijinja::value::Value;
+
+use super::cases::{CasePlan, Compiler};
+use super::expectations;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::evaluator::code::CodeRule;
+use crate::source::Spanned;
+use crate::syntax::checks::CheckSpec;
+use crate::syntax::expect::Subjects;
+use crate::syntax::matcher::Pairs;
+use crate::syntax::matrix::MatrixSpec;
+use crate::syntax::model::{ModelChoice, ModelSpec};
+use crate::syntax::suite::{
+    Aggregate, Condition, DatasetSpec, Keys, Need, ReferenceSpec, ReplySpec, RequireSpec,
+    SamplesSpec, Tags, TimeOrExpression,
+};
+use crate::syntax::test_code::{Call, Outcome, Test};
+use crate::syntax::value::Typed;
+use crate::template::value_of;
+
+/// The metrics that no check may be named after.
+const METRICS: &[&str] = &[
+    "extracted_code",
+    "expected_output",
+    "execution_result",
+    "output_match",
+    "stderr",
+    "exit_code",
+    "error",
+    "files",
+    "stdin_cases",
+    "tests",
+    "duration",
+    "memory",
+];
+
+/// The variables of the first cell of a case's matrix, and its model.
+pub(super) fn cell(keys: &Keys) -> Vec<(String, Value)> {
+    let mut cell = Vec::new();
+    let mut model = keys.model.as_ref().and_then(|models| models.0.0.first());
+    if let Some(Spanned { value: matrix, .. }) = &keys.matrix {
+        for (axis, values) in &matrix.variables {
+            cell.extend(
+                values
+                    .value
+                    .first()
+                    .map(|Typed(value)| (axis.value.clone(), value_of(value))),
+            );
+        }
+        for Pairs(added) in &matrix.include {
+            for (name, value) in added {
+                let is_known = |known: &(String, Value)| known.0 == name.value;
+                if !["language", "model"].contains(&name.value.as_str())
+                    && !cell.iter().any(is_known)
+                {
+                    cell.push((name.value.clone(), value_of(&value.value.0)));
+                }
+            }
+        }
+        model = matrix
+            .models
+            .as_ref()
+            .and_then(|models| models.value.first())
+            .or(model);
+    }
+    if let Some(model) = model {
+        let name = match model {
+            ModelChoice::Name(name) => name.value.as_str(),
+            ModelChoice::Inline(model) => model.model.value.as_str(),
+        };
+        cell.push((
+            "model".to_owned(),
+            Value::from_pairs([("name", Value::from(name))]),
+        ));
+    }
+    cell
+}
+
+/// Keys that this version does not run yet, or that must fit each other.
+pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
+    if let Some(matrix) = &keys.matrix {
+        if matrix.value == MatrixSpec::default() {
+            compiler.report(Diagnostic::at(matrix.span, "the matrix has no axis"));
+        }
+        axes(&matrix.value, compiler);
+    }
+    let models = keys.model.iter().flat_map(|models| &models.0.0);
+    models.for_each(|model| choice_of_model(model, compiler));
+    let has_models = keys
+        .matrix
+        .as_ref()
+        .is_some_and(|matrix| matrix.value.models.is_some());
+    if let (Some(reply), Some(_), false) = (&keys.reply, &keys.model, has_models) {
+        compiler.report(
+            Diagnostic::at(reply.span, "`reply` stands beside `model`")
+                .help("write one of the two"),
+        );
+    }
+    if let Some(written) = &keys.samples {
+        samples(&written.value, compiler);
+    }
+    if let Some(written) = &keys.reference {
+        reference(&written.value, compiler);
+    }
+    if let Some(written) = &keys.dataset {
+        dataset(&written.value, compiler);
+    }
+    if let Some(ReplySpec::Samples(saved)) = keys.reply.as_ref().map(|reply| &reply.value)
+        && keys.dataset.is_none()
+    {
+        compiler.report(
+            Diagnostic::at(
+                saved.join.span,
+                "saved samples are joined with the rows of a `dataset`, and there is none",
+            )
+            .help("name the file of rows under `dataset`, or write the reply itself"),
+        );
+    }
+    for expression in expressions(keys) {
+        compiler.expression(expression);
+    }
+}
+
+/// Expressions that yield something for each row.
+fn expressions(keys: &Keys) -> impl Iterator<Item = &Spanned<String>> {
+    let tags = match &keys.tags {
+        Some(Tags::Expression(expression)) => Some(expression),
+        _ => None,
+    };
+    let timeout = match keys.timeout.as_ref().map(|timeout| &timeout.0) {
+        Some(TimeOrExpression::Expression(expression)) => Some(expression),
+        _ => None,
+    };
+    let conditions = [&keys.skip, &keys.only].into_iter().flatten();
+    let conditions = conditions.filter_map(|condition| match &condition.value {
+        Condition::Expression(expression) => Some(expression),
+        Condition::Reason(_) => None,
+    });
+    tags.into_iter().chain(timeout).chain(conditions)
+}
+
+fn axes(matrix: &MatrixSpec, compiler: &mut Compiler<'_>) {
+    let empty = |span, name: &str| {
+        Diagnostic::at(
+            span,
+            format!("the axis `{name}` is empty: there would be no case"),
+        )
+    };
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    if let Some(languages) = &matrix.languages {
+        names.insert("language");
+        if languages.value.is_empty() {
+            compiler.report(empty(languages.span, "language"));
+        }
+    }
+    if let Some(models) = &matrix.models {
+        names.insert("model");
+        if models.value.is_empty() {
+            compiler.report(empty(models.span, "model"));
+        }
+        models
+            .value
+            .iter()
+            .for_each(|model| choice_of_model(model, compiler));
+    }
+    for (axis, values) in &matrix.variables {
+        names.insert(&axis.value);
+        if values.value.is_empty() {
+            compiler.report(empty(values.span, &axis.value));
+        }
+    }
+    for (name, _) in matrix.exclude.iter().flat_map(|Pairs(cell)| cell) {
+        if !names.contains(name.value.as_str()) {
+            let message = format!("`{}` is no axis of the matrix", name.value);
+            compiler.report(
+                Diagnostic::at(name.span, message)
+                    .maybe_help(did_you_mean(&name.value, names.iter().copied())),
+            );
+        }
+    }
+}
+
+fn choice_of_model(model: &ModelChoice, compiler: &mut Compiler<'_>) {
+    match model {
+        ModelChoice::Name(name) => {
+            if let Err(unknown) = compiler.rules.model(&name.value) {
+                compiler.report(unknown.at(name.span));
+            }
+        }
+        ModelChoice::Inline(written) => {
+            model_errors(written)
+                .into_iter()
+                .for_each(|diagnostic| compiler.report(diagnostic));
+        }
+    }
+}
+
+/// What is wrong with a model.
+pub(super) fn model_errors(model: &ModelSpec) -> Vec<Diagnostic> {
+    let mut wrong = Vec::new();
+    if !["http://", "https://"]
+        .iter()
+        .any(|begin| model.url.value.starts_with(begin))
+    {
+        let message = format!("`{}` is no address", model.url.value);
+        wrong.push(
+            Diagnostic::at(model.url.span, message)
+                .help("write one such as `http://localhost:8000/v1`"),
+        );
+    }
+    if let Some(key) = &model.key_env {
+        let is_name = !key.value.is_empty()
+            && key.value.chars().all(|letter| {
+                letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '_'
+            });
+        if !is_name {
+            wrong.push(
+                Diagnostic::at(key.span, "`key_env` is the name of a variable, in capitals")
+                    .help("a key stands in no file: put it into a variable, such as `MODEL_KEY`"),
+            );
+        }
+    }
+    let bounds = [
+        ("temperature", &model.temperature, 2.0),
+        ("top_p", &model.top_p, 1.0),
+    ];
+    for (name, number, most) in bounds {
+        if let Some(number) = number
+            .as_ref()
+            .filter(|number| !(0.0..=most).contains(&number.value))
+        {
+            wrong.push(Diagnostic::at(
+                number.span,
+                format!("`{name}` is between 0 and {most}"),
+            ));
+        }
+    }
+    wrong
+}
+
+fn samples(samples: &SamplesSpec, compiler: &mut Compiler<'_>) {
+    if samples.n.value == 0 {
+        compiler.report(Diagnostic::at(
+            samples.n.span,
+            "no samples: nothing would be scored",
+        ));
+    }
+    let Some(need) = &samples.need else { return };
+    match need.value {
+        Need::Count(0) => compiler.report(
+            Diagnostic::at(need.span, "no sample would have to pass")
+                .help("write `any`, `all` or a number from 1 on"),
+        ),
+        Need::Count(count) if count > samples.n.value => {
+            let message = format!("{count} of {} samples cannot pass", samples.n.value);
+            compiler.report(Diagnostic::at(need.span, message));
+        }
+        _ => {}
+    }
+}
+
+fn reference(reference: &ReferenceSpec, compiler: &mut Compiler<'_>) {
+    compiler.text(&reference.code);
+    if let Some(language) = &reference.language {
+        compiler.language_of(language);
+    }
+}
+
+fn dataset(dataset: &DatasetSpec, compiler: &mut Compiler<'_>) {
+    if let Some(condition) = &dataset.r#where {
+        compiler.expression(condition);
+    }
+    if let Some(limit) = dataset.limit.as_ref().filter(|limit| limit.value == 0) {
+        compiler.report(Diagnostic::at(limit.span, "no row would count"));
+    }
+    let is_shuffled = dataset
+        .shuffle
+        .as_ref()
+        .is_some_and(|shuffle| shuffle.value);
+    if let (Some(seed), false) = (&dataset.seed, is_shuffled) {
+        compiler.report(Diagnostic::at(
+            seed.span,
+            "`seed` stands without `shuffle: true`",
+        ));
+    }
+}
+
+/// An extractor that is written in a case.
+pub(super) fn extractor(rule: &CodeRule, keys: &Keys, compiler: &mut Compiler<'_>) {
+    let Some(code) = &keys.code else { return };
+    match (rule.files, &rule.main) {
+        (Some(_), None) => compiler.report(
+            Diagnostic::at(code.span, "the key `main` is missing")
+                .help("name the file that runs: `main: main.py`"),
+        ),
+        (None, Some(_)) => compiler.report(
+            Diagnostic::at(code.span, "`main` stands without `files`")
+                .help("several files are `{files: by_name, main: …}`"),
+        ),
+        _ => {}
+    }
+}
+
+/// The parts of `expect` that this version does not judge yet.
+pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler<'_>) {
+    if let Some(stderr) = &subjects.stderr {
+        expectations::matcher(stderr, compiler);
+    }
+    for (path, content) in subjects.files.iter().flat_map(|files| &files.value.0) {
+        if !super::cases::is_inside(&path.value) {
+            compiler.report(Diagnostic::at(
+                path.span,
+                format!("`{}` is no path inside the program's directory", path.value),
+            ));
+        }
+        expectations::matcher(content, compiler);
+    }
+    for (name, written) in subjects.checks.iter().flat_map(|checks| &checks.value.0) {
+        if METRICS.contains(&name.value.as_str()) {
+            let message = format!(
+                "`{}` is a metric of its own, and no name for a check",
+                name.value
+            );
+            compiler.report(Diagnostic::at(name.span, message));
+        }
+        check(name, &written.value, compiler);
+    }
+    for test in subjects.tests.iter().flat_map(|tests| &tests.value.code) {
+        if let Test::Call(written) = test {
+            call(written, compiler);
+        }
+    }
+    let is_graded = subjects.stdin_cases.is_some() || subjects.tests.is_some();
+    let credit = subjects
+        .credit
+        .as_ref()
+        .map(|credit| ("credit", credit.span));
+    let stop = subjects.stop.as_ref().map(|stop| ("stop", stop.span));
+    for (name, span) in credit.into_iter().chain(stop).filter(|_| !is_graded) {
+        let message = format!("`{name}` belongs to `stdin_cases` or `tests`, and there are none");
+        compiler.report(Diagnostic::at(span, message));
+    }
+    let from = super::expectations::from_reference(subjects);
+    if let (Some(span), None) = (from, &keys.reference) {
+        compiler.report(
+            Diagnostic::at(span, "`from: reference` stands without a `reference`")
+                .help("write the trusted program under `reference: {code: …}`"),
+        );
+    }
+    if let (None, Some(reference)) = (from, &keys.reference) {
+        compiler.report(
+            Diagnostic::at(reference.span, "nothing is compared with the reference")
+                .help("write `expect: {output: {from: reference}}`"),
+        );
+    }
+}
+
+fn check(name: &Spanned<String>, check: &CheckSpec, compiler: &mut Compiler<'_>) {
+    for matcher in &check.matchers {
+        expectations::matcher(matcher, compiler);
+    }
+    let asks = !check.matchers.is_empty()
+        || check.max_lines.is_some()
+        || check.max_chars.is_some()
+        || check.empty.is_some();
+    match (&check.command, asks) {
+        (Some(command), false) if command.value.is_empty() => {
+            compiler.report(Diagnostic::at(command.span, "the command is empty"));
+        }
+        (Some(command), true) => compiler.report(
+            Diagnostic::at(command.span, "`command` stands beside other rules")
+                .help("give it a check of its own"),
+        ),
+        (None, false) => compiler.report(
+            Diagnostic::at(
+                name.span,
+                format!("the check `{}` asks nothing", name.value),
+            )
+            .help("write a rule such as `max_lines: 40` or `not: {contains: eval}`"),
+        ),
+        (None, true) if check.of.is_none() => compiler.report(
+            Diagnostic::at(
+                name.span,
+                format!("the check `{}` does not say what it looks at", name.value),
+            )
+            .help("write `of: code`, `reply`, `stdout` or `stderr`"),
+        ),
+        _ => {}
+    }
+}
+
+fn call(call: &Call, compiler: &mut Compiler<'_>) {
+    if !expectations::is_dotted_name(&call.call.value) {
+        let message = format!("`{}` is no name of a function", call.call.value);
+        compiler.report(Diagnostic::at(call.call.span, message));
+    }
+    let is_expression =
+        |Typed(value): &Typed| value.get("expr").is_some_and(serde_json::Value::is_string);
+    if let Some(args) = call
+        .args
+        .as_ref()
+        .filter(|args| !args.value.0.is_array() && !is_expression(&args.value))
+    {
+        compiler.report(Diagnostic::at(args.span, "`args` is a list"));
+    }
+    if let Some(kwargs) = call
+        .kwargs
+        .as_ref()
+        .filter(|kwargs| !kwargs.value.0.is_object())
+    {
+        compiler.report(Diagnostic::at(
+            kwargs.span,
+            "`kwargs` is a map from names to values",
+        ));
+    }
+    if let Outcome::Raises(exception) = &call.outcome
+        && exception.value.trim().is_empty()
+    {
+        compiler.report(Diagnostic::at(exception.span, "the exception has no name"));
+    }
+}
+
+/// What the suite as a whole must reach can be reached.
+pub(super) fn require(
+    require: &Spanned<RequireSpec>,
+    cases: &[CasePlan],
+    compiler: &mut Compiler<'_>,
+) {
+    if require.value.0.is_empty() {
+        compiler.report(Diagnostic::at(require.span, "`require` names nothing"));
+    }
+    for (metric, bound) in &require.value.0 {
+        if !(0.0..=1.0).contains(&bound.value) {
+            compiler.report(Diagnostic::at(bound.span, "a score is between 0 and 1"));
+        }
+        let Aggregate::PassAt(count) = metric.value else {
+            continue;
+        };
+        let short = cases.iter().find_map(|case| {
+            let keys = case.keys();
+            let has_saved = matches!(
+                keys.reply.as_ref().map(|reply| &reply.value),
+                Some(ReplySpec::Samples(_) | ReplySpec::List(_))
+            );
+            let samples = keys
+                .samples
+                .as_ref()
+                .map_or(1, |samples| samples.value.n.value);
+            (!has_saved && samples < count).then_some((case, samples))
+        });
+        if let Some((case, samples)) = short {
+            let message = format!(
+                "`pass@{count}` needs {count} samples, and `{}` has {samples}",
+                case.id
+            );
+            compiler.report(
+                Diagnostic::at(metric.span, message).help(format!("write `samples: {count}`")),
+            );
+        }
+    }
+}
