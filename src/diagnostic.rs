@@ -21,9 +21,21 @@ pub struct RowPlace {
     pub skipped: usize,
 }
 
+/// How much a diagnostic weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It must be mended before anything runs.
+    Error,
+    /// It is probably not what is meant; `check` tells it.
+    Warning,
+}
+
 /// Something an author has to mend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
+    /// Whether it is an error.
+    pub severity: Severity,
     /// Lower case, no full stop, the thing in backticks.
     pub message: String,
     /// Where; `None` when it belongs to no place in a source.
@@ -40,11 +52,20 @@ impl Diagnostic {
     /// A diagnostic at a place.
     pub fn at(span: Span, message: impl Into<String>) -> Self {
         Diagnostic {
+            severity: Severity::Error,
             message: message.into(),
             span: Some(span),
             row: None,
             label: String::new(),
             help: None,
+        }
+    }
+
+    /// A warning at a place.
+    pub fn warning(span: Span, message: impl Into<String>) -> Self {
+        Diagnostic {
+            severity: Severity::Warning,
+            ..Diagnostic::at(span, message)
         }
     }
 
@@ -70,6 +91,7 @@ impl Diagnostic {
     /// A diagnostic about something that has no place in a source.
     pub fn nowhere(message: impl Into<String>) -> Self {
         Diagnostic {
+            severity: Severity::Error,
             message: message.into(),
             span: None,
             row: None,
@@ -155,6 +177,8 @@ impl From<Diagnostic> for Diagnostics {
 /// A diagnostic for machines.
 #[derive(Debug, Serialize)]
 pub struct PlacedDiagnostic<'a> {
+    /// `error` or `warning`.
+    pub severity: Severity,
     /// File, as it is shown to people.
     pub file: Option<&'a str>,
     /// 1-based.
@@ -186,6 +210,7 @@ impl Diagnostic {
             .as_ref()
             .map(|row| (row.file.as_str(), (row.line, row.column))));
         PlacedDiagnostic {
+            severity: self.severity,
             file: place.map(|(file, _)| file),
             line: place.map(|(_, (line, _))| line),
             column: place.map(|(_, (_, column))| column),
@@ -208,7 +233,11 @@ fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
     let message = visible(&diagnostic.message);
     let label = visible(&diagnostic.label);
     let help = diagnostic.help.as_deref().map(visible);
-    let mut group = Group::with_title(Level::ERROR.primary_title(message.as_str()));
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let mut group = Group::with_title(level.primary_title(message.as_str()));
     let place = match (&diagnostic.row, diagnostic.span) {
         (Some(row), _) => Some((row.file.as_str(), row_excerpt(row))),
         (None, Some(span)) => Some((

@@ -62,6 +62,64 @@ pub(super) fn explain(arguments: &ExplainArguments) -> Exit {
     exit_of_one(&outcome)
 }
 
+/// Lines of a part that are shown in short.
+const LINES_SHORT: usize = 8;
+
+/// What a case asks, runs and expects, a few lines of each.
+pub(super) fn in_short(evaluator: &Evaluator) -> String {
+    let mut text = format!("for example {}", evaluator.id);
+    if let Some((file, line)) = &evaluator.row {
+        let _ = write!(text, ", made of {file}:{line}");
+    }
+    let mut part = |name: &str, content: &str| {
+        let content = visible(content.trim());
+        let lines: Vec<&str> = content.lines().collect();
+        let _ = write!(text, "\n  {name}");
+        for line in lines.iter().take(LINES_SHORT) {
+            let _ = write!(text, "\n{}", format!("    {line}").trim_end());
+        }
+        if lines.len() > LINES_SHORT {
+            let _ = write!(text, "\n    … {} more lines", lines.len() - LINES_SHORT);
+        }
+    };
+    for message in &evaluator.messages {
+        part(
+            if message.role == "user" {
+                "prompt"
+            } else {
+                message.role
+            },
+            &message.content,
+        );
+    }
+    let reply = evaluator.reply.as_ref();
+    let attempt = reply.map(|reply| evaluator.attempt(reply, Nonce(String::new())));
+    match attempt {
+        None => part(
+            "program",
+            "what the reply's code makes; no reply is written",
+        ),
+        Some(Err(fault)) => part("program", &fault.message),
+        Some(Ok(attempt)) => match attempt.program {
+            Some(program) => part("program", &program),
+            None => part("program", "the reply has no code"),
+        },
+    }
+    for expectation in &evaluator.expectations {
+        let content = format!("{}: {}", expectation.metric(), expected(expectation));
+        part("expected", &content);
+    }
+    if let Some(later) = &evaluator.later {
+        part("not run", later);
+    }
+    let _ = write!(
+        text,
+        "\n  all of it: rewardspec explain '{}'\n",
+        evaluator.id
+    );
+    text
+}
+
 /// The suite before `::`, when the project has it: other suites need not compile.
 fn named_suite(project: &crate::project::Project, case: &str, paths: &[PathBuf]) -> Vec<PathBuf> {
     if !paths.is_empty() {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, compile, compiled, open, put_line, report};
-use crate::diagnostic::{Diagnostic, Diagnostics, PlacedDiagnostic};
+use super::{Exit, colour, compile, compiled, open, put_line, report};
+use crate::compile::{SuitePlan, nothing_bad};
+use crate::diagnostic::{Diagnostic, Diagnostics, PlacedDiagnostic, Severity};
 use crate::escape::{json_line, visible};
 use crate::project::Project;
 use crate::run::{Planned, Selection};
@@ -92,16 +93,58 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
     if !diagnostics.is_empty() {
         return tell(&diagnostics, arguments.format, &project);
     }
+    let warnings = warnings(&suites, &project, arguments.paths.is_empty());
     if arguments.format != CheckFormat::Human {
+        tell(&warnings, arguments.format, &project);
         return Exit::Passed;
     }
+    if let Some(example) = example(&suites, &project) {
+        let _ = put_line(&example);
+    }
+    let told = match warnings.list.len() {
+        0 => String::new(),
+        count => {
+            eprintln!(
+                "{}\n",
+                warnings.render(&project.sources, colour(&std::io::stderr()))
+            );
+            format!(", {count} {}", plural(count, "warning"))
+        }
+    };
     let suites = suites.len();
     let _ = put_line(&format!(
-        "{suites} {}, {count} {}: no errors",
+        "{suites} {}, {count} {}: no errors{told}",
         plural(suites, "suite"),
         plural(count, "case")
     ));
     Exit::Passed
+}
+
+/// What is probably not meant.
+fn warnings(suites: &[SuitePlan], project: &Project, are_all: bool) -> Diagnostics {
+    let mut warnings = Diagnostics::default();
+    warnings.list.extend(nothing_bad(suites));
+    for suite in suites {
+        warnings.extend(suite.warnings.clone());
+    }
+    warnings.extend(project.pack_warnings(suites, are_all));
+    warnings.sort();
+    warnings
+}
+
+/// One case as it is rendered: a row of a dataset, where there is one.
+fn example(suites: &[SuitePlan], project: &Project) -> Option<String> {
+    let mut cases = suites.iter().flat_map(|suite| &suite.cases);
+    let first = cases.clone().next()?;
+    let case = cases
+        .find(|case| case.dataset.is_some() && case.unread().is_none())
+        .unwrap_or(first);
+    let row = match &case.dataset {
+        Some(_) => Some(project.rows(case).ok()?.next()?.ok()?),
+        None => None,
+    };
+    let evaluator = case.evaluator(row.as_ref(), &project.sources).ok()?;
+    Some(super::explain::in_short(&evaluator))
 }
 
 /// The examples of the project's rules that need no execution and do not hold.
@@ -154,7 +197,11 @@ fn github(placed: &PlacedDiagnostic<'_>) -> String {
         .help
         .map_or(String::new(), |help| format!("\nhelp: {help}"));
     let message = visible(&format!("{}{help}", placed.message));
-    format!("::error {}::{}", place.join(","), value(&message))
+    let level = match placed.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    format!("::{level} {}::{}", place.join(","), value(&message))
 }
 
 fn plural(count: usize, noun: &str) -> String {

@@ -1,7 +1,7 @@
 //! Suites to plans: layers merged, names looked up, templates compiled, then rendered for each
 //! row into evaluators.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use minijinja::value::Value;
 
 use super::prompt::{Chat, chat};
 use super::rules::{RuleSet, file_bytes};
-use super::{Files, expectations, later, merge, place, resolve_path, score, validate, values};
+use super::{
+    Files, expectations, later, merge, place, resolve_path, score, validate, values, warn,
+};
 use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace, did_you_mean};
 use crate::escape::visible_line;
 use crate::evaluator::code::CodeExtractor;
@@ -36,7 +38,16 @@ pub struct SuitePlan {
     pub name: String,
     /// Its cases, in the order written.
     pub cases: Vec<CasePlan>,
+    /// The rules that it names, by kind and name; `*` where each row may name another.
+    pub uses: Uses,
+    /// What is probably not meant.
+    pub warnings: Diagnostics,
+    /// Where it begins.
+    pub written_at: Span,
 }
+
+/// Rules by kind and name, as [`RuleSet::list`] has them.
+pub type Uses = BTreeSet<(&'static str, String)>;
 
 /// A compiled case, or the cases that a dataset's rows make of it.
 #[derive(Debug, Clone)]
@@ -199,6 +210,10 @@ pub fn compile_suite(
     if let Some(require) = &suite.require {
         validate::require(require, &drafts, &mut compiler);
     }
+    warn::suite(&mut compiler);
+    let uses = std::mem::take(&mut compiler.uses);
+    let mut warnings = std::mem::take(&mut compiler.warnings);
+    warnings.sort();
     let mut diagnostics = compiler.diagnostics;
     let templates = compiler.templates.finish();
     let cases: Vec<CasePlan> = drafts
@@ -220,6 +235,9 @@ pub fn compile_suite(
         SuitePlan {
             name: name.to_owned(),
             cases,
+            uses,
+            warnings,
+            written_at: suite.span,
         },
         diagnostics,
     )
@@ -302,6 +320,12 @@ pub(super) struct Compiler<'a> {
     /// The names that templates of the case at hand may use.
     names: BTreeSet<String>,
     has_row: bool,
+    pub(super) uses: Uses,
+    pub(super) warnings: Diagnostics,
+    /// The names that templates used so far.
+    used_names: BTreeSet<String>,
+    /// The axes of matrices by place, and whether a template uses them.
+    pub(super) axes: BTreeMap<(u32, u32), (Spanned<String>, bool)>,
     /// Where it stands what the suite as a whole must reach.
     require: Option<Span>,
     /// Whether texts stand as they are, braces and all.
@@ -319,6 +343,10 @@ impl<'a> Compiler<'a> {
             diagnostics: Diagnostics::default(),
             names: BTreeSet::new(),
             has_row: false,
+            uses: Uses::new(),
+            warnings: Diagnostics::default(),
+            used_names: BTreeSet::new(),
+            axes: BTreeMap::new(),
             require: None,
             is_literal: false,
         }
@@ -347,6 +375,7 @@ impl Compiler<'_> {
             }
         };
         self.has_row = keys.dataset.is_some();
+        self.used_names.clear();
         self.names = ["language", "case"]
             .into_iter()
             .map(str::to_owned)
@@ -375,6 +404,7 @@ impl Compiler<'_> {
                 .map(|span| Spanned::new("require".to_owned(), span)),
         );
         let template = self.template(keys, cell, &later, &merged, span)?;
+        self.note_axes(&template.keys);
         let tags = match &template.keys.tags {
             Some(Tags::Words(words)) => words.iter().map(|tag| tag.value.clone()).collect(),
             Some(Tags::Expression(_)) | None => Vec::new(),
@@ -399,6 +429,28 @@ impl Compiler<'_> {
         })
     }
 
+    /// Which axes of the case's matrix its templates use.
+    fn note_axes(&mut self, keys: &Keys) {
+        for (axis, _) in keys
+            .matrix
+            .iter()
+            .flat_map(|matrix| &matrix.value.variables)
+        {
+            let is_used = self.used_names.contains(&axis.value);
+            let place = (axis.span.source.0, axis.span.start);
+            let known = self
+                .axes
+                .entry(place)
+                .or_insert_with(|| (axis.clone(), false));
+            known.1 |= is_used;
+        }
+    }
+
+    /// A rule is used.
+    pub(super) fn uses(&mut self, kind: &'static str, name: &str) {
+        self.uses.insert((kind, name.to_owned()));
+    }
+
     /// Presets, left to right, then the suite's keys, then the case's.
     fn layers(&mut self, shared: &Node, own: Option<&Node>) -> Option<Node> {
         let empty = Node {
@@ -414,6 +466,7 @@ impl Compiler<'_> {
             };
             let keys: Keys = decode(&only).ok()?;
             for name in keys.presets.iter().flat_map(|presets| &presets.0.0) {
+                self.uses("preset", &name.value);
                 match self.rules.preset(&name.value) {
                     Ok(preset) => merged = merge::merge(&merged, preset),
                     Err(unknown) => self.report(unknown.at(name.span)),
@@ -522,6 +575,7 @@ impl Compiler<'_> {
         let written = keys.language.as_ref().map(|languages| &languages.0.0);
         let choices = axis.map(|axis| &axis.value).or(written);
         let Some(choices) = choices else {
+            self.uses("language", "python");
             let usual = self.rules.language("python").ok()?;
             return Some(Pick::Fixed(Arc::clone(usual)));
         };
@@ -539,7 +593,10 @@ impl Compiler<'_> {
     /// The language of a choice.
     pub(super) fn language_of(&mut self, choice: &Choice) -> Option<Pick<Arc<Language>>> {
         let (name, interpreter) = match choice {
-            Choice::Expression(expression) => return self.expression(expression).map(Pick::PerRow),
+            Choice::Expression(expression) => {
+                self.uses("language", "*");
+                return self.expression(expression).map(Pick::PerRow);
+            }
             Choice::Name(name) => (name, None),
             Choice::With(LanguageChoice {
                 name, interpreter, ..
@@ -552,6 +609,7 @@ impl Compiler<'_> {
                 return None;
             }
         };
+        self.uses("language", &language.name);
         match interpreter {
             None => Some(Pick::Fixed(language)),
             Some(interpreter) => self
@@ -579,6 +637,7 @@ impl Compiler<'_> {
                 };
             }
         };
+        self.uses("code", name);
         match self.rules.extractor(name) {
             Ok(extractor) => Some(Arc::clone(extractor)),
             Err(unknown) => {
@@ -707,7 +766,10 @@ impl Compiler<'_> {
             CompareSpec::With { comparator, params } => {
                 self.comparator(comparator, params).map(Pick::Fixed)
             }
-            CompareSpec::Expression(expression) => self.expression(expression).map(Pick::PerRow),
+            CompareSpec::Expression(expression) => {
+                self.uses("compare", "*");
+                self.expression(expression).map(Pick::PerRow)
+            }
         }
     }
 
@@ -717,6 +779,7 @@ impl Compiler<'_> {
         name: &Spanned<String>,
         params: &[(Spanned<String>, crate::syntax::value::Typed)],
     ) -> Option<Arc<Comparator>> {
+        self.uses("compare", &name.value);
         let comparator = match self.rules.comparator(&name.value) {
             Ok(comparator) => Arc::clone(comparator),
             Err(unknown) => {
@@ -888,6 +951,7 @@ impl Compiler<'_> {
         let mut fine = true;
         for used in self.templates.names(id) {
             let first = used.split('.').next().unwrap_or(&used);
+            self.used_names.insert(first.to_owned());
             if self.names.contains(first) || self.templates.is_global(first) {
                 continue;
             }
@@ -1208,6 +1272,17 @@ impl CasePlan {
             sources,
         };
         self.row_id(Some(row), &rendering)
+    }
+
+    /// Whether it is about a reply that is known to be bad.
+    pub fn is_known_bad(&self) -> bool {
+        let score = self.template.keys.score.as_ref();
+        score.is_some_and(|score| score.at_most.is_some())
+    }
+
+    /// Whether the reply is written, and not a model's to give.
+    pub fn has_reply(&self) -> bool {
+        self.template.reply.is_some()
     }
 
     /// Why its dataset cannot be read by this version as it is asked to.

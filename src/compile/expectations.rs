@@ -5,7 +5,7 @@ use std::sync::Arc;
 use minijinja::value::Value;
 
 use super::cases::{Compiler, Pick, Rendering, Text};
-use super::validate;
+use super::{validate, warn};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
 use crate::evaluator::expected::ExpectedExtractor;
@@ -172,6 +172,7 @@ fn tests(written: &Tests, compiler: &mut Compiler<'_>) -> Option<Expected> {
 }
 
 fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
+    compiler.uses("expected-output", "standard");
     match compiler.rules.expected("standard") {
         Ok(extractor) => Some(Match::FromPrompt {
             extractor: Arc::clone(extractor),
@@ -243,6 +244,9 @@ fn by_comparator(written: &NamedMatcher, compiler: &mut Compiler<'_>) -> Option<
         Operand::List(items) => Wants::List(items.iter().map(|Typed(item)| item.clone()).collect()),
         Operand::Map(Typed(json)) => Wants::Json(json.clone()),
     };
+    if let Wants::Text(Text::Fixed(text)) = &operand {
+        warn::pattern(&comparator, text, compiler);
+    }
     Some(Match::Named {
         comparator,
         operand,

@@ -14,10 +14,12 @@ mod rules;
 mod score;
 mod validate;
 mod values;
+mod warn;
 
-pub use cases::{CasePlan, DatasetPlan, Row, SuitePlan, compile_inline, compile_suite};
+pub use cases::{CasePlan, DatasetPlan, Row, SuitePlan, Uses, compile_inline, compile_suite};
 pub use examples::{ExampleCheck, RuleExample, rule_examples};
 pub use rules::{RuleSet, UnknownName, compile_rules};
+pub use warn::{nothing_bad, pack as pack_warnings, unused_rules};
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

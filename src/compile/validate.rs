@@ -187,6 +187,7 @@ fn axes(matrix: &MatrixSpec, compiler: &mut Compiler<'_>) {
 fn choice_of_model(model: &ModelChoice, compiler: &mut Compiler<'_>) {
     match model {
         ModelChoice::Name(name) => {
+            compiler.uses("model", &name.value);
             if let Err(unknown) = compiler.rules.model(&name.value) {
                 compiler.report(unknown.at(name.span));
             }

@@ -15,7 +15,7 @@ pub use dataset::Rows;
 
 use crate::compile::{
     CasePlan, Files, RuleExample, RuleSet, SuitePlan, compile_inline, compile_rules, compile_suite,
-    resolve_path, rule_examples,
+    pack_warnings, resolve_path, rule_examples, unused_rules,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::Evaluator;
@@ -325,6 +325,19 @@ impl Project {
             .filter(|pack| pack.in_project)
             .flat_map(|pack| rule_examples(&pack.pack, &rules))
             .collect()
+    }
+
+    /// What is probably not meant in the project's own packs: patterns that match anything, and, where
+    /// these suites are all there are, rules that none of them uses.
+    pub fn pack_warnings(&self, suites: &[SuitePlan], are_all: bool) -> Diagnostics {
+        let mut warnings = Diagnostics::default();
+        for loaded in self.packs.iter().filter(|loaded| loaded.in_project) {
+            warnings.extend(pack_warnings(&loaded.pack));
+            if are_all && !loaded.is_standard {
+                warnings.extend(unused_rules(&loaded.pack, suites));
+            }
+        }
+        warnings
     }
 
     /// A path as it is shown: from the root where it lies in it.

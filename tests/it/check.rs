@@ -45,7 +45,7 @@ fn every_mistake_is_told_with_its_place_and_mend() {
     }
 }
 
-const RIGHT: &str = "cases:\n  - {reply: x, expect: 1}\n";
+const RIGHT: &str = "cases:\n  - {reply: print(1), expect: 1}\n  - {reply: print(2), expect: 1, score: {at_most: 0}}\n";
 
 #[test]
 fn all_mistakes_of_all_files_are_told_at_once() {
@@ -122,7 +122,107 @@ fn what_is_wrong_is_told_to_machines_too() {
 fn what_is_right_passes() {
     let project = TempProject::new(&[("suites/right.yaml", RIGHT)]);
     let ran = project.run(&["check"]).expect_status(0);
-    assert_eq!(ran.stdout, "1 suite, 1 case: no errors\n");
+    assert!(
+        ran.stdout.ends_with("\n1 suite, 2 cases: no errors\n"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn one_row_is_shown_as_it_is_rendered() {
+    let project = TempProject::new(&[(
+        "suites/sums.yaml",
+        "prompt: 'What is {{ row.a }} + {{ row.b }}?'\nreply: 'print(sum([A, B]))'\nprogram: \"A, B = {{ row.a }}, {{ row.b }}\\n{{ code }}\"\nexpect: {expr: row.sum}\ndataset: {file: sums.jsonl}\n",
+    )]);
+    project.write(
+        "suites/sums.jsonl",
+        "{\"a\": 2, \"b\": 3, \"sum\": 5}\n{\"a\": 1, \"b\": 1, \"sum\": 2}\n",
+    );
+    let ran = project.run(&["check"]).expect_status(0);
+    let shown = "for example sums::1, made of suites/sums.jsonl:1
+  prompt
+    What is 2 + 3?
+  program
+    A, B = 2, 3
+    print(sum([A, B]))
+  expected
+    output_match: `5` by `lines`
+  all of it: rewardspec explain 'sums::1'
+
+1 suite, 2 cases: no errors, 1 warning
+";
+    assert_eq!(ran.stdout, shown);
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    let project = TempProject::new(&[
+        (
+            "suites/one.yaml",
+            "matrix: {size: [1, 2], unused: [3]}\nstdin: '{{ size }}'\nuse: known\ncases:\n  - {reply: print(1), expect: {output: {search: 'x*'}}}\n",
+        ),
+        (
+            "rules/own.yaml",
+            "presets:\n  known: {timeout: 5}\n  forgotten: {timeout: 6}\ncomparators:\n  odd: {then: [exact]}\ncode:\n  mine: {ignore: {when: 'a*'}}\n",
+        ),
+    ]);
+    let ran = project.run(&["check", "--format", "json"]).expect_status(0);
+    let told: Vec<String> = ran
+        .json_lines()
+        .iter()
+        .map(|one| {
+            assert_eq!(one["severity"], "warning");
+            format!(
+                "{}:{} {}",
+                one["file"].as_str().unwrap(),
+                one["line"],
+                one["message"].as_str().unwrap()
+            )
+        })
+        .collect();
+    for wanted in [
+        "suites/one.yaml:1 no template uses the variable `unused` of the matrix",
+        "suites/one.yaml:1 no case is known to be bad",
+        "suites/one.yaml:5 the pattern matches the empty text",
+        "rules/own.yaml:3 no suite uses the preset `forgotten`",
+        "rules/own.yaml:5 no suite uses the comparator `odd`",
+        "rules/own.yaml:7 no suite uses the code extractor `mine`",
+        "rules/own.yaml:7 the pattern matches the empty text",
+    ] {
+        assert!(
+            told.iter().any(|one| one.starts_with(wanted)),
+            "{wanted} is missing in {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), 7, "{told:#?}");
+    let ran = project
+        .run(&["check", "--format", "github"])
+        .expect_status(0);
+    assert!(
+        ran.stdout
+            .starts_with("::warning file=rules/own.yaml,line=3,col=3::"),
+        "{}",
+        ran.stdout
+    );
+    let ran = project.run(&["check"]).expect_status(0);
+    assert!(
+        ran.stdout
+            .ends_with("1 suite, 1 case: no errors, 7 warnings\n"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stderr.contains("warning: no case is known to be bad"),
+        "{}",
+        ran.stderr
+    );
+    // Of a part of the project nobody can say what is unused.
+    let ran = project
+        .run(&["check", "suites/one.yaml", "--format", "json"])
+        .expect_status(0);
+    assert!(!ran.stdout.contains("forgotten"), "{}", ran.stdout);
 }
 
 /// What the language has and this version does not run.

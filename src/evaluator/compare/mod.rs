@@ -379,6 +379,13 @@ impl Comparator {
 }
 
 impl Prepared {
+    /// Whether it compares by a pattern that matches the empty text.
+    pub fn matches_empty(&self) -> bool {
+        self.pattern
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(""))
+    }
+
     /// The comparator's name.
     pub fn name(&self) -> &str {
         &self.comparator.name

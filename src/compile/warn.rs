@@ -1,0 +1,155 @@
+//! What is well-formed and probably not meant.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+use super::cases::{Compiler, SuitePlan};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::evaluator::compare::{Comparator, Expected};
+use crate::source::Spanned;
+use crate::syntax::rules::RulePack;
+use crate::syntax::{Kind, Node};
+
+/// Variables of a matrix that no template uses.
+pub(super) fn suite(compiler: &mut Compiler<'_>) {
+    let axes = std::mem::take(&mut compiler.axes);
+    for (axis, _) in axes.into_values().filter(|(_, is_used)| !is_used) {
+        let message = format!(
+            "no template uses the variable `{}` of the matrix",
+            axis.value
+        );
+        let help = format!(
+            "write `{{{{ {} }}}}` where it belongs, or remove it",
+            axis.value
+        );
+        compiler
+            .warnings
+            .push(Diagnostic::warning(axis.span, message).help(help));
+    }
+}
+
+/// A pattern that matches where nothing is.
+pub(super) fn pattern(
+    comparator: &Arc<Comparator>,
+    text: &Spanned<String>,
+    compiler: &mut Compiler<'_>,
+) {
+    let prepared = comparator.prepare(&Expected::Text(text.value.clone()));
+    if prepared.is_ok_and(|prepared| prepared.matches_empty()) {
+        let message = "the pattern matches the empty text: a program that prints nothing would do";
+        compiler
+            .warnings
+            .push(Diagnostic::warning(text.span, message));
+    }
+}
+
+/// That no case is known to be bad: a judge that accepts everything would not be noticed.
+pub fn nothing_bad(suites: &[SuitePlan]) -> Option<Diagnostic> {
+    let mut cases = suites.iter().flat_map(|suite| &suite.cases);
+    let has_replies = suites
+        .iter()
+        .flat_map(|suite| &suite.cases)
+        .any(|case| case.has_reply());
+    if !has_replies || cases.any(|case| case.is_known_bad()) {
+        return None;
+    }
+    let message = "no case is known to be bad: if everything were accepted, nobody would notice";
+    let help = "add a reply that must earn nothing, with `score: {at_most: 0}`";
+    Some(Diagnostic::warning(suites.first()?.written_at, message).help(help))
+}
+
+/// Rules of a pack that no suite uses.
+pub fn unused_rules(pack: &RulePack, suites: &[SuitePlan]) -> Diagnostics {
+    let is_used = |kind: &str, name: &str| {
+        let mut uses = suites.iter().flat_map(|suite| &suite.uses);
+        uses.any(|(used, what)| *used == kind && (what == name || what == "*"))
+    };
+    let names = |kind: &'static str, noun: &'static str, names: Vec<&Spanned<String>>| {
+        let names: Vec<_> = names.into_iter().cloned().collect();
+        names.into_iter().map(move |name| (kind, noun, name))
+    };
+    let all = names(
+        "language",
+        "language",
+        pack.languages.iter().map(|rule| &rule.name).collect(),
+    )
+    .chain(names(
+        "code",
+        "code extractor",
+        pack.code.iter().map(|rule| &rule.name).collect(),
+    ))
+    .chain(names(
+        "expected-output",
+        "expected-output extractor",
+        pack.expected_output.iter().map(|rule| &rule.name).collect(),
+    ))
+    .chain(names(
+        "compare",
+        "comparator",
+        pack.comparators.iter().map(|rule| &rule.name).collect(),
+    ))
+    .chain(names(
+        "preset",
+        "preset",
+        pack.presets.iter().map(|rule| &rule.name).collect(),
+    ))
+    .chain(names(
+        "model",
+        "model",
+        pack.models.iter().map(|rule| &rule.name).collect(),
+    ));
+    let mut diagnostics = Diagnostics::default();
+    for (kind, noun, name) in all {
+        if !is_used(kind, &name.value) {
+            let message = format!("no suite uses the {noun} `{}`", name.value);
+            diagnostics.push(Diagnostic::warning(name.span, message));
+        }
+    }
+    diagnostics
+}
+
+/// Patterns of a pack that match the empty text, and so anything.
+pub fn pack(pack: &RulePack) -> Diagnostics {
+    let mut patterns: Vec<&Node> = Vec::new();
+    for language in &pack.languages {
+        patterns.extend(language.node.get("exception"));
+        if let Some(Node {
+            kind: Kind::List(items),
+            ..
+        }) = language.node.get("looks_like")
+        {
+            patterns.extend(items);
+        }
+    }
+    for extractor in &pack.code {
+        patterns.extend(
+            extractor
+                .node
+                .get("ignore")
+                .and_then(|ignore| ignore.get("when")),
+        );
+    }
+    for extractor in &pack.expected_output {
+        let Kind::List(rules) = &extractor.node.kind else {
+            continue;
+        };
+        for rule in rules {
+            patterns.extend(
+                ["pattern", "unless"]
+                    .into_iter()
+                    .filter_map(|key| rule.get(key)),
+            );
+        }
+    }
+    let mut diagnostics = Diagnostics::default();
+    for pattern in patterns {
+        if let Kind::Scalar { text, .. } = &pattern.kind
+            && Regex::new(text).is_ok_and(|regex| regex.is_match(""))
+        {
+            let message = "the pattern matches the empty text, and so anything";
+            diagnostics.push(Diagnostic::warning(pattern.span, message));
+        }
+    }
+    diagnostics
+}
