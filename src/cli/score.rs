@@ -377,10 +377,12 @@ fn replies(columns: &mut Map<String, Value>) -> Result<(Vec<Reply>, bool), Fault
 }
 
 fn fault(diagnostics: &Diagnostics, project: &Project) -> Fault {
-    match diagnostics.list.first() {
-        Some(first) => fault_of(first, project),
-        None => Fault::configuration("the row could not be compiled"),
-    }
+    let told: Vec<String> = diagnostics
+        .list
+        .iter()
+        .map(|diagnostic| fault_of(diagnostic, project).message)
+        .collect();
+    Fault::configuration(told.join("\n"))
 }
 
 fn fault_of(diagnostic: &Diagnostic, project: &Project) -> Fault {

@@ -535,8 +535,12 @@ impl Compiler<'_> {
         self.check_backend(&keys, span, language.as_ref(), &expect.list);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let later = later.first().map(|used| {
-            let at = self.sources.place(used.span);
-            format!("{at}: {}", later::message(&used.value))
+            let message = later::message(&used.value);
+            // What a row to score says has no place.
+            if self.is_literal {
+                return message;
+            }
+            format!("{}: {message}", self.sources.place(used.span))
         });
         let vars = keys
             .vars

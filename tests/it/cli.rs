@@ -25,6 +25,25 @@ fn project() -> TempProject {
 }
 
 #[test]
+fn every_mistake_of_a_row_is_told() {
+    let project = TempProject::new(&[]);
+    let rows = "{\"id\": 1, \"expect\": {\"outpt\": 1}, \"code\": \"x\", \"limits\": {\"memory\": 5, \"x\": 1}}\n{\"id\": 2, \"expect\": \"1\", \"code\": \"x\", \"samples\": 3}\n";
+    let ran = project.run_with(&["score"], rows).expect_status(0);
+    let messages: Vec<_> = ran
+        .json_lines()
+        .iter()
+        .map(|row| row["error"]["message"].clone())
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            "unknown key `outpt`; did you mean `output`?\nexpected a size with a unit such as `256MiB` or `1GB`, found `5`\nunknown key `x`; known here: `memory`, `cpu`, `output`, `processes`, `disk`, `inodes`, `open_files`, `build`, `total`",
+            "`samples` is not in this version",
+        ]
+    );
+}
+
+#[test]
 fn a_project_is_where_the_command_is_called() {
     let project = TempProject::bare(&[
         (

@@ -157,11 +157,11 @@ fn a_suite_chooses_template_and_mode() {
             ran.stdout
         );
         let later = "e2b: {reuse: shared}\ncases: [{name: a, reply: print(1), expect: 1}]\n";
-        let ran = run(emulator, KEY, later, &["check"]).expect_status(2);
+        let ran = run(emulator, KEY, later, &["run"]).expect_status(2);
         assert!(
-            ran.stderr.contains("`shared` is not in this version"),
+            ran.stdout.contains("`reuse: shared` is not in this version"),
             "{}",
-            ran.stderr
+            ran.stdout
         );
     });
 }
