@@ -1,176 +1,31 @@
-//! Suites to plans: layers merged, names looked up, templates compiled, then rendered for each
-//! row into evaluators.
+//! Suites to plans: layers merged, names looked up, templates compiled.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use minijinja::value::Value;
 
+use super::plan::{
+    CasePlan, CaseTemplate, DatasetPlan, FileText, ReplyText, Settings, SuitePlan, Uses, bad_name,
+};
 use super::prompt::{Chat, chat};
+use super::render::{Pick, Text};
 use super::rules::{RuleSet, file_bytes};
 use super::{
     Files, expectations, later, merge, place, resolve_path, score, validate, values, warn,
 };
-use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace, did_you_mean};
-use crate::escape::visible_line;
+use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
-use crate::evaluator::{
-    BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
-};
+use crate::evaluator::{CaseId, Evaluator, Language};
 use crate::execution::Isolation;
-use crate::program::{Cloud, CloudMode, Interpreter, SourceFile};
+use crate::program::{CloudMode, Interpreter};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::matcher::CompareSpec;
-use crate::syntax::suite::{
-    BackendName, Choice, CodeSpec, Condition, Keys, LanguageChoice, ReplySpec, Tags,
-    TimeOrExpression,
-};
+use crate::syntax::suite::{Choice, CodeSpec, Condition, Keys, LanguageChoice, ReplySpec, Tags};
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node, SuiteFile, decode};
-use crate::template::{TemplateError, TemplateId, TemplateSet, Templates, text_of, value_of};
-
-/// A compiled suite.
-#[derive(Debug, Clone)]
-pub struct SuitePlan {
-    /// The file's stem.
-    pub name: String,
-    /// Its cases, in the order written.
-    pub cases: Vec<CasePlan>,
-    /// The rules that it names, by kind and name; `*` where each row may name another.
-    pub uses: Uses,
-    /// What is probably not meant.
-    pub warnings: Diagnostics,
-    /// Where it begins.
-    pub written_at: Span,
-}
-
-/// Rules by kind and name, as [`RuleSet::list`] has them.
-pub type Uses = BTreeSet<(&'static str, String)>;
-
-/// A compiled case, or the cases that a dataset's rows make of it.
-#[derive(Debug, Clone)]
-pub struct CasePlan {
-    /// Its id; with a dataset, the rows' names follow.
-    pub id: CaseId,
-    /// Words to select by.
-    pub tags: Vec<String>,
-    /// Why it is not run.
-    pub skip: Option<String>,
-    /// The rows it is made for.
-    pub dataset: Option<DatasetPlan>,
-    /// Where it is written.
-    pub written_at: Span,
-    /// What it uses that this version does not have, and so is not run.
-    pub later: Vec<Spanned<String>>,
-    /// Whether the suite lists cases beside its dataset, so that both names are in the id.
-    named: bool,
-    template: Arc<CaseTemplate>,
-    templates: Templates,
-}
-
-/// A dataset, its file resolved.
-#[derive(Debug, Clone)]
-pub struct DatasetPlan {
-    /// The file.
-    pub path: PathBuf,
-    /// The file as written, with its place.
-    pub written: Spanned<String>,
-    name: Option<Text>,
-    /// Whether this version cannot read it as it is asked to.
-    pub is_later: bool,
-}
-
-/// A row of a dataset.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The file, as it is shown to people.
-    pub file: String,
-    /// 1-based.
-    pub line: usize,
-    /// The columns.
-    pub columns: serde_json::Map<String, serde_json::Value>,
-}
-
-impl Row {
-    /// The place of the row's beginning.
-    pub fn place(&self) -> RowPlace {
-        let text = serde_json::to_string(&self.columns).unwrap_or_default();
-        RowPlace {
-            file: self.file.clone(),
-            line: self.line,
-            column: 1,
-            text: text.chars().take(100).collect(),
-            skipped: 0,
-        }
-    }
-}
-
-/// Text that is known, or is rendered for each row.
-#[derive(Debug, Clone)]
-pub(super) enum Text {
-    Fixed(Spanned<String>),
-    Template {
-        id: TemplateId,
-        text: Spanned<String>,
-    },
-    Expression {
-        id: TemplateId,
-        text: Spanned<String>,
-    },
-}
-
-impl Text {
-    pub(super) fn span(&self) -> Span {
-        match self {
-            Text::Fixed(text) | Text::Template { text, .. } | Text::Expression { text, .. } => {
-                text.span
-            }
-        }
-    }
-}
-
-/// Something by name, or by a name that each row has.
-#[derive(Debug, Clone)]
-pub(super) enum Pick<T> {
-    Fixed(T),
-    PerRow(Text),
-}
-
-/// A case with everything looked up that can be before there is a row.
-#[derive(Debug)]
-pub(super) struct CaseTemplate {
-    rules: Arc<RuleSet>,
-    vars: Vec<(String, Value)>,
-    language: Pick<Arc<Language>>,
-    pub(super) compare: Pick<Arc<Comparator>>,
-    chat: Chat,
-    /// The variables of the first cell of its matrix.
-    cell: Vec<(String, Value)>,
-    reply: Option<ReplyText>,
-    extractor: Arc<CodeExtractor>,
-    program: Option<Text>,
-    stdin: Option<Text>,
-    args: Vec<Text>,
-    files: Vec<(String, FileText)>,
-    expect: Vec<expectations::Expected>,
-    score: ScoreRule,
-    later: Option<String>,
-    keys: Keys,
-}
-
-#[derive(Debug)]
-enum ReplyText {
-    Fixed(String),
-    Expression(Text),
-}
-
-#[derive(Debug)]
-enum FileText {
-    Bytes(Vec<u8>),
-    Text(Text),
-}
+use crate::template::{TemplateError, TemplateId, TemplateSet, Templates, value_of};
 
 /// Compiles a suite. `name` is the file's stem.
 pub fn compile_suite(
@@ -300,20 +155,16 @@ fn node_of(json: &serde_json::Value) -> Node {
     }
 }
 
-fn bad_name(name: &str) -> Option<String> {
-    if name.trim().is_empty() {
-        return Some("a case's name is empty".to_owned());
-    }
-    let shown = visible_line(name);
-    (shown != name).then(|| format!("the name `{shown}` holds control characters"))
-}
-
 /// What a case is compiled with.
 pub(super) struct Compiler<'a> {
     pub(super) rules: &'a Arc<RuleSet>,
     files: &'a Files,
     pub(super) sources: &'a Sources,
     templates: TemplateSet,
+    /// What a draft has until all templates are known: making an environment is slow.
+    none: Templates,
+    /// The layers below a case that names no presets of its own.
+    shared: Option<Node>,
     /// Templates by text, so that what is inherited is compiled once; the flag tells expressions.
     cache: HashMap<(String, bool), TemplateId>,
     pub(super) diagnostics: Diagnostics,
@@ -339,6 +190,8 @@ impl<'a> Compiler<'a> {
             files,
             sources,
             templates: TemplateSet::default(),
+            none: TemplateSet::default().finish(),
+            shared: None,
             cache: HashMap::new(),
             diagnostics: Diagnostics::default(),
             names: BTreeSet::new(),
@@ -403,13 +256,13 @@ impl Compiler<'_> {
             self.require
                 .map(|span| Spanned::new("require".to_owned(), span)),
         );
-        let template = self.template(keys, cell, &later, &merged, span)?;
-        self.note_axes(&template.keys);
-        let tags = match &template.keys.tags {
+        let template = self.template(&keys, cell, &later, &merged, span)?;
+        self.note_axes(&keys);
+        let tags = match &keys.tags {
             Some(Tags::Words(words)) => words.iter().map(|tag| tag.value.clone()).collect(),
             Some(Tags::Expression(_)) | None => Vec::new(),
         };
-        let skip = match template.keys.skip.as_ref().map(|skip| &skip.value) {
+        let skip = match keys.skip.as_ref().map(|skip| &skip.value) {
             Some(Condition::Reason(reason)) => Some(reason.clone()),
             Some(Condition::Expression(_)) | None => None,
         };
@@ -425,7 +278,7 @@ impl Compiler<'_> {
             later,
             named: false,
             template: Arc::new(template),
-            templates: TemplateSet::default().finish(),
+            templates: self.none.clone(),
         })
     }
 
@@ -458,8 +311,24 @@ impl Compiler<'_> {
             span: shared.span,
         };
         let own = own.unwrap_or(&empty);
-        let mut merged = empty.clone();
-        if let Some(presets) = own.get("use").or_else(|| shared.get("use")) {
+        if own.get("use").is_some() {
+            let base = self.base(shared, own.get("use"))?;
+            return Some(merge::merge(&base, own));
+        }
+        // Nearly all cases have the suite's presets, so these are laid on each other once.
+        if self.shared.is_none() {
+            self.shared = Some(self.base(shared, shared.get("use"))?);
+        }
+        self.shared.as_ref().map(|base| merge::merge(base, own))
+    }
+
+    /// Presets, left to right, then the suite's keys.
+    fn base(&mut self, shared: &Node, presets: Option<&Node>) -> Option<Node> {
+        let mut merged = Node {
+            kind: Kind::Map(Vec::new()),
+            span: shared.span,
+        };
+        if let Some(presets) = presets {
             let only = Node {
                 kind: Kind::Map(vec![(key_named("use", presets.span), presets.clone())]),
                 span: presets.span,
@@ -473,19 +342,19 @@ impl Compiler<'_> {
                 }
             }
         }
-        Some(merge::merge(&merge::merge(&merged, shared), own))
+        Some(merge::merge(&merged, shared))
     }
 
     fn template(
         &mut self,
-        keys: Keys,
+        keys: &Keys,
         cell: Vec<(String, Value)>,
         later: &[Spanned<String>],
         merged: &Node,
         span: Span,
     ) -> Option<CaseTemplate> {
         let before = self.diagnostics.list.len();
-        validate::keys(&keys, self);
+        validate::keys(keys, self);
         if let Some(isolation) = &keys.isolation
             && self.is_literal
             && isolation.value == Isolation::None
@@ -495,11 +364,11 @@ impl Compiler<'_> {
                     .help("`--isolation none` accepts it for all rows"),
             );
         }
-        let language = self.language(&keys);
-        let compare = self.compare(&keys);
-        let chat = chat(&keys, self);
-        let reply = self.reply(&keys, &chat);
-        let extractor = self.extractor(&keys, merged, span);
+        let language = self.language(keys);
+        let compare = self.compare(keys);
+        let chat = chat(keys, self);
+        let reply = self.reply(keys, &chat);
+        let extractor = self.extractor(keys, merged, span);
         let is_literal = std::mem::take(&mut self.is_literal);
         let program = keys
             .program
@@ -531,8 +400,8 @@ impl Compiler<'_> {
         for diagnostic in keys.limits.iter().flat_map(values::too_low) {
             self.report(diagnostic);
         }
-        let expect = expectations::compile(&keys, span, self);
-        self.check_backend(&keys, span, language.as_ref(), &expect.list);
+        let expect = expectations::compile(keys, span, self);
+        self.check_backend(keys, span, language.as_ref(), &expect.list);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let later = later.first().map(|used| {
             let message = later::message(&used.value);
@@ -567,7 +436,7 @@ impl Compiler<'_> {
             expect: expect.list,
             score,
             later,
-            keys,
+            settings: Settings::of(keys),
         })
     }
 
@@ -1015,396 +884,4 @@ fn word_at(text: &str, word: &str) -> Option<std::ops::Range<usize>> {
                     .next()
                     .is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
         })
-}
-
-/// What a row's rendering needs.
-pub(super) struct Rendering<'a> {
-    pub(super) rules: &'a RuleSet,
-    templates: &'a Templates,
-    pub(super) scope: Value,
-    row: Option<&'a Row>,
-    sources: &'a Sources,
-}
-
-impl Rendering<'_> {
-    /// The same with more in scope.
-    pub(super) fn with(&self, name: &str, value: Value) -> Rendering<'_> {
-        let scope =
-            minijinja::context! { ..Value::from_pairs([(name, value)]), ..self.scope.clone() };
-        Rendering {
-            rules: self.rules,
-            templates: self.templates,
-            scope,
-            row: self.row,
-            sources: self.sources,
-        }
-    }
-
-    /// Renders text.
-    pub(super) fn text(&self, text: &Text) -> Result<String, Diagnostic> {
-        match text {
-            Text::Fixed(text) => Ok(text.value.clone()),
-            Text::Template { id, text } => self
-                .templates
-                .text(id, &self.scope)
-                .map_err(|error| self.failed(id, text, &error)),
-            Text::Expression { id, text } => {
-                let value = self
-                    .templates
-                    .value(id, &self.scope)
-                    .map_err(|error| self.failed(id, text, &error))?;
-                text_of(&value).map_err(|noun| {
-                    self.problem(
-                        text.span,
-                        format!("`{}` is {noun} where text is meant", text.value),
-                    )
-                })
-            }
-        }
-    }
-
-    /// Evaluates to a typed value; text that is no expression is itself.
-    pub(super) fn value(&self, text: &Text) -> Result<Value, Diagnostic> {
-        match text {
-            Text::Expression { id, text } => self
-                .templates
-                .value(id, &self.scope)
-                .map_err(|error| self.failed(id, text, &error)),
-            Text::Fixed(_) | Text::Template { .. } => self.text(text).map(Value::from),
-        }
-    }
-
-    /// A problem of the row, if there is one, else of the suite.
-    pub(super) fn problem(&self, span: Span, message: impl Into<String>) -> Diagnostic {
-        match self.row {
-            None => Diagnostic::at(span, message),
-            Some(row) => {
-                let diagnostic = Diagnostic::in_row(row.place(), message);
-                if span == Span::default() {
-                    diagnostic
-                } else {
-                    diagnostic.help(format!("it is asked for at {}", self.sources.place(span)))
-                }
-            }
-        }
-    }
-
-    /// The place of a part of a text that was written at `span`.
-    pub(super) fn place(&self, span: Span, text: &str, at: std::ops::Range<usize>) -> Span {
-        place::within(self.sources, span, text, at)
-    }
-
-    fn failed(&self, id: &TemplateId, text: &Spanned<String>, error: &TemplateError) -> Diagnostic {
-        let span = error.at.clone().map_or(text.span, |at| {
-            place::within(self.sources, text.span, &text.value, at)
-        });
-        if error.undefined
-            && let Some(row) = self.row
-        {
-            let missing = self.templates.names(id).into_iter().find_map(|name| {
-                let column = name.strip_prefix("row.")?.split('.').next()?.to_owned();
-                (!row.columns.contains_key(&column)).then_some(column)
-            });
-            if let Some(column) = missing {
-                let nearest = did_you_mean(&column, row.columns.keys().map(String::as_str));
-                let place = self.sources.place(span);
-                let help = nearest.map_or_else(
-                    || format!("it is asked for at {place}"),
-                    |nearest| format!("{nearest} (it is asked for at {place})"),
-                );
-                return Diagnostic::in_row(
-                    row.place(),
-                    format!("the row has no column `{column}`"),
-                )
-                .help(help);
-            }
-        }
-        self.problem(span, error.message.clone())
-    }
-}
-
-impl CasePlan {
-    /// The evaluator of the case, or of the case that a row makes.
-    ///
-    /// # Errors
-    /// What is wrong with the case or the row.
-    pub fn evaluator(&self, row: Option<&Row>, sources: &Sources) -> Result<Evaluator, Diagnostic> {
-        let template = &*self.template;
-        let vars = template
-            .vars
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()));
-        let mut scope: Vec<(&str, Value)> = vars.collect();
-        let cell = template.cell.iter();
-        scope.extend(cell.map(|(name, value)| (name.as_str(), value.clone())));
-        if let Some(row) = row {
-            scope.push(("row", columns_of(row)));
-        }
-        let rendering = |scope: &[(&str, Value)]| Rendering {
-            rules: &template.rules,
-            templates: &self.templates,
-            scope: Value::from_pairs(scope.iter().cloned()),
-            row,
-            sources,
-        };
-        let language = self.language(&rendering(&scope))?;
-        scope.push((
-            "language",
-            Value::from_pairs([("name", Value::from(language.name.as_str()))]),
-        ));
-        let id = self.row_id(row, &rendering(&scope))?;
-        scope.push((
-            "case",
-            Value::from_pairs([
-                ("name", Value::from(id.case.as_str())),
-                ("suite", Value::from(id.suite.as_str())),
-            ]),
-        ));
-        let rendering = rendering(&scope);
-        let text = |text: &Option<Text>| {
-            text.as_ref()
-                .map_or(Ok(String::new()), |text| rendering.text(text))
-        };
-
-        let messages = template
-            .chat
-            .messages
-            .iter()
-            .map(|(role, content)| {
-                Ok(Message {
-                    role,
-                    content: rendering.text(content)?,
-                })
-            })
-            .collect::<Result<Vec<_>, Diagnostic>>()?;
-        let reply = match &template.reply {
-            None => None,
-            Some(ReplyText::Fixed(text)) => Some(Reply::Text(text.clone())),
-            Some(ReplyText::Expression(expression)) => {
-                Some(Reply::Text(rendering.text(expression)?))
-            }
-        };
-        let files = template
-            .files
-            .iter()
-            .map(|(path, file)| {
-                let bytes = match file {
-                    FileText::Bytes(bytes) => bytes.clone(),
-                    FileText::Text(text) => rendering.text(text)?.into_bytes(),
-                };
-                Ok(SourceFile {
-                    path: path.clone(),
-                    bytes,
-                })
-            })
-            .collect::<Result<Vec<_>, Diagnostic>>()?;
-        let expectations = expectations::render(
-            &template.expect,
-            &template.compare,
-            &messages,
-            self.written_at,
-            &rendering,
-        )?;
-        let mut limits = values::limits(
-            language.limits,
-            &template.keys.limits.clone().unwrap_or_default(),
-        );
-        if let Some(TimeOrExpression::Time(timeout)) =
-            template.keys.timeout.as_ref().map(|timeout| &timeout.0)
-        {
-            limits.wall = timeout.value.0;
-        }
-        let program = match &template.program {
-            None => ProgramText::Code,
-            Some(Text::Template { id, .. } | Text::Expression { id, .. }) => {
-                ProgramText::Template {
-                    templates: self.templates.clone(),
-                    id: id.clone(),
-                    scope: rendering.scope.clone(),
-                }
-            }
-            Some(Text::Fixed(_)) => ProgramText::Code,
-        };
-        Ok(Evaluator {
-            id,
-            tags: self.tags.clone(),
-            messages,
-            reply,
-            extractor: Arc::clone(&template.extractor),
-            known: template.rules.tags(),
-            program,
-            stdin: text(&template.stdin)?,
-            args: template
-                .args
-                .iter()
-                .map(|arg| rendering.text(arg))
-                .collect::<Result<_, _>>()?,
-            files,
-            expectations,
-            score: template.score.clone(),
-            limits,
-            network: template.keys.network.unwrap_or(false),
-            cloud: cloud(&template.keys, &language),
-            isolation: self.isolation(),
-            backends: backends(&template.keys),
-            skip: self.skip.clone(),
-            later: template.later.clone(),
-            written_at: self.written_at,
-            row: row.map(|row| (row.file.clone(), row.line)),
-            language,
-        })
-    }
-
-    /// The id of a row's case.
-    ///
-    /// # Errors
-    /// When the dataset's `name` cannot be rendered.
-    pub fn id_of(&self, row: &Row, sources: &Sources) -> Result<CaseId, Diagnostic> {
-        let template = &*self.template;
-        let mut scope: Vec<(&str, Value)> = template
-            .vars
-            .iter()
-            .chain(&template.cell)
-            .map(|(name, value)| (name.as_str(), value.clone()))
-            .collect();
-        scope.push(("row", columns_of(row)));
-        let rendering = Rendering {
-            rules: &template.rules,
-            templates: &self.templates,
-            scope: Value::from_pairs(scope),
-            row: Some(row),
-            sources,
-        };
-        self.row_id(Some(row), &rendering)
-    }
-
-    /// Whether it is about a reply that is known to be bad.
-    pub fn is_known_bad(&self) -> bool {
-        let score = self.template.keys.score.as_ref();
-        score.is_some_and(|score| score.at_most.is_some())
-    }
-
-    /// Whether the reply is written, and not a model's to give.
-    pub fn has_reply(&self) -> bool {
-        self.template.reply.is_some()
-    }
-
-    /// Why its dataset cannot be read by this version as it is asked to.
-    pub fn unread(&self) -> Option<Diagnostic> {
-        let used = self.later.first()?;
-        let dataset = self.dataset.as_ref()?;
-        dataset
-            .is_later
-            .then(|| Diagnostic::at(used.span, later::message(&used.value)))
-    }
-
-    /// What was written of it, short forms expanded.
-    pub(super) fn keys(&self) -> &Keys {
-        &self.template.keys
-    }
-
-    /// The least isolation that it accepts, where it states one.
-    pub fn isolation(&self) -> Option<Isolation> {
-        let stated = self.template.keys.isolation.as_ref();
-        stated.map(|isolation| isolation.value)
-    }
-
-    /// Where it may run, in order of preference.
-    pub fn backends(&self) -> Vec<BackendChoice> {
-        backends(&self.template.keys)
-    }
-
-    /// The language, where every row has the same.
-    pub fn fixed_language(&self) -> Option<&Arc<Language>> {
-        match &self.template.language {
-            Pick::Fixed(language) => Some(language),
-            Pick::PerRow(_) => None,
-        }
-    }
-
-    fn language(&self, rendering: &Rendering<'_>) -> Result<Arc<Language>, Diagnostic> {
-        match &self.template.language {
-            Pick::Fixed(language) => Ok(Arc::clone(language)),
-            Pick::PerRow(text) => {
-                let name = rendering.text(text)?;
-                let found = rendering.rules.language(&name).cloned();
-                found.map_err(|unknown| {
-                    rendering
-                        .problem(text.span(), unknown.message)
-                        .maybe_help(unknown.help)
-                })
-            }
-        }
-    }
-
-    fn row_id(&self, row: Option<&Row>, rendering: &Rendering<'_>) -> Result<CaseId, Diagnostic> {
-        let (Some(row), Some(dataset)) = (row, &self.dataset) else {
-            return Ok(self.id.clone());
-        };
-        let name = match &dataset.name {
-            None => row.line.to_string(),
-            Some(name) => {
-                let text = rendering.text(name)?;
-                match bad_name(&text) {
-                    None => text,
-                    Some(problem) => return Err(rendering.problem(name.span(), problem)),
-                }
-            }
-        };
-        let case = if self.named {
-            format!("{}/{name}", self.id.case)
-        } else {
-            name
-        };
-        Ok(CaseId {
-            suite: self.id.suite.clone(),
-            case,
-        })
-    }
-}
-
-fn columns_of(row: &Row) -> Value {
-    Value::from_pairs(
-        row.columns
-            .iter()
-            .map(|(key, value)| (key.as_str(), value_of(value))),
-    )
-}
-
-/// What a suite says of the cloud, before what the language's rule says.
-fn cloud(keys: &Keys, language: &Language) -> Cloud {
-    let usual = &language.cloud;
-    let Some(written) = &keys.e2b else {
-        return usual.clone();
-    };
-    let mode = written.mode.as_ref();
-    Cloud {
-        template: written
-            .template
-            .as_ref()
-            .map(|template| template.value.clone())
-            .or_else(|| usual.template.clone()),
-        mode: mode.map_or(usual.mode, |mode| values::cloud_mode(mode.value)),
-        kernel: usual.kernel.clone(),
-    }
-}
-
-fn backends(keys: &Keys) -> Vec<BackendChoice> {
-    let Some(names) = &keys.backend else {
-        return vec![BackendChoice::E2b, BackendChoice::Local];
-    };
-    let mut choices = Vec::new();
-    for name in &names.0 {
-        let these: &[BackendChoice] = match name.value {
-            BackendName::Auto => &[BackendChoice::E2b, BackendChoice::Local],
-            BackendName::Local => &[BackendChoice::Local],
-            BackendName::E2b => &[BackendChoice::E2b],
-        };
-        for choice in these {
-            if !choices.contains(choice) {
-                choices.push(*choice);
-            }
-        }
-    }
-    choices
 }

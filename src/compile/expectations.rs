@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 
-use super::cases::{Compiler, Pick, Rendering, Text};
+use super::cases::Compiler;
+use super::render::{Pick, Rendering, Text};
 use super::{validate, warn};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};

@@ -9,15 +9,18 @@ mod expectations;
 mod later;
 mod merge;
 mod place;
+mod plan;
 mod prompt;
+mod render;
 mod rules;
 mod score;
 mod validate;
 mod values;
 mod warn;
 
-pub use cases::{CasePlan, DatasetPlan, Row, SuitePlan, Uses, compile_inline, compile_suite};
+pub use cases::{compile_inline, compile_suite};
 pub use examples::{ExampleCheck, RuleExample, rule_examples};
+pub use plan::{CasePlan, DatasetPlan, Row, SuitePlan, Uses};
 pub use rules::{RuleSet, UnknownName, compile_rules};
 pub use warn::{nothing_bad, pack as pack_warnings, unused_rules};
 

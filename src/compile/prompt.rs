@@ -1,6 +1,7 @@
 //! The chat of a case: `prompt` or `messages`, and the reply that a chat may end with.
 
-use super::cases::{Compiler, Text};
+use super::cases::Compiler;
+use super::render::Text;
 use crate::diagnostic::Diagnostic;
 use crate::source::Spanned;
 use crate::syntax::suite::{Keys, MessageSpec, Role};

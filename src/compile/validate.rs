@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use minijinja::value::Value;
 
-use super::cases::{CasePlan, Compiler};
+use super::cases::Compiler;
 use super::expectations;
+use super::plan::CasePlan;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::code::CodeRule;
 use crate::source::Spanned;
@@ -442,16 +443,8 @@ pub(super) fn require(
             continue;
         };
         let short = cases.iter().find_map(|case| {
-            let keys = case.keys();
-            let has_saved = matches!(
-                keys.reply.as_ref().map(|reply| &reply.value),
-                Some(ReplySpec::Samples(_) | ReplySpec::List(_))
-            );
-            let samples = keys
-                .samples
-                .as_ref()
-                .map_or(1, |samples| samples.value.n.value);
-            (!has_saved && samples < count).then_some((case, samples))
+            let samples = case.samples()?;
+            (samples < count).then_some((case, samples))
         });
         if let Some((case, samples)) = short {
             let message = format!(

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::cases::{Compiler, SuitePlan};
+use super::cases::Compiler;
+use super::plan::SuitePlan;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::compare::{Comparator, Expected};
 use crate::source::Spanned;

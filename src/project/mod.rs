@@ -607,16 +607,22 @@ fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     if data.is_dir() {
         return Err("it is a directory".to_owned());
     }
+    let too_large = |length: u64| {
+        format!(
+            "it has {} MiB, more than the {} MiB that are read",
+            length >> 20,
+            bytes_max >> 20
+        )
+    };
+    if data.len() > bytes_max {
+        return Err(too_large(data.len()));
+    }
     let mut bytes = Vec::new();
     file.take(bytes_max + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| why(&error))?;
     if bytes.len() as u64 > bytes_max {
-        return Err(format!(
-            "it has {} MiB, more than the {} MiB that are read",
-            data.len() >> 20,
-            bytes_max >> 20
-        ));
+        return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
 }

@@ -22,6 +22,8 @@ pub mod value;
 pub use decode::decode;
 pub use node::{Key, Kind, Node};
 
+use std::borrow::Cow;
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::source::{SourceId, Span, Spanned};
 use structure::{LAYER, Mistake, SUITE, Structure};
@@ -82,17 +84,22 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnosti
         cases: Vec::new(),
         span,
     };
-    let Kind::Map(entries) = &root.kind else {
-        return Err(told(&root, Vec::new(), true, &SUITE));
+    // The tree of a large suite is taken apart, not copied; what is wrong is looked for in a second
+    // reading.
+    let told = |wrong, of_root| -> Result<Diagnostics, Diagnostics> {
+        Ok(told(&node::parse(source, text)?, wrong, of_root, &SUITE))
+    };
+    let Kind::Map(entries) = root.kind else {
+        return Err(told(Vec::new(), true)?);
     };
     for (key, value) in entries {
         let path = || vec![key.text.clone()];
         match key.text.as_str() {
-            "name" => suite.title = collect(decode(value), path, &mut wrong),
-            "rules" => suite.rules = collect(decode(value), path, &mut wrong),
-            "require" => suite.require = collect(decode(value), path, &mut wrong),
+            "name" => suite.title = collect(decode(&value), path, &mut wrong),
+            "rules" => suite.rules = collect(decode(&value), path, &mut wrong),
+            "require" => suite.require = collect(decode(&value), path, &mut wrong),
             "cases" => suite.cases = parse_cases(value, &mut wrong, &mut of_cases),
-            _ => shared.push((key.clone(), value.clone())),
+            _ => shared.push((key, value)),
         }
     }
     suite.shared.kind = Kind::Map(shared);
@@ -103,20 +110,23 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnosti
             .help("write them under `cases`, or name a file of rows under `dataset`");
         return Err(diagnostic.into());
     }
-    if wrong.is_empty() {
-        return Ok((suite, told(&root, of_cases, false, &SUITE)));
+    if !wrong.is_empty() {
+        wrong.extend(of_cases);
+        return Err(told(wrong, false)?);
     }
-    wrong.extend(of_cases);
-    Err(told(&root, wrong, false, &SUITE))
+    if of_cases.is_empty() {
+        return Ok((suite, Diagnostics::default()));
+    }
+    Ok((suite, told(of_cases, false)?))
 }
 
 /// The cases that are well-formed; what is wrong with the others goes to `of_cases`.
 fn parse_cases(
-    value: &Node,
+    value: Node,
     wrong: &mut Vec<Mistake>,
     of_cases: &mut Vec<Mistake>,
 ) -> Vec<CaseEntry> {
-    let items = match &value.kind {
+    let items = match value.kind {
         Kind::List(items) if !items.is_empty() => items,
         _ => {
             wrong.push(wrong_alone(&["cases"], value.span));
@@ -124,26 +134,21 @@ fn parse_cases(
         }
     };
     let mut cases = Vec::new();
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in items.into_iter().enumerate() {
         let path = ["cases".to_owned(), index.to_string()];
-        let Kind::Map(entries) = &item.kind else {
+        let Kind::Map(mut entries) = item.kind else {
             of_cases.push(wrong_alone(&path, item.span));
             continue;
         };
         let mut of_case = Vec::new();
-        let mut name = None;
-        let mut keys = Vec::new();
-        for (key, value) in entries {
-            match key.text.as_str() {
-                "name" => {
-                    let path = || [&path[..], std::slice::from_ref(&key.text)].concat();
-                    name = collect(decode(value), path, &mut of_case);
-                }
-                _ => keys.push((key.clone(), value.clone())),
-            }
-        }
+        let at = entries.iter().position(|(key, _)| key.text == "name");
+        let name = at.and_then(|at| {
+            let (key, value) = entries.remove(at);
+            let path = || [&path[..], &[key.text]].concat();
+            collect(decode(&value), path, &mut of_case)
+        });
         let keys = Node {
-            kind: Kind::Map(keys),
+            kind: Kind::Map(entries),
             span: item.span,
         };
         of_case.extend(wrong_keys(&keys, &path));
@@ -171,6 +176,10 @@ fn wrong_keys(layer: &Node, path: &[String]) -> Vec<Mistake> {
     let Kind::Map(entries) = &layer.kind else {
         return vec![wrong_alone(path, layer.span)];
     };
+    // Nearly always nothing is wrong, and then one decoding tells it.
+    if decode::<Keys>(&without_nested_removals(layer)).is_ok() {
+        return Vec::new();
+    }
     let mut wrong = Vec::new();
     for (key, value) in entries {
         let path = || [path, std::slice::from_ref(&key.text)].concat();
@@ -220,6 +229,28 @@ fn told(root: &Node, wrong: Vec<Mistake>, of_root: bool, structure: &Structure) 
     }
     diagnostics.sort();
     diagnostics
+}
+
+/// A layer without what is `~` in it and in its values.
+fn without_nested_removals(layer: &Node) -> Cow<'_, Node> {
+    let holds_removals = |node: &Node| match &node.kind {
+        Kind::Map(entries) => entries.iter().any(|(_, value)| value.is_nothing()),
+        Kind::Scalar { .. } | Kind::List(_) => false,
+    };
+    let Kind::Map(entries) = &layer.kind else {
+        return Cow::Borrowed(layer);
+    };
+    if !holds_removals(layer) && !entries.iter().any(|(_, value)| holds_removals(value)) {
+        return Cow::Borrowed(layer);
+    }
+    let kept = entries.iter().filter(|(_, value)| !value.is_nothing());
+    Cow::Owned(Node {
+        kind: Kind::Map(
+            kept.map(|(key, value)| (key.clone(), without_removals(value)))
+                .collect(),
+        ),
+        span: layer.span,
+    })
 }
 
 /// A map without the entries that are `~`; in `vars` and its like they remove what is inherited.

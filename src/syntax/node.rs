@@ -3,6 +3,7 @@
 //! serde-saphyr reads the YAML; it retypes plain scalars (`1.10` becomes 1.1, `no` false), so
 //! the text is taken back from the source. Duplicate keys, alias bombs and tabs are its errors.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -10,8 +11,17 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceId, Span};
 
-/// Bytes of YAML accepted in one file. Data belongs in a dataset.
-pub const FILE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes of YAML accepted in one file: 100,000 cases and more. Data belongs in a dataset.
+pub const FILE_BYTES_MAX: usize = 128 * MIB;
+/// Bytes of one text in it.
+pub const SCALAR_BYTES_MAX: usize = 8 * MIB;
+/// Lists and maps inside each other.
+pub const DEPTH_MAX: usize = 64;
+/// Texts, lists and maps of a file.
+pub const NODES_MAX: usize = 4_000_000;
+/// What aliases may repeat.
+const REPEATED_MAX: usize = 1_000_000;
+const MIB: usize = 1024 * 1024;
 
 /// A value as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,11 +107,8 @@ pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
         )
         .help("put data into a JSONL file and name it under `dataset`"));
     }
-    let options = serde_yaml::options! {
-        duplicate_keys: serde_yaml::DuplicateKeyPolicy::Error,
-        non_finite_float_policy: serde_yaml::NonFiniteFloatPolicy::AsString,
-    };
-    let raw: RawNode = serde_yaml::from_str_with_options(text, options)
+    TEXT_BYTES.set(0);
+    let raw: RawNode = serde_yaml::from_str_with_options(text, options())
         .map_err(|error| yaml_error(source, text, &error))?;
     let node = raw.place(source, text);
     if node.is_nothing() {
@@ -109,6 +116,56 @@ pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
             .help("a suite needs at least `cases` or `dataset`"));
     }
     Ok(node)
+}
+
+fn options() -> serde_yaml::Options {
+    serde_yaml::options! {
+        duplicate_keys: serde_yaml::DuplicateKeyPolicy::Error,
+        non_finite_float_policy: serde_yaml::NonFiniteFloatPolicy::AsString,
+        alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: REPEATED_MAX },
+        budget: serde_yaml::budget! {
+            max_depth: DEPTH_MAX,
+            max_nodes: NODES_MAX,
+            // The nodes are counted, and these are at most a few for each of them.
+            max_events: usize::MAX,
+            // The file's own bytes are, and what aliases repeat is counted by `within_limits`.
+            max_total_scalar_bytes: usize::MAX,
+        },
+        // The place is shown by the diagnostic, and copies of a large file's lines are none.
+        with_snippet: false,
+    }
+}
+
+/// What is said when a limit is passed; nothing for other errors.
+fn passed_limit(error: &serde_yaml::Error, message: &str) -> Option<(String, &'static str)> {
+    use serde_yaml::Error;
+    use serde_yaml::budget::BudgetBreach;
+    let too_deep = format!("lists and maps stand in each other more than {DEPTH_MAX} levels deep");
+    let too_long = format!(
+        "the text has more than the {} MiB that one text may have",
+        SCALAR_BYTES_MAX / MIB
+    );
+    let too_many = format!("the file has more than the {NODES_MAX} values that are read");
+    let repeated = "aliases make this file too large when they are written out".to_owned();
+    let data = "put data into a JSONL file and name it under `dataset`";
+    match error {
+        Error::Budget { breach, .. } => match breach {
+            BudgetBreach::Depth { .. } => Some((too_deep, "write it flatter")),
+            BudgetBreach::Nodes { .. } => Some((too_many, data)),
+            _ => Some((repeated, "write the values, or put data into a dataset")),
+        },
+        Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
+            Some((repeated, "write the values, or put data into a dataset"))
+        }
+        _ if message.contains(TOO_MUCH_REPEATED) || message.contains("budget breached") => {
+            Some((repeated, "write the values, or put data into a dataset"))
+        }
+        _ if message.contains(TOO_LONG) => {
+            Some((too_long, "put it into a file and write `{file: path}`"))
+        }
+        _ if message.contains("recursion limit") => Some((too_deep, "write it flatter")),
+        _ => None,
+    }
 }
 
 fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagnostic {
@@ -148,12 +205,8 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
         return Diagnostic::at(span, "a second YAML document begins here")
             .help("one file is one document: remove the `---`, or split the file");
     }
-    if message.contains("budget breached") {
-        return Diagnostic::at(
-            span,
-            "aliases make this file too large when they are written out",
-        )
-        .help("write the values, or put data into a dataset");
+    if let Some((message, help)) = passed_limit(error.without_snippet(), message) {
+        return Diagnostic::at(span, message).help(help);
     }
     Diagnostic::at(span, format!("not YAML: {message}"))
 }
@@ -195,7 +248,14 @@ enum RawKind {
     /// A plain scalar that was taken for something else; its text is in the source.
     Retyped,
     List(Vec<RawNode>),
-    Map(Vec<(serde_yaml::Spanned<String>, RawNode)>),
+    Map(Vec<(RawKey, RawNode)>),
+}
+
+/// A key, without all else that serde-saphyr knows of its place.
+struct RawKey {
+    text: String,
+    start: u64,
+    length: u64,
 }
 
 impl RawNode {
@@ -226,11 +286,11 @@ impl RawNode {
                 entries
                     .into_iter()
                     .map(|(key, value)| {
-                        let (start, length) = bytes_of(&key.defined);
-                        let start = usize::try_from(start).unwrap_or(0).min(text.len());
-                        let end = (start + usize::try_from(length).unwrap_or(0)).min(text.len());
+                        let start = usize::try_from(key.start).unwrap_or(0).min(text.len());
+                        let length = usize::try_from(key.length).unwrap_or(0);
+                        let end = (start + length).min(text.len());
                         let key = Key {
-                            text: key.value,
+                            text: key.text,
                             span: Span {
                                 source,
                                 start: offset(start),
@@ -286,6 +346,18 @@ fn bytes_of(location: &serde_yaml::Location) -> (u64, u64) {
     )
 }
 
+impl<'de> Deserialize<'de> for RawKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned: serde_yaml::Spanned<String> = Deserialize::deserialize(deserializer)?;
+        let (start, length) = bytes_of(&spanned.defined);
+        Ok(RawKey {
+            text: spanned.value,
+            start,
+            length,
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for RawNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned: serde_yaml::Spanned<RawKind> = Deserialize::deserialize(deserializer)?;
@@ -296,6 +368,28 @@ impl<'de> Deserialize<'de> for RawNode {
             length,
         })
     }
+}
+
+thread_local! {
+    /// Bytes of the texts that were read so far. serde hands nothing down to values, so a limit of
+    /// the whole has to be counted beside them.
+    static TEXT_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Errors that pass through serde as text.
+const TOO_LONG: &str = "one text is too long";
+const TOO_MUCH_REPEATED: &str = "too much text is repeated";
+
+/// Whether a text may be kept: an alias repeats a large one many times.
+fn within_limits<E: serde::de::Error>(text: &str) -> Result<(), E> {
+    if text.len() > SCALAR_BYTES_MAX {
+        return Err(E::custom(TOO_LONG));
+    }
+    TEXT_BYTES.set(TEXT_BYTES.get() + text.len());
+    if TEXT_BYTES.get() > FILE_BYTES_MAX {
+        return Err(E::custom(TOO_MUCH_REPEATED));
+    }
+    Ok(())
 }
 
 impl<'de> Deserialize<'de> for RawKind {
@@ -313,11 +407,13 @@ impl<'de> Visitor<'de> for RawVisitor {
         formatter.write_str("a YAML value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<RawKind, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawKind, E> {
+        within_limits(text)?;
         Ok(RawKind::Text(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<RawKind, E> {
+    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<RawKind, E> {
+        within_limits(&text)?;
         Ok(RawKind::Text(text))
     }
 

@@ -29,14 +29,49 @@ fn a_file_that_is_not_utf_8() {
 }
 
 #[test]
-fn fifty_mebibytes_of_yaml() {
+fn a_file_beyond_what_is_read() {
+    let project = TempProject::new(&[("suites/large.yaml", "")]);
+    let file = std::fs::File::create(project.path().join("suites/large.yaml")).unwrap();
+    file.set_len(129 << 20).unwrap();
+    refuses(
+        &project,
+        "suites/large.yaml:1:1",
+        "129 MiB, more than the 128 MiB",
+    );
+}
+
+#[test]
+fn one_text_of_fifty_megabytes() {
     let project = TempProject::new(&[]);
-    let mut text = String::from("cases:\n");
-    while text.len() < 50 << 20 {
-        text.push_str("  - {reply: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\", expect: 1}\n");
-    }
+    let text = format!(
+        "cases:\n  - expect: 1\n    reply: {}\n",
+        "a".repeat(50_000_000)
+    );
     project.write("suites/large.yaml", text);
-    refuses(&project, "suites/large.yaml:1:1", "50 MiB");
+    let ran = project.run(&["check"]).expect_status(2);
+    assert!(
+        ran.stderr.contains("suites/large.yaml:3:12"),
+        "{}",
+        ran.stderr
+    );
+    let wanted = "the text has more than the 8 MiB that one text may have";
+    assert!(ran.stderr.contains(wanted), "{}", ran.stderr);
+    // The line is shown around the caret only.
+    assert!(ran.stderr.len() < 2000, "{}", ran.stderr.len());
+}
+
+#[test]
+fn lists_within_lists_without_end() {
+    let project = TempProject::new(&[(
+        "suites/deep.yaml",
+        &format!("vars: {{a: {}1{}}}\n", "[".repeat(100), "]".repeat(100)),
+    )]);
+    refuses(&project, "suites/deep.yaml:1:", "more than 64 levels deep");
+    let project = TempProject::new(&[(
+        "suites/deep.yaml",
+        &format!("vars: {{a: {}\n", "[".repeat(100_000)),
+    )]);
+    refuses(&project, "suites/deep.yaml:1:", "more than 64 levels deep");
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn a_suite_chooses_template_and_mode() {
         let later = "e2b: {reuse: shared}\ncases: [{name: a, reply: print(1), expect: 1}]\n";
         let ran = run(emulator, KEY, later, &["run"]).expect_status(2);
         assert!(
-            ran.stdout.contains("`reuse: shared` is not in this version"),
+            ran.stdout
+                .contains("`reuse: shared` is not in this version"),
             "{}",
             ran.stdout
         );

@@ -1,0 +1,468 @@
+//! A compiled suite: its cases, and the evaluator of each, or of each row that makes one.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use minijinja::value::Value;
+
+use super::prompt::Chat;
+use super::render::{Pick, Rendering, Text};
+use super::rules::RuleSet;
+use super::{expectations, later, values};
+use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace};
+use crate::escape::visible_line;
+use crate::evaluator::code::CodeExtractor;
+use crate::evaluator::compare::Comparator;
+use crate::evaluator::{
+    BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
+};
+use crate::execution::Isolation;
+use crate::program::{Cloud, SourceFile};
+use crate::source::{Sources, Span, Spanned};
+use crate::syntax::suite::{BackendName, CloudSpec, Keys, LimitsSpec, ReplySpec, TimeOrExpression};
+use crate::template::{Templates, value_of};
+
+/// A compiled suite.
+#[derive(Debug, Clone)]
+pub struct SuitePlan {
+    /// The file's stem.
+    pub name: String,
+    /// Its cases, in the order written.
+    pub cases: Vec<CasePlan>,
+    /// The rules that it names, by kind and name; `*` where each row may name another.
+    pub uses: Uses,
+    /// What is probably not meant.
+    pub warnings: Diagnostics,
+    /// Where it begins.
+    pub written_at: Span,
+}
+
+/// Rules by kind and name, as [`RuleSet::list`] has them.
+pub type Uses = BTreeSet<(&'static str, String)>;
+
+/// A compiled case, or the cases that a dataset's rows make of it.
+#[derive(Debug, Clone)]
+pub struct CasePlan {
+    /// Its id; with a dataset, the rows' names follow.
+    pub id: CaseId,
+    /// Words to select by.
+    pub tags: Vec<String>,
+    /// Why it is not run.
+    pub skip: Option<String>,
+    /// The rows it is made for.
+    pub dataset: Option<DatasetPlan>,
+    /// Where it is written.
+    pub written_at: Span,
+    /// What it uses that this version does not have, and so is not run.
+    pub later: Vec<Spanned<String>>,
+    /// Whether the suite lists cases beside its dataset, so that both names are in the id.
+    pub(super) named: bool,
+    pub(super) template: Arc<CaseTemplate>,
+    pub(super) templates: Templates,
+}
+
+/// A dataset, its file resolved.
+#[derive(Debug, Clone)]
+pub struct DatasetPlan {
+    /// The file.
+    pub path: PathBuf,
+    /// The file as written, with its place.
+    pub written: Spanned<String>,
+    pub(super) name: Option<Text>,
+    /// Whether this version cannot read it as it is asked to.
+    pub is_later: bool,
+}
+
+/// A row of a dataset.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The file, as it is shown to people.
+    pub file: String,
+    /// 1-based.
+    pub line: usize,
+    /// The columns.
+    pub columns: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Row {
+    /// The place of the row's beginning.
+    pub fn place(&self) -> RowPlace {
+        let text = serde_json::to_string(&self.columns).unwrap_or_default();
+        RowPlace {
+            file: self.file.clone(),
+            line: self.line,
+            column: 1,
+            text: text.chars().take(100).collect(),
+            skipped: 0,
+        }
+    }
+}
+
+/// A case with everything looked up that can be before there is a row.
+#[derive(Debug)]
+pub(super) struct CaseTemplate {
+    pub(super) rules: Arc<RuleSet>,
+    pub(super) vars: Vec<(String, Value)>,
+    pub(super) language: Pick<Arc<Language>>,
+    pub(super) compare: Pick<Arc<Comparator>>,
+    pub(super) chat: Chat,
+    /// The variables of the first cell of its matrix.
+    pub(super) cell: Vec<(String, Value)>,
+    pub(super) reply: Option<ReplyText>,
+    pub(super) extractor: Arc<CodeExtractor>,
+    pub(super) program: Option<Text>,
+    pub(super) stdin: Option<Text>,
+    pub(super) args: Vec<Text>,
+    pub(super) files: Vec<(String, FileText)>,
+    pub(super) expect: Vec<expectations::Expected>,
+    pub(super) score: ScoreRule,
+    pub(super) later: Option<String>,
+    pub(super) settings: Settings,
+}
+
+/// What of the keys is needed as it is written when a row is rendered. All keys are a lot to keep for
+/// each of very many cases.
+#[derive(Debug)]
+pub(super) struct Settings {
+    limits: LimitsSpec,
+    timeout: Option<Duration>,
+    network: bool,
+    cloud: Option<CloudSpec>,
+    isolation: Option<Isolation>,
+    backends: Vec<BackendChoice>,
+    is_known_bad: bool,
+    /// How many replies there are; none where a file says it.
+    pub(super) samples: Option<u32>,
+}
+
+impl Settings {
+    pub(super) fn of(keys: &Keys) -> Self {
+        let timeout = match keys.timeout.as_ref().map(|timeout| &timeout.0) {
+            Some(TimeOrExpression::Time(timeout)) => Some(timeout.value.0),
+            Some(TimeOrExpression::Expression(_)) | None => None,
+        };
+        let samples = match keys.reply.as_ref().map(|reply| &reply.value) {
+            Some(ReplySpec::Samples(_) | ReplySpec::List(_)) => None,
+            _ => Some(
+                keys.samples
+                    .as_ref()
+                    .map_or(1, |samples| samples.value.n.value),
+            ),
+        };
+        Settings {
+            limits: keys.limits.clone().unwrap_or_default(),
+            timeout,
+            network: keys.network.unwrap_or(false),
+            cloud: keys.e2b.clone(),
+            isolation: keys.isolation.as_ref().map(|isolation| isolation.value),
+            backends: backends(keys),
+            is_known_bad: keys
+                .score
+                .as_ref()
+                .is_some_and(|score| score.at_most.is_some()),
+            samples,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum ReplyText {
+    Fixed(String),
+    Expression(Text),
+}
+
+#[derive(Debug)]
+pub(super) enum FileText {
+    Bytes(Vec<u8>),
+    Text(Text),
+}
+
+impl CasePlan {
+    /// The evaluator of the case, or of the case that a row makes.
+    ///
+    /// # Errors
+    /// What is wrong with the case or the row.
+    pub fn evaluator(&self, row: Option<&Row>, sources: &Sources) -> Result<Evaluator, Diagnostic> {
+        let template = &*self.template;
+        let vars = template
+            .vars
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.clone()));
+        let mut scope: Vec<(&str, Value)> = vars.collect();
+        let cell = template.cell.iter();
+        scope.extend(cell.map(|(name, value)| (name.as_str(), value.clone())));
+        if let Some(row) = row {
+            scope.push(("row", columns_of(row)));
+        }
+        let rendering = |scope: &[(&str, Value)]| Rendering {
+            rules: &template.rules,
+            templates: &self.templates,
+            scope: Value::from_pairs(scope.iter().cloned()),
+            row,
+            sources,
+        };
+        let language = self.language(&rendering(&scope))?;
+        scope.push((
+            "language",
+            Value::from_pairs([("name", Value::from(language.name.as_str()))]),
+        ));
+        let id = self.row_id(row, &rendering(&scope))?;
+        scope.push((
+            "case",
+            Value::from_pairs([
+                ("name", Value::from(id.case.as_str())),
+                ("suite", Value::from(id.suite.as_str())),
+            ]),
+        ));
+        let rendering = rendering(&scope);
+        let text = |text: &Option<Text>| {
+            text.as_ref()
+                .map_or(Ok(String::new()), |text| rendering.text(text))
+        };
+
+        let messages = template
+            .chat
+            .messages
+            .iter()
+            .map(|(role, content)| {
+                Ok(Message {
+                    role,
+                    content: rendering.text(content)?,
+                })
+            })
+            .collect::<Result<Vec<_>, Diagnostic>>()?;
+        let reply = match &template.reply {
+            None => None,
+            Some(ReplyText::Fixed(text)) => Some(Reply::Text(text.clone())),
+            Some(ReplyText::Expression(expression)) => {
+                Some(Reply::Text(rendering.text(expression)?))
+            }
+        };
+        let files = template
+            .files
+            .iter()
+            .map(|(path, file)| {
+                let bytes = match file {
+                    FileText::Bytes(bytes) => bytes.clone(),
+                    FileText::Text(text) => rendering.text(text)?.into_bytes(),
+                };
+                Ok(SourceFile {
+                    path: path.clone(),
+                    bytes,
+                })
+            })
+            .collect::<Result<Vec<_>, Diagnostic>>()?;
+        let expectations = expectations::render(
+            &template.expect,
+            &template.compare,
+            &messages,
+            self.written_at,
+            &rendering,
+        )?;
+        let settings = &template.settings;
+        let mut limits = values::limits(language.limits, &settings.limits);
+        if let Some(timeout) = settings.timeout {
+            limits.wall = timeout;
+        }
+        let program = match &template.program {
+            None => ProgramText::Code,
+            Some(Text::Template { id, .. } | Text::Expression { id, .. }) => {
+                ProgramText::Template {
+                    templates: self.templates.clone(),
+                    id: id.clone(),
+                    scope: rendering.scope.clone(),
+                }
+            }
+            Some(Text::Fixed(_)) => ProgramText::Code,
+        };
+        Ok(Evaluator {
+            id,
+            tags: self.tags.clone(),
+            messages,
+            reply,
+            extractor: Arc::clone(&template.extractor),
+            known: template.rules.tags(),
+            program,
+            stdin: text(&template.stdin)?,
+            args: template
+                .args
+                .iter()
+                .map(|arg| rendering.text(arg))
+                .collect::<Result<_, _>>()?,
+            files,
+            expectations,
+            score: template.score.clone(),
+            limits,
+            network: settings.network,
+            cloud: cloud(settings.cloud.as_ref(), &language),
+            isolation: settings.isolation,
+            backends: settings.backends.clone(),
+            skip: self.skip.clone(),
+            later: template.later.clone(),
+            written_at: self.written_at,
+            row: row.map(|row| (row.file.clone(), row.line)),
+            language,
+        })
+    }
+
+    /// The id of a row's case.
+    ///
+    /// # Errors
+    /// When the dataset's `name` cannot be rendered.
+    pub fn id_of(&self, row: &Row, sources: &Sources) -> Result<CaseId, Diagnostic> {
+        let template = &*self.template;
+        let mut scope: Vec<(&str, Value)> = template
+            .vars
+            .iter()
+            .chain(&template.cell)
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect();
+        scope.push(("row", columns_of(row)));
+        let rendering = Rendering {
+            rules: &template.rules,
+            templates: &self.templates,
+            scope: Value::from_pairs(scope),
+            row: Some(row),
+            sources,
+        };
+        self.row_id(Some(row), &rendering)
+    }
+
+    /// Whether it is about a reply that is known to be bad.
+    pub fn is_known_bad(&self) -> bool {
+        self.template.settings.is_known_bad
+    }
+
+    /// Whether the reply is written, and not a model's to give.
+    pub fn has_reply(&self) -> bool {
+        self.template.reply.is_some()
+    }
+
+    /// Why its dataset cannot be read by this version as it is asked to.
+    pub fn unread(&self) -> Option<Diagnostic> {
+        let used = self.later.first()?;
+        let dataset = self.dataset.as_ref()?;
+        dataset
+            .is_later
+            .then(|| Diagnostic::at(used.span, later::message(&used.value)))
+    }
+
+    /// How many replies there are; none where a file says it.
+    pub(super) fn samples(&self) -> Option<u32> {
+        self.template.settings.samples
+    }
+
+    /// The least isolation that it accepts, where it states one.
+    pub fn isolation(&self) -> Option<Isolation> {
+        self.template.settings.isolation
+    }
+
+    /// Where it may run, in order of preference.
+    pub fn backends(&self) -> Vec<BackendChoice> {
+        self.template.settings.backends.clone()
+    }
+
+    /// The language, where every row has the same.
+    pub fn fixed_language(&self) -> Option<&Arc<Language>> {
+        match &self.template.language {
+            Pick::Fixed(language) => Some(language),
+            Pick::PerRow(_) => None,
+        }
+    }
+
+    fn language(&self, rendering: &Rendering<'_>) -> Result<Arc<Language>, Diagnostic> {
+        match &self.template.language {
+            Pick::Fixed(language) => Ok(Arc::clone(language)),
+            Pick::PerRow(text) => {
+                let name = rendering.text(text)?;
+                let found = rendering.rules.language(&name).cloned();
+                found.map_err(|unknown| {
+                    rendering
+                        .problem(text.span(), unknown.message)
+                        .maybe_help(unknown.help)
+                })
+            }
+        }
+    }
+
+    fn row_id(&self, row: Option<&Row>, rendering: &Rendering<'_>) -> Result<CaseId, Diagnostic> {
+        let (Some(row), Some(dataset)) = (row, &self.dataset) else {
+            return Ok(self.id.clone());
+        };
+        let name = match &dataset.name {
+            None => row.line.to_string(),
+            Some(name) => {
+                let text = rendering.text(name)?;
+                match bad_name(&text) {
+                    None => text,
+                    Some(problem) => return Err(rendering.problem(name.span(), problem)),
+                }
+            }
+        };
+        let case = if self.named {
+            format!("{}/{name}", self.id.case)
+        } else {
+            name
+        };
+        Ok(CaseId {
+            suite: self.id.suite.clone(),
+            case,
+        })
+    }
+}
+
+pub(super) fn bad_name(name: &str) -> Option<String> {
+    if name.trim().is_empty() {
+        return Some("a case's name is empty".to_owned());
+    }
+    let shown = visible_line(name);
+    (shown != name).then(|| format!("the name `{shown}` holds control characters"))
+}
+
+fn columns_of(row: &Row) -> Value {
+    Value::from_pairs(
+        row.columns
+            .iter()
+            .map(|(key, value)| (key.as_str(), value_of(value))),
+    )
+}
+
+/// What a suite says of the cloud, before what the language's rule says.
+fn cloud(written: Option<&CloudSpec>, language: &Language) -> Cloud {
+    let usual = &language.cloud;
+    let Some(written) = written else {
+        return usual.clone();
+    };
+    let mode = written.mode.as_ref();
+    Cloud {
+        template: written
+            .template
+            .as_ref()
+            .map(|template| template.value.clone())
+            .or_else(|| usual.template.clone()),
+        mode: mode.map_or(usual.mode, |mode| values::cloud_mode(mode.value)),
+        kernel: usual.kernel.clone(),
+    }
+}
+
+fn backends(keys: &Keys) -> Vec<BackendChoice> {
+    let Some(names) = &keys.backend else {
+        return vec![BackendChoice::E2b, BackendChoice::Local];
+    };
+    let mut choices = Vec::new();
+    for name in &names.0 {
+        let these: &[BackendChoice] = match name.value {
+            BackendName::Auto => &[BackendChoice::E2b, BackendChoice::Local],
+            BackendName::Local => &[BackendChoice::Local],
+            BackendName::E2b => &[BackendChoice::E2b],
+        };
+        for choice in these {
+            if !choices.contains(choice) {
+                choices.push(*choice);
+            }
+        }
+    }
+    choices
+}
