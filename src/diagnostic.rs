@@ -1,13 +1,15 @@
 //! Configuration errors: what is wrong, where, what was expected, what to do. Rendered once, here.
 
+use std::collections::HashSet;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::escape::visible;
-use crate::source::{Sources, Span, line_and_column};
+use crate::source::{Sources, Span};
 
 /// A place in a dataset's file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RowPlace {
     /// The file, as it is shown to people.
     pub file: String,
@@ -22,7 +24,7 @@ pub struct RowPlace {
 }
 
 /// How much a diagnostic weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// It must be mended before anything runs.
@@ -32,7 +34,7 @@ pub enum Severity {
 }
 
 /// Something an author has to mend.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Diagnostic {
     /// Whether it is an error.
     pub severity: Severity,
@@ -123,16 +125,18 @@ impl Diagnostic {
 }
 
 /// Every diagnostic found, in the order of files and places.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     /// The list.
     pub list: Vec<Diagnostic>,
+    /// What was said already, so that it is said once.
+    said: HashSet<Diagnostic>,
 }
 
 impl Diagnostics {
     /// Adds one, unless the same was said already.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.list.contains(&diagnostic) {
+        if self.said.insert(diagnostic.clone()) {
             self.list.push(diagnostic);
         }
     }
@@ -168,9 +172,9 @@ impl Diagnostics {
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Diagnostics {
-            list: vec![diagnostic],
-        }
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.push(diagnostic);
+        diagnostics
     }
 }
 
@@ -202,7 +206,7 @@ impl Diagnostic {
             let source = sources.get(span.source);
             (
                 source.name.as_str(),
-                line_and_column(&source.text, span.start as usize),
+                source.line_and_column(span.start as usize),
             )
         });
         let place = place.or(self
@@ -295,17 +299,14 @@ struct Excerpt {
 /// The line of a span's start and the span within it: a caret shows one line, and a source may
 /// be megabytes long.
 fn excerpt(sources: &Sources, span: Span) -> Excerpt {
-    let text: &str = &sources.get(span.source).text;
+    let source = sources.get(span.source);
+    let text: &str = &source.text;
     let start = (span.start as usize).min(text.len());
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
     let line_end = text[start..]
         .find('\n')
         .map_or(text.len(), |newline| start + newline);
-    let line = text[..line_start]
-        .bytes()
-        .filter(|byte| *byte == b'\n')
-        .count()
-        + 1;
+    let (line, _) = source.line_and_column(start);
     let end = (span.end as usize).clamp(start, line_end.max(start));
     let mut shown_end = line_end.min(line_start + (start - line_start) + LINE_SHOWN_MAX);
     while !text.is_char_boundary(shown_end) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A file that was read, or text that came from elsewhere under a name.
 #[derive(Debug, Clone)]
@@ -13,6 +13,22 @@ pub struct Source {
     pub directory: PathBuf,
     /// The whole text.
     pub text: Arc<str>,
+    /// The bytes at which its lines begin, once they are asked for.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// Line and column, 1-based, of a byte offset; columns count characters.
+    pub fn line_and_column(&self, offset: usize) -> (usize, usize) {
+        let offset = floor_char_boundary(&self.text, offset);
+        let lines = self.lines.get_or_init(|| {
+            let newlines = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(newlines).collect()
+        });
+        let line = lines.partition_point(|start| *start <= offset);
+        let start = lines[line - 1];
+        (line, self.text[start..offset].chars().count() + 1)
+    }
 }
 
 /// Names a [`Source`] of one [`Sources`].
@@ -37,6 +53,7 @@ impl Sources {
             name: name.into(),
             directory: directory.to_path_buf(),
             text: text.into(),
+            lines: OnceLock::new(),
         });
         SourceId(u32::try_from(self.list.len() - 1).expect("fewer than 2^32 files"))
     }
@@ -49,7 +66,7 @@ impl Sources {
     /// `file:line:column` of a span's start, 1-based, columns in characters.
     pub fn place(&self, span: Span) -> String {
         let source = self.get(span.source);
-        let (line, column) = line_and_column(&source.text, span.start as usize);
+        let (line, column) = source.line_and_column(span.start as usize);
         format!("{}:{line}:{column}", source.name)
     }
 
@@ -57,14 +74,6 @@ impl Sources {
     pub fn text(&self, span: Span) -> &str {
         &self.get(span.source).text[span.range()]
     }
-}
-
-/// Line and column, 1-based, of a byte offset; columns count characters.
-pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = &text[..floor_char_boundary(text, offset)];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
 }
 
 fn floor_char_boundary(text: &str, offset: usize) -> usize {

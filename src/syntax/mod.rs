@@ -217,9 +217,11 @@ fn told(root: &Node, wrong: Vec<Mistake>, of_root: bool, structure: &Structure) 
             .for_each(|mistake| diagnostics.push(mistake.diagnostic.clone()));
     }
     for mistake in wrong {
-        let mut same = all
+        // They are sorted, so what begins with a path stands together.
+        let first = all.partition_point(|other| other.path < mistake.path);
+        let mut same = all[first..]
             .iter()
-            .filter(|other| other.path.starts_with(&mistake.path))
+            .take_while(|other| other.path.starts_with(&mistake.path))
             .peekable();
         if same.peek().is_none() {
             diagnostics.push(mistake.diagnostic);

@@ -90,6 +90,27 @@ fn a_case_that_is_not_well_formed_hides_nothing_of_the_others() {
 }
 
 #[test]
+fn a_mistake_in_each_of_many_cases_is_told_for_each() {
+    let mut suite = String::from("cases:\n");
+    for number in 0..3000 {
+        suite.push_str(&format!(
+            "  - {{name: c{number}, reply: x, expct: {number}}}\n"
+        ));
+        suite.push_str(&format!(
+            "  - {{name: d{number}, reply: x, expect: 1, language: pyhton}}\n"
+        ));
+    }
+    let project = TempProject::new(&[("suites/many.yaml", &suite)]);
+    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
+    let lines: Vec<_> = ran
+        .json_lines()
+        .iter()
+        .map(|one| one["line"].as_u64().unwrap())
+        .collect();
+    assert_eq!(lines, (2..6002).collect::<Vec<_>>());
+}
+
+#[test]
 fn what_is_wrong_is_told_to_machines_too() {
     let project = TempProject::new(&[(
         "suites/one.yaml",
