@@ -92,7 +92,7 @@ impl JsonSchema for CheckSpec {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let count = || json_schema!({"title": "a number", "type": "integer", "minimum": 0, "maximum": u32::MAX});
+        let count = || json_schema!({"type": "integer", "minimum": 0, "maximum": u32::MAX});
         let mut schema = json_schema!({
             "title": "a map such as `{of: code, max_lines: 40}`",
             "type": "object",

@@ -171,8 +171,9 @@ impl JsonSchema for Expect {
             .unwrap_or_default();
         let subjects = names
             .iter()
-            .filter(|name| !matches!(name.as_str(), "credit" | "stop"));
-        let named: Vec<_> = subjects.map(|name| json!({"required": [name]})).collect();
+            .map(String::as_str)
+            .filter(|name| !matches!(*name, "credit" | "stop"));
+        let subjects: Vec<&str> = subjects.collect();
         let alone = |name: &str| {
             json!({
                 "if": {"type": "object", "required": [name]},
@@ -185,8 +186,10 @@ impl JsonSchema for Expect {
             alone("expr"),
             {
                 "if": {"type": "object"},
-                "then": {"anyOf": named},
-                "errorMessage": "`expect` names nothing\nwrite the expected output, or `{runs: true}` if running is enough",
+                "then": super::schema::any_key(
+                    &subjects,
+                    "`expect` names nothing\nwrite the expected output, or `{runs: true}` if running is enough",
+                ),
             },
         ]));
         schema

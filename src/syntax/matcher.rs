@@ -208,9 +208,10 @@ impl JsonSchema for Compared {
                 super::schema::one_of("value", "text"), super::schema::one_of("value", "expr"),
                 super::schema::one_of("value", "file"), super::schema::one_of("text", "expr"),
                 super::schema::one_of("text", "file"), super::schema::one_of("expr", "file"),
-                {"if": {"type": "object"}, "then": {"anyOf": [
-                    {"required": ["value"]}, {"required": ["text"]}, {"required": ["expr"]}, {"required": ["file"]},
-                ]}, "errorMessage": "the long form of a matcher needs the key `value`"},
+                {"if": {"type": "object"}, "then": super::schema::any_key(
+                    &["value", "text", "expr", "file"],
+                    "the long form of a matcher needs the key `value`",
+                )},
             ],
         });
         super::schema::add_property(

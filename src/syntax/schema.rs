@@ -52,10 +52,10 @@ pub fn suite(names: &Names) -> Value {
             "require": {"$ref": require.get("$ref"), "description": "What the suite as a whole must reach; it is then judged as one.", "examples": [{"pass@1": 0.6, "mean": 0.8}]},
         }),
     );
-    suite["allOf"] = json!([{
-        "anyOf": [{"required": ["cases"]}, {"required": ["dataset"]}],
-        "errorMessage": "the suite has no cases\nwrite them under `cases`, or name a file of rows under `dataset`",
-    }]);
+    suite["allOf"] = json!([any_key(
+        &["cases", "dataset"],
+        "the suite has no cases\nwrite them under `cases`, or name a file of rows under `dataset`",
+    )]);
     finish(suite, BTreeMap::from([("Case", case)]), generator, names)
 }
 
@@ -175,7 +175,18 @@ pub(super) fn names(kind: &str, mut schema: Schema) -> Schema {
 
 /// That two keys exclude each other.
 pub(super) fn one_of(one: &str, other: &str) -> Value {
-    json!({"dependencies": {one: {"properties": {other: false}}}})
+    json!({"dependencies": {one: {
+        "properties": {other: false},
+        "errorMessage": format!("`{other}` stands beside `{one}`\nwrite one of the two"),
+    }}})
+}
+
+/// That one of some keys must stand there. Editors look for the words beside each.
+pub(super) fn any_key(names: &[&str], message: &str) -> Value {
+    let named = names
+        .iter()
+        .map(|name| json!({"required": [name], "errorMessage": message}));
+    json!({"anyOf": named.collect::<Vec<_>>(), "errorMessage": message})
 }
 
 /// The finished schema: definitions inside, forms flat, text takes what YAML may make of it.
@@ -204,6 +215,7 @@ fn finish(
     visit(&mut root, &mut |schema| offer(schema, names));
     visit(&mut root, &mut take_text);
     visit(&mut root, &mut give_title);
+    visit(&mut root, &mut put_pattern_into_words);
     visit(&mut root, &mut snippets);
     let mut schema = Map::new();
     schema.insert(
@@ -420,6 +432,7 @@ fn give_title(schema: &mut Map<String, Value>) {
     }
     schema.remove("format");
     schema.remove(NAMES_KEY);
+    let is_from_zero = schema.get("minimum") == Some(&json!(0));
     if schema.contains_key("title") || schema.contains_key("$ref") {
         return;
     }
@@ -438,7 +451,9 @@ fn give_title(schema: &mut Map<String, Value>) {
     });
     let title = words.unwrap_or_else(|| {
         match title {
-            "integer" | "number" => "a number",
+            "integer" if is_from_zero => "a whole number of 0 or more",
+            "integer" => "a whole number",
+            "number" => "a number",
             "boolean" => "`true` or `false`",
             "array" => "a list",
             "object" => "a map",
@@ -447,6 +462,16 @@ fn give_title(schema: &mut Map<String, Value>) {
         .to_owned()
     });
     schema.insert("title".to_owned(), title.into());
+}
+
+/// Editors show a pattern that does not match; what was expected says more.
+fn put_pattern_into_words(schema: &mut Map<String, Value>) {
+    if let (true, Some(Value::String(title))) =
+        (schema.contains_key("pattern"), schema.get("title"))
+    {
+        let message = format!("expected {title}");
+        schema.insert("patternErrorMessage".to_owned(), message.into());
+    }
 }
 
 /// Puts the names of rules where they are offered.

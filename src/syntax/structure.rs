@@ -154,7 +154,8 @@ impl Place<'_> {
             ValidationErrorKind::MinProperties { .. } if self.message.is_none() => {
                 (3, self.expected())
             }
-            _ => (4, self.rule()),
+            ValidationErrorKind::AnyOf { .. } => (4, self.rule(self.key())),
+            _ => (4, self.rule(self.node.span)),
         };
         vec![(self.path, Told { rank, diagnostic })]
     }
@@ -171,11 +172,20 @@ impl Place<'_> {
 
     /// A rule that is broken, in its own words: the first line says what is wrong, the second what to
     /// do.
-    fn rule(&self) -> Diagnostic {
+    fn rule(&self, span: Span) -> Diagnostic {
         let Some(message) = self.message else {
             return self.expected();
         };
-        at_with_help(self.node.span, message)
+        at_with_help(span, message)
+    }
+
+    /// The key that the value stands at, which is where editors tell of what a map lacks; in a list
+    /// the value itself.
+    fn key(&self) -> Span {
+        let name = self.path.last().map_or("", String::as_str);
+        let keys = self.parent.map(entries).unwrap_or_default().iter();
+        let key = keys.map(|(key, _)| key).find(|key| key.text == name);
+        key.map_or(self.node.span, |key| key.span)
     }
 
     fn known(&self) -> Vec<&str> {
@@ -222,7 +232,7 @@ impl Place<'_> {
         {
             return None;
         }
-        let diagnostic = Diagnostic::at(self.node.span, format!("the key `{name}` is missing"));
+        let diagnostic = Diagnostic::at(self.key(), format!("the key `{name}` is missing"));
         Some((
             self.below(name),
             Told {
@@ -272,11 +282,8 @@ impl Place<'_> {
 
     fn excluded(&self) -> Diagnostic {
         let name = self.path.last().map_or("", String::as_str);
-        let keys = self.parent.map(entries).unwrap_or_default().iter();
-        let key = keys.map(|(key, _)| key).find(|key| key.text == name);
-        let span = key.map_or(self.node.span, |key| key.span);
         let other = self.beside.unwrap_or("another key");
-        Diagnostic::at(span, format!("`{name}` stands beside `{other}`"))
+        Diagnostic::at(self.key(), format!("`{name}` stands beside `{other}`"))
             .help("write one of the two")
     }
 

@@ -583,7 +583,7 @@ impl JsonSchema for SamplesSpec {
             "minimum": 0,
             "maximum": u32::MAX,
             "properties": {
-                "n": {"title": "a number", "type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "How many replies are asked for.", "examples": [5]},
+                "n": {"type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "How many replies are asked for.", "examples": [5]},
                 "need": {
                     "title": "`all`, `any` or a number",
                     "type": ["integer", "string"],

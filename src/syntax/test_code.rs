@@ -247,8 +247,7 @@ impl JsonSchema for Test {
             .collect();
         rules.push(json!({
             "if": {"type": "object", "required": ["call"]},
-            "then": {"anyOf": [{"required": ["returns"]}, {"required": ["raises"]}]},
-            "errorMessage": "a call needs `returns` or `raises`",
+            "then": super::schema::any_key(&["returns", "raises"], "a call needs `returns` or `raises`"),
         }));
         schema.insert("allOf".to_owned(), rules.into());
         schema
@@ -327,8 +326,7 @@ impl JsonSchema for Tests {
             .collect();
         rules.push(json!({
             "if": {"type": "object"},
-            "then": {"anyOf": [{"required": ["code"]}, {"required": ["text"]}, {"required": ["expr"]}, {"required": ["file"]}]},
-            "errorMessage": "the key `code` is missing",
+            "then": super::schema::any_key(&["code", "text", "expr", "file"], "the key `code` is missing"),
         }));
         schema.insert("allOf".to_owned(), rules.into());
         schema
