@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { Editor } from './client.mjs';
 
 const FLAGGED_AT_LEAST = 150;
-const PLACES_AT_LEAST = 30;
+const PLACES_AT_LEAST = 75;
 
 const here = import.meta.dirname;
 const root = path.resolve(here, '../..');
@@ -79,13 +79,47 @@ async function mistakes(editor) {
   return `mistakes flagged ${flagged} of ${names.length - onlyCheck.length} structural (of ${names.length} goldens)`;
 }
 
+// Where the cursor stands in the text of a place.
+const CURSOR = '▮';
+
+async function places(editor) {
+  const all = JSON.parse(read(path.join(here, 'places.json')));
+  let right = 0;
+  for (const [number, { what, of, text, offers = [], tells = {}, not = [], shows }] of all.entries()) {
+    const written = text.join('\n');
+    const before = written.slice(0, written.indexOf(CURSOR)).split('\n');
+    if (written.split(CURSOR).length !== 2) throw new Error(`${what}: the cursor must stand there once`);
+    const position = { line: before.length - 1, character: before.at(-1).length };
+    const uri = `file:///places/${number}.yaml`;
+    await editor.diagnose(uri, schemas[of], written.replace(CURSOR, ''));
+    const wrong = [];
+    if (shows) {
+      const shown = await editor.hover(uri, position);
+      if (!shown.includes(shows)) wrong.push(`the hover says ${JSON.stringify(shown)}`);
+    } else {
+      const offered = new Map((await editor.complete(uri, position)).map((one) => [one.label, one.documentation?.value ?? one.documentation ?? '']));
+      const missing = [...offers, ...Object.keys(tells)].filter((label) => !offered.has(label));
+      if (missing.length) wrong.push(`${missing.join(', ')} is not among ${[...offered.keys()].join(', ') || 'nothing'}`);
+      for (const label of not.filter((label) => offered.has(label))) wrong.push(`${label} is offered`);
+      for (const [label, words] of Object.entries(tells)) {
+        if (offered.has(label) && !offered.get(label).includes(words)) wrong.push(`of ${label} it says ${JSON.stringify(offered.get(label))}`);
+      }
+    }
+    if (!wrong.length) right += 1;
+    for (const one of wrong) fail(`${what}: ${one}`);
+  }
+  if (all.length < PLACES_AT_LEAST) fail(`only ${all.length} places, and ${PLACES_AT_LEAST} must be`);
+  return `places right ${right} of ${all.length}`;
+}
+
 const tools = path.resolve(process.argv[2]);
 const editor = await Editor.start(tools, pathToFileURL(root).href);
 try {
   await editor.warm('file:///warm/suite.yaml', schemas.suite, 'timeot: 5\ncases: [{reply: x}]\n');
   await editor.warm('file:///warm/rules.yaml', schemas.rules, 'langages: {}\n');
-  const report = [await files(editor), await mistakes(editor)];
+  const report = [await files(editor), await mistakes(editor), await places(editor)];
   console.log(report.join('\n'));
+  editor.errors.forEach((error) => fail(`the language server failed: ${error}`));
 } finally {
   await editor.stop();
 }

@@ -13,6 +13,8 @@ export class Editor {
   #published = new Map();
   #waiting = new Map();
   #schemas = new Map();
+  // What the server itself failed at.
+  errors = [];
 
   // Starts the server that is installed below `tools`.
   static async start(tools, root) {
@@ -34,6 +36,10 @@ export class Editor {
     const connection = rpc.createMessageConnection(new rpc.StreamMessageReader(stdout), new rpc.StreamMessageWriter(stdin));
     editor.#connection = connection;
     connection.onNotification('textDocument/publishDiagnostics', (published) => editor.#receive(published));
+    // The server tells its own mistakes here, such as a schema that its completion stumbles over.
+    connection.onNotification('telemetry/event', ({ name, properties }) => {
+      if (name.endsWith('.error')) editor.errors.push(`${name}: ${properties.error}`);
+    });
     connection.onNotification(() => {});
     connection.onRequest('workspace/configuration', ({ items }) => items.map(({ section }) => (section === 'yaml' ? SETTINGS : {})));
     // Which schema a document has that does not say so itself.
@@ -53,7 +59,7 @@ export class Editor {
       },
     }));
     await connection.sendNotification('initialized', {});
-    await connection.sendNotification('yaml/registerCustomSchemaRequest');
+    await connection.sendNotification('yaml/registerCustomSchemaRequest', {});
     return editor;
   }
 

@@ -216,6 +216,7 @@ fn finish(
     visit(&mut root, &mut take_text);
     visit(&mut root, &mut give_title);
     visit(&mut root, &mut put_pattern_into_words);
+    visit(&mut root, &mut most_keys_apart);
     visit(&mut root, &mut snippets);
     let mut schema = Map::new();
     schema.insert(
@@ -432,6 +433,12 @@ fn give_title(schema: &mut Map<String, Value>) {
     }
     schema.remove("format");
     schema.remove(NAMES_KEY);
+    // A default that is nothing says nothing, and editors stumble over it.
+    let is_nothing =
+        |default: &Value| [json!(null), json!([]), json!({}), json!("")].contains(default);
+    if schema.get("default").is_some_and(is_nothing) {
+        schema.remove("default");
+    }
     let is_from_zero = schema.get("minimum") == Some(&json!(0));
     if schema.contains_key("title") || schema.contains_key("$ref") {
         return;
@@ -462,6 +469,17 @@ fn give_title(schema: &mut Map<String, Value>) {
         .to_owned()
     });
     schema.insert("title".to_owned(), title.into());
+}
+
+/// Editors offer no key where no more than one may stand, even before there is one, so that rule stands
+/// beside the keys.
+fn most_keys_apart(schema: &mut Map<String, Value>) {
+    if let Some(most) = schema.remove("maxProperties") {
+        let rules = schema.entry("allOf").or_insert_with(|| json!([]));
+        if let Value::Array(rules) = rules {
+            rules.push(json!({"maxProperties": most}));
+        }
+    }
 }
 
 /// Editors show a pattern that does not match; what was expected says more.
