@@ -201,6 +201,10 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
         return Diagnostic::at(span, format!("not YAML: {message}"))
             .help("indent with blanks; YAML allows no tabs there");
     }
+    if message.starts_with("mapping values are not allowed") {
+        return Diagnostic::at(span, format!("not YAML: {message}"))
+            .help("before it, a `:` lacks its blank, or a text that holds `: ` lacks its quotes");
+    }
     if message.contains("multiple YAML documents") {
         return Diagnostic::at(span, "a second YAML document begins here")
             .help("one file is one document: remove the `---`, or split the file");

@@ -1,5 +1,7 @@
 //! Each file of `tests/golden/check` holds one mistake; beside it stands what `check` says.
 
+use std::path::Path;
+
 use crate::support::{TempProject, assert_golden, root};
 
 #[test]
@@ -16,33 +18,40 @@ fn every_mistake_is_told_with_its_place_and_mend() {
         "only {} mistakes are under test",
         files.len()
     );
-    for file in files {
-        let suite = std::fs::read_to_string(&file).unwrap();
-        // A file whose first line says so is a rule pack, beside a suite that is right.
-        let project = if suite.starts_with("# rules") {
-            TempProject::new(&[("rules/own.yaml", &suite), ("suites/right.yaml", RIGHT)])
-        } else {
-            TempProject::new(&[("suites/suite.yaml", &suite)])
-        };
-        project.write("suites/rows.jsonl", "{\"n\": 1, \"list\": [1]}\n");
-        let ran = project.run(&["check"]);
-        assert_eq!(
-            ran.status,
-            2,
-            "{}: {}{}",
-            file.display(),
-            ran.stdout,
-            ran.stderr
-        );
-        assert_eq!(ran.stdout, "", "{}", file.display());
-        assert_golden(&file.with_extension("stderr"), &ran.stderr);
-        assert!(
-            ran.stderr.contains("1 configuration error\n"),
-            "{}: not one mistake:\n{}",
-            file.display(),
-            ran.stderr
-        );
-    }
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for share in files.chunks(files.len().div_ceil(workers)) {
+            scope.spawn(move || share.iter().for_each(|file| one_mistake(file)));
+        }
+    });
+}
+
+fn one_mistake(file: &Path) {
+    let suite = std::fs::read_to_string(file).unwrap();
+    // A file whose first line says so is a rule pack, beside a suite that is right.
+    let project = if suite.starts_with("# rules") {
+        TempProject::new(&[("rules/own.yaml", &suite), ("suites/right.yaml", RIGHT)])
+    } else {
+        TempProject::new(&[("suites/suite.yaml", &suite)])
+    };
+    project.write("suites/rows.jsonl", "{\"n\": 1, \"list\": [1]}\n");
+    let ran = project.run(&["check"]);
+    assert_eq!(
+        ran.status,
+        2,
+        "{}: {}{}",
+        file.display(),
+        ran.stdout,
+        ran.stderr
+    );
+    assert_eq!(ran.stdout, "", "{}", file.display());
+    assert_golden(&file.with_extension("stderr"), &ran.stderr);
+    assert!(
+        ran.stderr.contains("1 configuration error\n"),
+        "{}: not one mistake:\n{}",
+        file.display(),
+        ran.stderr
+    );
 }
 
 const RIGHT: &str = "cases:\n  - {reply: print(1), expect: 1}\n  - {reply: print(2), expect: 1, score: {at_most: 0}}\n";
