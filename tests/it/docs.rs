@@ -20,11 +20,16 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The README and every page of docs/.
+/// The README and every page of docs/ but the reference, whose blocks are files that
+/// `reference` runs.
 fn pages() -> String {
     let mut text = readme();
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
-        text += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let path = entry.unwrap().path();
+        let is_page = path.extension().is_some_and(|ending| ending == "md");
+        if is_page && !path.ends_with("reference.md") {
+            text += &std::fs::read_to_string(path).unwrap();
+        }
     }
     text
 }

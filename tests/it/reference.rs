@@ -37,8 +37,11 @@ const NOT_RUN: &[&str] = &[
 /// Maps that have a heading of their own, small as they are.
 const OWN: &[&str] = &["StdinCase"];
 
-/// Words of an enumeration that still fit into a cell of a table.
-const WORDS_IN_CELL: usize = 4;
+/// Letters of an enumeration's meanings that still fit into a cell of a table.
+const CELL_MAX: usize = 200;
+
+/// Examples of rule packs that this version has no use for.
+const PACKS_NOT_USED: &[&str] = &["models", "hacks"];
 
 const INTRODUCTION: &str = "\
 # Reference
@@ -122,6 +125,8 @@ struct Language {
     places: BTreeMap<String, BTreeSet<String>>,
     /// Headings of maps.
     homes: BTreeMap<String, String>,
+    /// Maps whose heading is theirs alone, and not that of a key.
+    alone: BTreeSet<String>,
 }
 
 impl Language {
@@ -132,6 +137,7 @@ impl Language {
             names: BTreeMap::new(),
             places: BTreeMap::new(),
             homes: BTreeMap::new(),
+            alone: BTreeSet::new(),
         };
         for schema in [&language.suite, &language.rules] {
             for (name, definition) in schema["definitions"].as_object().unwrap() {
@@ -191,9 +197,10 @@ impl Language {
         for name in names {
             let is_large = keys(self.definition(&name)).len() > 5;
             let is_shared = self.places.get(&name).is_some_and(|at| at.len() > 1);
-            if is_large || is_shared || OWN.contains(&name.as_str()) {
-                let heading = name.to_lowercase();
-                self.homes.entry(name).or_insert(heading);
+            let has_heading = is_large || is_shared || OWN.contains(&name.as_str());
+            if has_heading && !self.homes.contains_key(&name) {
+                self.homes.insert(name.clone(), name.to_lowercase());
+                self.alone.insert(name);
             }
         }
     }
@@ -244,43 +251,61 @@ impl Language {
             Some(heading) => format!("[{title}](#{heading})"),
             None => title.to_owned(),
         };
-        let takes = |kind: &str| {
-            resolved["type"] == kind
-                || resolved["type"]
-                    .as_array()
-                    .is_some_and(|kinds| kinds.iter().any(|one| one == kind))
-        };
-        if takes("array") && !title.contains("list") {
-            form += " or a list";
+        let takes_list = resolved["type"]
+            .as_array()
+            .is_some_and(|kinds| kinds.iter().any(|kind| kind == "array"));
+        if takes_list && !title.contains("list") {
+            form += ", or a list";
         }
         let each = match title {
             "a list" => &resolved["items"],
             "a map" if keys(resolved).is_empty() => &resolved["additionalProperties"],
             _ => &Value::Null,
         };
-        if each.as_object().is_some_and(|each| !each.is_empty()) {
-            let _ = write!(form, "; each {}", self.form(each));
+        match self.resolve(each)["title"].as_str() {
+            Some("text") => form += " of texts",
+            Some("a number") => form += " of numbers",
+            Some(_) if !self.words(each).is_empty() => form += " of words",
+            Some(_) => {
+                let _ = write!(form, "; each {}", self.form(each));
+            }
+            None => {}
         }
         form
     }
 
-    /// The words that a key takes, with what they mean.
-    fn words<'s>(&'s self, schema: &'s Value) -> Vec<(&'s str, String)> {
-        let resolved = self.resolve(schema);
-        let resolved = match resolved["items"].is_object() && !resolved["enum"].is_array() {
-            true => self.resolve(&resolved["items"]),
-            false => resolved,
-        };
-        let words = resolved["enum"].as_array().into_iter().flatten();
-        let meanings = resolved["enumDescriptions"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        words
-            .zip(meanings)
-            .filter_map(|(word, meaning)| Some((word.as_str()?, joined(meaning.as_str()?))))
-            .collect()
+    /// The same under a key's own heading, where nothing but texts is linked.
+    fn form_here(&self, schema: &Value, is_text: bool) -> String {
+        let form = self.form(schema);
+        match form
+            .strip_prefix('[')
+            .and_then(|form| form.split_once("](#"))
+        {
+            Some((title, rest)) if !is_text => {
+                let after = rest.split_once(')').map_or("", |(_, after)| after);
+                format!("{title}{after}")
+            }
+            _ => form,
+        }
     }
+
+    /// The words that a key takes, or a list in it, with what they mean.
+    fn words(&self, schema: &Value) -> Vec<(String, String)> {
+        let resolved = self.resolve(schema);
+        match words_of(resolved) {
+            words if words.is_empty() => words_of(self.resolve(&resolved["items"])),
+            words => words,
+        }
+    }
+}
+
+fn words_of(schema: &Value) -> Vec<(String, String)> {
+    let words = schema["enum"].as_array().into_iter().flatten();
+    let meanings = schema["enumDescriptions"].as_array().into_iter().flatten();
+    words
+        .zip(meanings)
+        .filter_map(|(word, meaning)| Some((word.as_str()?.to_owned(), joined(meaning.as_str()?))))
+        .collect()
 }
 
 /// The keys of a map that are named.
@@ -414,22 +439,30 @@ impl Page<'_> {
             let required = schema["required"].as_array();
             required.is_some_and(|keys| keys.iter().any(|one| one == key))
         };
-        for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+        let named = schema["properties"].as_object().into_iter().flatten();
+        let named = named.map(|(key, property)| (key.clone(), property));
+        let patterns = schema["patternProperties"]
+            .as_object()
+            .into_iter()
+            .flatten();
+        // `^pass@[1-9][0-9]{0,8}$` is `pass@K`.
+        let patterns = patterns.filter_map(|(pattern, property)| {
+            let (before, _) = pattern.strip_prefix('^')?.split_once('[')?;
+            Some((format!("{before}K"), property))
+        });
+        for (key, property) in named.chain(patterns) {
             let mut means = joined(property["description"].as_str().unwrap_or_default());
             if is_comparator(property) {
-                comparators.push((key.clone(), means));
+                comparators.push((key, means));
                 continue;
             }
-            if required(key) {
+            if required(&key) && keys(schema).len() > 1 {
                 means += " Required.";
             }
             let words = language.words(property);
             let key = format!("{before}{key}");
-            let words: Vec<_> = words
-                .into_iter()
-                .map(|(word, means)| (word.to_owned(), means))
-                .collect();
-            if words.len() > WORDS_IN_CELL {
+            let length: usize = words.iter().map(|(_, meaning)| meaning.len()).sum();
+            if length > CELL_MAX {
                 means += " The words are below.";
                 self.long.push((key.clone(), words));
             } else {
@@ -439,11 +472,10 @@ impl Page<'_> {
             }
             let resolved = language.resolve(property);
             let default = default(property).unwrap_or_default();
-            let form = match property["description"].as_str() {
-                _ if !self.language.words(property).is_empty() && resolved["items"].is_null() => {
-                    "a word".to_owned()
-                }
-                _ => language.form(property),
+            let is_word = !words_of(resolved).is_empty();
+            let form = match is_word {
+                true => "a word".to_owned(),
+                false => language.form(property),
             };
             rows.push([key.clone(), form, default, means]);
             // What it holds: a map with a heading elsewhere, or with rows right here.
@@ -484,9 +516,7 @@ impl Page<'_> {
         let language = self.language;
         while !self.waiting.is_empty() {
             let name = self.waiting.remove(0);
-            let has_own_heading = language.homes[&name] == name.to_lowercase();
-            let is_value = ["Text", "Time", "Size"].contains(&name.as_str());
-            if !has_own_heading || is_value || !self.written.insert(name.clone()) {
+            if !language.alone.contains(&name) || !self.written.insert(name.clone()) {
                 continue;
             }
             let definition = language.definition(&name);
@@ -523,23 +553,13 @@ impl Page<'_> {
             joined(property["description"].as_str().unwrap_or_default())
         ));
         let resolved = language.resolve(property);
-        let title = property["title"]
-            .as_str()
-            .or(resolved["title"].as_str())
-            .unwrap();
+        let is_text = language.core(property).is_none_or(|core| {
+            let name = language.name(core);
+            name.is_some_and(|name| name == "Text")
+        });
         let mut facts = Vec::new();
         facts.extend(place.map(|place| format!("Stands on {place}.")));
-        let list = match resolved["type"].as_array() {
-            Some(kinds) if kinds.iter().any(|kind| kind == "array") && !title.contains("list") => {
-                " or a list"
-            }
-            _ => "",
-        };
-        let is_text = language.name(property).is_some_and(|name| name == "Text");
-        facts.push(match is_text {
-            true => format!("Form: [{title}](#text)."),
-            false => format!("Form: {title}{list}."),
-        });
+        facts.push(format!("Form: {}.", language.form_here(property, is_text)));
         facts.extend(default(property).map(|default| format!("Default: {default}.")));
         self.line(&format!("{}\n", facts.join(" ")));
         if is_text {
@@ -547,47 +567,34 @@ impl Page<'_> {
         }
         let words = language.words(property);
         if !words.is_empty() {
-            self.words(
-                words
-                    .into_iter()
-                    .map(|(word, means)| (word.to_owned(), means))
-                    .collect(),
-            );
+            self.words(words);
             return;
         }
         let Some(core) = language.core(property) else {
             return;
         };
-        let name = language.name(core);
-        let home = name
-            .as_ref()
-            .and_then(|name| language.homes.get(name))
-            .cloned();
-        let own = heading
-            .trim_matches('`')
-            .replace("` ", "-")
-            .replace(' ', "-");
-        match (name, home) {
-            (Some(name), _) if name == "Preset" => {
-                self.line("The keys are those of [cases](#cases), but `name` and `use`.\n");
+        let name = language.name(core).unwrap_or_default();
+        let home = language.homes.get(&name);
+        match (name.as_str(), home) {
+            ("Preset", _) => self.line("The keys are those of [cases](#cases), but for `name` and `use`.\n"),
+            ("Case", _) => self.line("A case has the keys that stand on cases: `name`, and those from [`description`](#description) on.\n"),
+            (_, Some(home)) if *home != anchor(heading) => {
+                self.line(&format!("The keys are those of [{home}](#{home}).\n"));
             }
-            (Some(name), _) if name == "Case" => {}
-            (_, Some(home)) if home != own => {
-                self.line(&format!(
-                    "The keys are those of [{home}](#{home}), and `examples` are tests.\n"
-                ));
-            }
-            (_, home) => {
+            _ => {
                 if keys(resolved).is_empty() {
                     self.line("The keys of each:\n");
                 }
-                let is_own = home.is_some();
                 self.table(core);
-                let _ = is_own;
                 self.maps();
             }
         }
     }
+}
+
+/// Where a heading is linked.
+fn anchor(heading: &str) -> String {
+    heading.to_lowercase().replace('`', "").replace(' ', "-")
 }
 
 /// The page.
@@ -638,7 +645,8 @@ fn page(language: &Language) -> String {
         let text = packs
             .get(key)
             .unwrap_or_else(|| panic!("docs/examples/rules/{key}.yaml is missing"));
-        page.example(&format!("examples/rules/{key}.yaml"), text, true);
+        let is_run = !PACKS_NOT_USED.contains(&key.as_str());
+        page.example(&format!("examples/rules/{key}.yaml"), text, is_run);
     }
     let maps = page
         .written
@@ -663,7 +671,7 @@ fn links_of_the_reference_lead_somewhere() {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let anchors = headings.map(|line| {
         let line = line.trim_start_matches('#').trim().to_lowercase();
-        line.replace('`', "").replace(' ', "-")
+        anchor(&line)
     });
     let mut seen = BTreeSet::new();
     for anchor in anchors.filter(|anchor| !anchor.starts_with("yaml-language-server")) {
