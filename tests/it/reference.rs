@@ -652,10 +652,7 @@ fn page(language: &Language) -> String {
         .written
         .iter()
         .map(|name| format!("[{name}](#{})", name.to_lowercase()));
-    let maps = format!(
-        "Maps that stand in several places: {}",
-        maps.collect::<Vec<_>>().join(" · ")
-    );
+    let maps = format!("Maps within them: {}", maps.collect::<Vec<_>>().join(" · "));
     page.text.replacen("MAPS", &maps, 1).trim_end().to_owned() + "\n"
 }
 
