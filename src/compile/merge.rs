@@ -48,7 +48,10 @@ fn merge_maps(base: &Node, over: &Node, by_key: &[&str]) -> Node {
                 merged[at] = (key.clone(), merge_maps(&merged[at].1, value, &[]));
             }
             Some(at) => merged[at] = (key.clone(), value.clone()),
-            None => merged.push((key.clone(), crate::syntax::without_removals(value))),
+            None if by_key.contains(&key.text.as_str()) => {
+                merged.push((key.clone(), crate::syntax::without_removals(value)));
+            }
+            None => merged.push((key.clone(), value.clone())),
         }
     }
     Node {

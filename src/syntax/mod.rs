@@ -187,7 +187,7 @@ fn wrong_keys(layer: &Node, path: &[String]) -> Vec<Mistake> {
             wrong.push(wrong_alone(&path(), key.span));
         } else if !value.is_nothing() {
             let single = Node {
-                kind: Kind::Map(vec![(key.clone(), without_removals(value))]),
+                kind: Kind::Map(vec![(key.clone(), kept(key, value).into_owned())]),
                 span: layer.span,
             };
             let _: Option<Keys> = collect(decode(&single), path, &mut wrong);
@@ -233,26 +233,37 @@ fn told(root: &Node, wrong: Vec<Mistake>, of_root: bool, structure: &Structure) 
     diagnostics
 }
 
-/// A layer without what is `~` in it and in its values.
+/// A layer without the entries of its maps that only remove what is inherited.
 fn without_nested_removals(layer: &Node) -> Cow<'_, Node> {
-    let holds_removals = |node: &Node| match &node.kind {
-        Kind::Map(entries) => entries.iter().any(|(_, value)| value.is_nothing()),
-        Kind::Scalar { .. } | Kind::List(_) => false,
-    };
     let Kind::Map(entries) = &layer.kind else {
         return Cow::Borrowed(layer);
     };
-    if !holds_removals(layer) && !entries.iter().any(|(_, value)| holds_removals(value)) {
+    let is_kept = |(key, value): &(Key, Node)| matches!(kept(key, value), Cow::Borrowed(_));
+    if entries.iter().all(is_kept) {
         return Cow::Borrowed(layer);
     }
-    let kept = entries.iter().filter(|(_, value)| !value.is_nothing());
+    let entries = entries.iter();
     Cow::Owned(Node {
         kind: Kind::Map(
-            kept.map(|(key, value)| (key.clone(), without_removals(value)))
+            entries
+                .map(|(key, value)| (key.clone(), kept(key, value).into_owned()))
                 .collect(),
         ),
         span: layer.span,
     })
+}
+
+/// A key's value without the entries that only remove: those of maps whose keys the author chooses.
+/// Elsewhere an unknown key with nothing behind it is a mistake like any other.
+fn kept<'n>(key: &Key, value: &'n Node) -> Cow<'n, Node> {
+    let holds_removals = match &value.kind {
+        Kind::Map(entries) => entries.iter().any(|(_, value)| value.is_nothing()),
+        Kind::Scalar { .. } | Kind::List(_) => false,
+    };
+    if holds_removals && ["vars", "files"].contains(&key.text.as_str()) {
+        return Cow::Owned(without_removals(value));
+    }
+    Cow::Borrowed(value)
 }
 
 /// A map without the entries that are `~`; in `vars` and its like they remove what is inherited.
