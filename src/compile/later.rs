@@ -95,9 +95,7 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
     {
         used.note("skip: {expr}", Some(expression));
     }
-    if let Some(TimeOrExpression::Expression(expression)) =
-        keys.timeout.as_ref().map(|timeout| &timeout.0)
-    {
+    if let Some(TimeOrExpression::Expression(expression)) = &keys.timeout {
         used.note("timeout: {expr}", Some(expression));
     }
     languages(keys, &mut used);

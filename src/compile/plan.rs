@@ -139,7 +139,7 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn of(keys: &Keys) -> Self {
-        let timeout = match keys.timeout.as_ref().map(|timeout| &timeout.0) {
+        let timeout = match &keys.timeout {
             Some(TimeOrExpression::Time(timeout)) => Some(timeout.value.0),
             Some(TimeOrExpression::Expression(_)) | None => None,
         };

@@ -132,7 +132,7 @@ fn expressions(keys: &Keys) -> impl Iterator<Item = &Spanned<String>> {
         Some(Tags::Expression(expression)) => Some(expression),
         _ => None,
     };
-    let timeout = match keys.timeout.as_ref().map(|timeout| &timeout.0) {
+    let timeout = match &keys.timeout {
         Some(TimeOrExpression::Expression(expression)) => Some(expression),
         _ => None,
     };

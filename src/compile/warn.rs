@@ -9,7 +9,7 @@ use super::plan::SuitePlan;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::compare::{Comparator, Expected};
 use crate::source::Spanned;
-use crate::syntax::rules::RulePack;
+use crate::syntax::rules::{AnyRule, RulePack};
 use crate::syntax::{Kind, Node};
 
 /// Variables of a matrix that no template uses.
@@ -60,49 +60,15 @@ pub fn nothing_bad(suites: &[SuitePlan]) -> Option<Diagnostic> {
     Some(Diagnostic::warning(suites.first()?.written_at, message).help(help))
 }
 
-/// Rules of a pack that no suite uses.
+/// Rules of a pack that no suite uses. Hacks are tried on all.
 pub fn unused_rules(pack: &RulePack, suites: &[SuitePlan]) -> Diagnostics {
     let is_used = |kind: &str, name: &str| {
         let mut uses = suites.iter().flat_map(|suite| &suite.uses);
         uses.any(|(used, what)| *used == kind && (what == name || what == "*"))
     };
-    let names = |kind: &'static str, noun: &'static str, names: Vec<&Spanned<String>>| {
-        let names: Vec<_> = names.into_iter().cloned().collect();
-        names.into_iter().map(move |name| (kind, noun, name))
-    };
-    let all = names(
-        "language",
-        "language",
-        pack.languages.iter().map(|rule| &rule.name).collect(),
-    )
-    .chain(names(
-        "code",
-        "code extractor",
-        pack.code.iter().map(|rule| &rule.name).collect(),
-    ))
-    .chain(names(
-        "expected-output",
-        "expected-output extractor",
-        pack.expected_output.iter().map(|rule| &rule.name).collect(),
-    ))
-    .chain(names(
-        "compare",
-        "comparator",
-        pack.comparators.iter().map(|rule| &rule.name).collect(),
-    ))
-    .chain(names(
-        "preset",
-        "preset",
-        pack.presets.iter().map(|rule| &rule.name).collect(),
-    ))
-    .chain(names(
-        "model",
-        "model",
-        pack.models.iter().map(|rule| &rule.name).collect(),
-    ));
     let mut diagnostics = Diagnostics::default();
-    for (kind, noun, name) in all {
-        if !is_used(kind, &name.value) {
+    for AnyRule { kind, noun, name } in pack.rules() {
+        if kind != "hack" && !is_used(kind, &name.value) {
             let message = format!("no suite uses the {noun} `{}`", name.value);
             diagnostics.push(Diagnostic::warning(name.span, message));
         }

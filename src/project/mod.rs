@@ -248,29 +248,14 @@ impl Project {
 
     /// A rule as its pack writes it, with its place; several where packs override.
     pub fn rule_texts(&self, name: &str) -> Vec<(String, String)> {
-        let mut found = Vec::new();
-        for pack in &self.packs {
-            let pack = &pack.pack;
-            let languages = pack.languages.iter().map(|rule| (&rule.name, &rule.node));
-            let code = pack.code.iter().map(|rule| (&rule.name, &rule.node));
-            let expected = pack
-                .expected_output
-                .iter()
-                .map(|rule| (&rule.name, &rule.node));
-            let comparators = pack.comparators.iter().map(|rule| (&rule.name, &rule.node));
-            let presets = pack.presets.iter().map(|rule| (&rule.name, &rule.node));
-            for (rule, _) in languages
-                .chain(code)
-                .chain(expected)
-                .chain(comparators)
-                .chain(presets)
-            {
-                if rule.value == name {
-                    found.push((self.sources.place(rule.span), self.block_at(rule.span)));
-                }
-            }
-        }
-        found
+        let rules = self.packs.iter().flat_map(|pack| pack.pack.rules());
+        rules
+            .filter(|rule| rule.name.value == name)
+            .map(|rule| {
+                let span = rule.name.span;
+                (self.sources.place(span), self.block_at(span))
+            })
+            .collect()
     }
 
     /// The lines of a YAML block, from its key to where the indentation ends.

@@ -267,14 +267,10 @@ impl JsonSchema for StdinCases {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = EachInput::json_schema(generator);
-        super::schema::add_type(&mut schema, "array");
+        super::schema::add_list(&mut schema, &generator.subschema_for::<StdinCase>());
         schema.insert(
             "title".to_owned(),
             json!("a list of `{stdin: …, output: …}`, or a map with `each`"),
-        );
-        schema.insert(
-            "items".to_owned(),
-            generator.subschema_for::<StdinCase>().to_value(),
         );
         schema.insert("minItems".to_owned(), json!(1));
         schema

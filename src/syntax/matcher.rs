@@ -204,16 +204,16 @@ impl JsonSchema for Compared {
             "type": ["string", "array", "object"],
             "properties": text,
             "minProperties": 1,
-            "allOf": [
-                super::schema::one_of("value", "text"), super::schema::one_of("value", "expr"),
-                super::schema::one_of("value", "file"), super::schema::one_of("text", "expr"),
-                super::schema::one_of("text", "file"), super::schema::one_of("expr", "file"),
-                {"if": {"type": "object"}, "then": super::schema::any_key(
-                    &["value", "text", "expr", "file"],
-                    "the long form of a matcher needs the key `value`",
-                )},
-            ],
         });
+        let texts = ["value", "text", "expr", "file"];
+        let mut rules = super::schema::exclusive(&texts);
+        rules.push(
+            json!({"if": {"type": "object"}, "then": super::schema::any_key(
+                &texts,
+                "the long form of a matcher needs the key `value`",
+            )}),
+        );
+        schema.insert("allOf".to_owned(), rules.into());
         super::schema::add_property(
             &mut schema,
             "value",

@@ -86,11 +86,11 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnosti
     };
     // The tree of a large suite is taken apart, not copied; what is wrong is looked for in a second
     // reading.
-    let told = |wrong, of_root| -> Result<Diagnostics, Diagnostics> {
-        Ok(told(&node::parse(source, text)?, wrong, of_root, &SUITE))
+    let told = |wrong| -> Result<Diagnostics, Diagnostics> {
+        Ok(told(&node::parse(source, text)?, wrong, &SUITE))
     };
     let Kind::Map(entries) = root.kind else {
-        return Err(told(Vec::new(), true)?);
+        return Err(told(vec![wrong_alone::<&str>(&[], span)])?);
     };
     for (key, value) in entries {
         let path = || vec![key.text.clone()];
@@ -112,12 +112,12 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnosti
     }
     if !wrong.is_empty() {
         wrong.extend(of_cases);
-        return Err(told(wrong, false)?);
+        return Err(told(wrong)?);
     }
     if of_cases.is_empty() {
         return Ok((suite, Diagnostics::default()));
     }
-    Ok((suite, told(of_cases, false)?))
+    Ok((suite, told(of_cases)?))
 }
 
 /// The cases that are well-formed; what is wrong with the others goes to `of_cases`.
@@ -167,7 +167,7 @@ fn parse_cases(
 
 /// What is wrong with a layer of keys by itself: it stands at the root.
 pub fn check_layer(layer: &Node) -> Diagnostics {
-    told(layer, wrong_keys(layer, &[]), false, &LAYER)
+    told(layer, wrong_keys(layer, &[]), &LAYER)
 }
 
 /// What is wrong with each key of a layer, as far as decoding goes: at most one mistake a key. `~`,
@@ -206,16 +206,12 @@ fn wrong_alone<S: AsRef<str>>(path: &[S], span: Span) -> Mistake {
 
 /// Every structural error, where decoding found at least one. Decoding stops at the first error of a
 /// key; the schema tells all of them, and decoding's own stands where the schema has nothing to say.
-fn told(root: &Node, wrong: Vec<Mistake>, of_root: bool, structure: &Structure) -> Diagnostics {
+fn told(root: &Node, wrong: Vec<Mistake>, structure: &Structure) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
-    if wrong.is_empty() && !of_root {
+    if wrong.is_empty() {
         return diagnostics;
     }
     let all = structure.mistakes(root);
-    if of_root {
-        all.iter()
-            .for_each(|mistake| diagnostics.push(mistake.diagnostic.clone()));
-    }
     for mistake in wrong {
         // They are sorted, so what begins with a path stands together.
         let first = all.partition_point(|other| other.path < mistake.path);

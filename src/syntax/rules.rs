@@ -52,6 +52,41 @@ pub struct RulePack {
     pub hacks: Vec<Named<HackRule>>,
 }
 
+/// A rule of any kind.
+#[derive(Debug, Clone, Copy)]
+pub struct AnyRule<'a> {
+    /// Its kind, as commands say it: `language`, `code`, `expected-output`, `compare`, `preset`,
+    /// `model`, `hack`.
+    pub kind: &'static str,
+    /// Its kind, as messages say it.
+    pub noun: &'static str,
+    /// Its name.
+    pub name: &'a Spanned<String>,
+}
+
+impl RulePack {
+    /// Every rule, kind by kind.
+    pub fn rules(&self) -> Vec<AnyRule<'_>> {
+        fn all<'a, T>(
+            kind: &'static str,
+            noun: &'static str,
+            rules: &'a [Named<T>],
+        ) -> impl Iterator<Item = AnyRule<'a>> {
+            let names = rules.iter().map(|rule| &rule.name);
+            names.map(move |name| AnyRule { kind, noun, name })
+        }
+        let expected = "expected-output extractor";
+        all("language", "language", &self.languages)
+            .chain(all("code", "code extractor", &self.code))
+            .chain(all("expected-output", expected, &self.expected_output))
+            .chain(all("compare", "comparator", &self.comparators))
+            .chain(all("preset", "preset", &self.presets))
+            .chain(all("model", "model", &self.models))
+            .chain(all("hack", "hack", &self.hacks))
+            .collect()
+    }
+}
+
 /// A reply that tries to earn points without solving anything.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -277,7 +312,11 @@ pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack,
         ..RulePack::default()
     };
     let Kind::Map(maps) = &root.kind else {
-        return Err(super::told(&root, Vec::new(), true, &PACK));
+        return Err(super::told(
+            &root,
+            vec![wrong_alone::<&str>(&[], root.span)],
+            &PACK,
+        ));
     };
     for (key, value) in maps {
         match key.text.as_str() {
@@ -293,7 +332,7 @@ pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack,
             _ => reader.wrong.push(wrong_alone(&[&key.text], key.span)),
         }
     }
-    let mut diagnostics = super::told(&root, reader.wrong, false, &PACK);
+    let mut diagnostics = super::told(&root, reader.wrong, &PACK);
     diagnostics.extend(reader.of_meaning);
     if diagnostics.is_empty() {
         Ok(pack)

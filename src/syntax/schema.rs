@@ -10,7 +10,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::rules::{BesideRule, HackRule, LanguageRule};
+use super::rules::{HackRule, LanguageRule};
 use super::suite::{Keys, RequireSpec};
 use crate::evaluator::code::CodeRule;
 use crate::evaluator::compare::ComparatorRule;
@@ -70,7 +70,6 @@ pub fn pack(names: &Names) -> Value {
         json!({}),
     );
     let of = |title: &str, rule: &Schema, description: &str, example: Value| json!({"title": title, "type": "object", "additionalProperties": rule, "description": description, "examples": [example]});
-    let _ = generator.subschema_for::<BesideRule>();
     let rule = generator.subschema_for::<ExpectedRule>();
     let list = schemars::json_schema!({"title": "a list of rules", "type": "array", "items": rule});
     let language = generator.subschema_for::<LanguageRule>();
@@ -167,10 +166,23 @@ pub(super) fn add_property(
 
 /// Offers the names of rules of a kind; other names are not refused.
 pub(super) fn names(kind: &str, mut schema: Schema) -> Schema {
-    if !kind.is_empty() {
-        schema.insert(NAMES_KEY.to_owned(), kind.into());
-    }
+    schema.insert(NAMES_KEY.to_owned(), kind.into());
     schema
+}
+
+/// Lets a schema take a list too.
+pub(super) fn add_list(schema: &mut Schema, items: &Schema) {
+    add_type(schema, "array");
+    schema.insert("items".to_owned(), items.as_value().clone());
+}
+
+/// That each two of some keys exclude each other.
+pub(super) fn exclusive(names: &[&str]) -> Vec<Value> {
+    let pairs = names.iter().enumerate().flat_map(|(at, one)| {
+        let later = names[at + 1..].iter();
+        later.map(move |other| one_of(one, other))
+    });
+    pairs.collect()
 }
 
 /// That two keys exclude each other.

@@ -380,7 +380,7 @@ fn steps(pointer: &str) -> Vec<String> {
 
 /// A tree as JSON, plain scalars typed as YAML 1.2's core schema types them, but for the word `null`,
 /// which is text.
-pub(super) fn json_of(node: &Node) -> Value {
+fn json_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Scalar { .. } if node.is_nothing() => Value::Null,
         Kind::Scalar { text, plain: true } => match text.as_str() {

@@ -13,7 +13,7 @@ use super::form::{Form, Never};
 use super::matcher::CompareSpec;
 use super::matrix::MatrixSpec;
 use super::model::ModelChoice;
-use super::schema::{names, one_of};
+use super::schema::{exclusive, names, one_of};
 use super::score::ScoreSpec;
 use super::value::{Content, OneOrMany, Size, Time, Typed};
 use crate::evaluator::code::CodeRule;
@@ -62,7 +62,7 @@ keys! {
     /// The least isolation that is accepted; below it nothing runs.
     "isolation" isolation: Spanned<Isolation>, default "reduced", example "full";
     /// Wall time of one execution; a bare number is seconds.
-    "timeout" timeout: Timeout, default "30s", example "5s";
+    "timeout" timeout: TimeOrExpression, default "30s", example "5s";
     /// What else an execution may use.
     "limits" limits: LimitsSpec, example {"memory": "256MiB", "cpu": "10s"};
     /// Whether the program may use the network.
@@ -137,8 +137,6 @@ offered! {
     Languages(OneOrMany<Choice>): "languages";
     /// Models by name, alone or in a list.
     Models(OneOrMany<ModelChoice>): "models";
-    /// The wall time of one execution.
-    Timeout(TimeOrExpression): "";
 }
 
 /// A time, or an expression that yields one for each row.
@@ -187,6 +185,10 @@ impl<'de> Deserialize<'de> for TimeOrExpression {
 impl JsonSchema for TimeOrExpression {
     fn schema_name() -> Cow<'static, str> {
         "Timeout".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -530,7 +532,7 @@ impl JsonSchema for ReplySpec {
             "additionalProperties": false,
             "minProperties": 1,
             "dependencies": {"join": ["file", "field"], "field": ["file", "join"]},
-            "allOf": [one_of("text", "file"), one_of("text", "expr"), one_of("file", "expr")],
+            "allOf": exclusive(&["text", "file", "expr"]),
         })
     }
 }

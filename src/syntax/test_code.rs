@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::expect::{Credit, Stop};
 use super::form::{Form, Never};
+use super::schema::{add_list, add_type, any_key, exclusive, one_of};
 use super::value::{Content, Typed};
 use crate::source::Spanned;
 
@@ -135,11 +136,7 @@ impl JsonSchema for Codes {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = Test::json_schema(generator);
-        super::schema::add_type(&mut schema, "array");
-        schema.insert(
-            "items".to_owned(),
-            generator.subschema_for::<Test>().to_value(),
-        );
+        add_list(&mut schema, &generator.subschema_for::<Test>());
         schema.insert("minItems".to_owned(), json!(1));
         schema.insert("title".to_owned(), json!("test code, or a list of tests"));
         schema
@@ -219,7 +216,7 @@ impl JsonSchema for Test {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = OneTest::json_schema(generator);
-        super::schema::add_type(&mut schema, "string");
+        add_type(&mut schema, "string");
         schema.insert(
             "title".to_owned(),
             json!("test code, or a call: `{call: …, args: …, returns: …}`"),
@@ -232,22 +229,11 @@ impl JsonSchema for Test {
                 "args": with_call, "kwargs": with_call, "returns": with_call, "raises": with_call,
             }),
         );
-        let pairs = [
-            ("text", "expr"),
-            ("text", "file"),
-            ("text", "call"),
-            ("expr", "file"),
-            ("expr", "call"),
-            ("file", "call"),
-            ("returns", "raises"),
-        ];
-        let mut rules: Vec<_> = pairs
-            .iter()
-            .map(|(one, other)| super::schema::one_of(one, other))
-            .collect();
+        let mut rules = exclusive(&["text", "expr", "file", "call"]);
+        rules.push(one_of("returns", "raises"));
         rules.push(json!({
             "if": {"type": "object", "required": ["call"]},
-            "then": super::schema::any_key(&["returns", "raises"], "a call needs `returns` or `raises`"),
+            "then": any_key(&["returns", "raises"], "a call needs `returns` or `raises`"),
         }));
         schema.insert("allOf".to_owned(), rules.into());
         schema
@@ -301,32 +287,17 @@ impl JsonSchema for Tests {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = TestMap::json_schema(generator);
-        super::schema::add_type(&mut schema, "string");
-        super::schema::add_type(&mut schema, "array");
+        add_type(&mut schema, "string");
+        add_list(&mut schema, &generator.subschema_for::<Test>());
         schema.insert(
             "title".to_owned(),
             json!("test code, a list of tests, or a map with `code`"),
         );
-        schema.insert(
-            "items".to_owned(),
-            generator.subschema_for::<Test>().to_value(),
-        );
         schema.insert("minItems".to_owned(), json!(1));
-        let pairs = [
-            ("code", "text"),
-            ("code", "expr"),
-            ("code", "file"),
-            ("text", "expr"),
-            ("text", "file"),
-            ("expr", "file"),
-        ];
-        let mut rules: Vec<_> = pairs
-            .iter()
-            .map(|(one, other)| super::schema::one_of(one, other))
-            .collect();
+        let mut rules = exclusive(&["code", "text", "expr", "file"]);
         rules.push(json!({
             "if": {"type": "object"},
-            "then": super::schema::any_key(&["code", "text", "expr", "file"], "the key `code` is missing"),
+            "then": any_key(&["code", "text", "expr", "file"], "the key `code` is missing"),
         }));
         schema.insert("allOf".to_owned(), rules.into());
         schema

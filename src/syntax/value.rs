@@ -198,8 +198,7 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
         let mut either = T::json_schema(generator);
-        super::schema::add_type(&mut either, "array");
-        either.insert("items".to_owned(), one.to_value());
+        super::schema::add_list(&mut either, &one);
         either
     }
 }
