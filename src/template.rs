@@ -171,6 +171,13 @@ impl TemplateError {
         if error.kind() == ErrorKind::UndefinedError {
             "a name is undefined".clone_into(&mut message);
         }
+        // "filter uper is unknown"
+        if let Some((kind, name)) = message
+            .strip_suffix(" is unknown")
+            .and_then(|words| words.split_once(' '))
+        {
+            message = format!("unknown {kind} `{name}`");
+        }
         let error_at = error.range();
         TemplateError {
             message,

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Editor } from './client.mjs';
 
-const FLAGGED_AT_LEAST = 150;
+const FLAGGED_AT_LEAST = 185;
 const PLACES_AT_LEAST = 75;
 
 const here = import.meta.dirname;

@@ -21,7 +21,7 @@ use crate::evaluator::{CaseId, Evaluator, Language};
 use crate::execution::Isolation;
 use crate::program::{CloudMode, Interpreter};
 use crate::source::{Sources, Span, Spanned};
-use crate::syntax::matcher::CompareSpec;
+use crate::syntax::matcher::{CompareSpec, Pairs};
 use crate::syntax::suite::{Choice, CodeSpec, Condition, Keys, LanguageChoice, ReplySpec, Tags};
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node, SuiteFile, decode};
@@ -394,14 +394,14 @@ impl Compiler<'_> {
         let files = keys
             .files
             .iter()
-            .flatten()
+            .flat_map(|Pairs(files)| files)
             .filter_map(|(path, content)| self.file(path, content))
             .collect();
         for diagnostic in keys.limits.iter().flat_map(values::too_low) {
             self.report(diagnostic);
         }
         let expect = expectations::compile(keys, span, self);
-        self.check_backend(keys, span, language.as_ref(), &expect.list);
+        self.check_backend(keys, language.as_ref(), &expect.list);
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let later = later.first().map(|used| {
             let message = later::message(&used.value);
@@ -524,17 +524,14 @@ impl Compiler<'_> {
     fn check_backend(
         &mut self,
         keys: &Keys,
-        case: Span,
         language: Option<&Pick<Arc<Language>>>,
         expect: &[expectations::Expected],
     ) {
-        if keys
-            .backend
-            .as_ref()
-            .is_some_and(|names| names.0.is_empty())
+        if let Some(names) = &keys.backend
+            && names.value.0.is_empty()
         {
             self.report(
-                Diagnostic::at(case, "`backend` of this case names none")
+                Diagnostic::at(names.span, "`backend` is empty: the case could run nowhere")
                     .help("write `auto`, `local` or `e2b`"),
             );
         }
@@ -544,7 +541,10 @@ impl Compiler<'_> {
             .as_ref()
             .filter(|name| name.value.is_empty())
         {
-            self.report(Diagnostic::at(template.span, "`template` names none"));
+            self.report(
+                Diagnostic::at(template.span, "`template` is empty")
+                    .help("write the name of a template such as `base`, or leave the key out"),
+            );
         }
         let Some(mode) = &written.mode else { return };
         if values::cloud_mode(mode.value) != CloudMode::Notebook {
@@ -709,12 +709,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn file(&mut self, path: &str, content: &Spanned<Content>) -> Option<(String, FileText)> {
-        if !is_inside(path) {
-            self.report(Diagnostic::at(
-                content.span,
-                format!("`{path}` is no path inside the program's directory"),
-            ));
+    fn file(
+        &mut self,
+        path: &Spanned<String>,
+        content: &Spanned<Content>,
+    ) -> Option<(String, FileText)> {
+        if !is_inside(&path.value) {
+            self.report(outside(path));
             return None;
         }
         let file = match &content.value {
@@ -727,7 +728,7 @@ impl Compiler<'_> {
             },
             _ => FileText::Text(self.text(content)?),
         };
-        Some((path.to_owned(), file))
+        Some((path.value.clone(), file))
     }
 
     /// Text that a template, a literal, an expression or a file gives.
@@ -847,6 +848,12 @@ impl Compiler<'_> {
         }
         fine
     }
+}
+
+/// That a path leaves the program's directory.
+pub(super) fn outside(path: &Spanned<String>) -> Diagnostic {
+    let message = format!("`{}` is no path inside the program's directory", path.value);
+    Diagnostic::at(path.span, message).help("write one such as `data/input.txt`")
 }
 
 /// Whether a path leads to a file inside the program's directory.

@@ -6,7 +6,7 @@ use minijinja::value::Value;
 
 use super::cases::Compiler;
 use super::render::{Pick, Rendering, Text};
-use super::{validate, warn};
+use super::{place, validate, warn};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
 use crate::evaluator::expected::ExpectedExtractor;
@@ -229,6 +229,29 @@ pub(super) fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -
     }
 }
 
+/// What is wrong with a matcher that this version does not judge, so that no row tells it.
+pub(super) fn unjudged(written: &Spanned<Written>, compiler: &mut Compiler<'_>) {
+    let mut compiled = matcher(written, compiler);
+    while let Some(Match::Not(inner)) = compiled {
+        compiled = Some(*inner);
+    }
+    let Some(Match::Named {
+        comparator,
+        operand: Wants::Text(Text::Fixed(text)),
+        ..
+    }) = compiled
+    else {
+        return;
+    };
+    let errors = comparator.prepare(&Wanted::Text(text.value.clone())).err();
+    if let Some(error) = errors.iter().flatten().next() {
+        let span = error.at.clone().map_or(text.span, |at| {
+            place::within(compiler.sources, text.span, &text.value, at)
+        });
+        compiler.report(Diagnostic::at(span, error.message.clone()).maybe_help(error.help.clone()));
+    }
+}
+
 fn by_comparator(written: &NamedMatcher, compiler: &mut Compiler<'_>) -> Option<Match> {
     let comparator = compiler.comparator(&written.comparator, &written.params)?;
     let span = written.value.span;
@@ -324,10 +347,15 @@ pub(super) fn with_params(
             return None;
         }
     }
-    let object: serde_json::Map<String, serde_json::Value> = params
-        .iter()
-        .map(|(key, Typed(value))| (key.value.clone(), value.clone()))
-        .collect();
+    let mut object = serde_json::Map::new();
+    for (key, Typed(value)) in params {
+        let alone = serde_json::Value::from_iter([(key.value.clone(), value.clone())]);
+        if let Err(error) = serde_json::from_value::<Params>(alone) {
+            compiler.report(wrong_parameter(key, value, &error.to_string()));
+            return None;
+        }
+        object.insert(key.value.clone(), value.clone());
+    }
     let parsed: Params = match serde_json::from_value(object.into()) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -351,6 +379,26 @@ pub(super) fn with_params(
             None
         }
     }
+}
+
+/// A parameter that takes no such value, told by what serde says of it.
+fn wrong_parameter(key: &Spanned<String>, value: &serde_json::Value, error: &str) -> Diagnostic {
+    let shown = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    let message = format!("the parameter `{}` cannot be `{shown}`", key.value);
+    let (_, wanted) = error.split_once("expected ").unwrap_or_default();
+    let help = if error.starts_with("unknown variant") {
+        // "one of `items`, `lines`", "`lines` or `tokens`"
+        did_you_mean(&shown, wanted.split('`').skip(1).step_by(2))
+    } else {
+        match wanted {
+            "a boolean" => Some("write `true` or `false`".to_owned()),
+            "f64" => Some("write a number such as `0.01`".to_owned()),
+            _ => None,
+        }
+    };
+    Diagnostic::at(key.span, message).maybe_help(help)
 }
 
 /// Renders the expectations of a row.
@@ -642,14 +690,17 @@ impl Context<'_> {
                 rendering.problem(self.case, "the tests are empty: nothing would be tested")
             );
         }
-        let entry_point = entry_point.map(|text| rendering.text(text)).transpose()?;
-        if let Some(name) = &entry_point
-            && !is_dotted_name(name)
-        {
-            return Err(
-                rendering.problem(self.case, format!("the entry point `{name}` is no name"))
-            );
-        }
+        let entry_point = match entry_point {
+            None => None,
+            Some(text) => {
+                let name = rendering.text(text)?;
+                if !is_dotted_name(&name) {
+                    let message = format!("the entry point `{name}` is no name");
+                    return Err(rendering.problem(text.span(), message));
+                }
+                Some(name)
+            }
+        };
         Ok(TestCode {
             texts,
             entry_point,

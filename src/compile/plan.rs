@@ -452,7 +452,7 @@ fn backends(keys: &Keys) -> Vec<BackendChoice> {
         return vec![BackendChoice::E2b, BackendChoice::Local];
     };
     let mut choices = Vec::new();
-    for name in &names.0 {
+    for name in &names.value.0 {
         let these: &[BackendChoice] = match name.value {
             BackendName::Auto => &[BackendChoice::E2b, BackendChoice::Local],
             BackendName::Local => &[BackendChoice::Local],

@@ -256,9 +256,17 @@ pub struct UnknownName {
 
 impl UnknownName {
     fn new<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a String>) -> Self {
+        let known: Vec<&str> = known.map(String::as_str).collect();
+        let help = if known.is_empty() {
+            Some(format!(
+                "there is none: a {kind} stands under `{kind}s` in a rule pack, such as `rules/own.yaml`"
+            ))
+        } else {
+            did_you_mean(name, known)
+        };
         UnknownName {
             message: format!("unknown {kind} `{name}`"),
-            help: did_you_mean(name, known.map(String::as_str)),
+            help,
         }
     }
 

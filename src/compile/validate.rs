@@ -12,7 +12,7 @@ use crate::evaluator::code::CodeRule;
 use crate::source::Spanned;
 use crate::syntax::checks::CheckSpec;
 use crate::syntax::expect::Subjects;
-use crate::syntax::matcher::Pairs;
+use crate::syntax::matcher::{Matcher as Written, Pairs};
 use crate::syntax::matrix::MatrixSpec;
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{
@@ -20,7 +20,7 @@ use crate::syntax::suite::{
     SamplesSpec, Tags, TimeOrExpression,
 };
 use crate::syntax::test_code::{Call, Outcome, Test};
-use crate::syntax::value::Typed;
+use crate::syntax::value::{Content, Typed};
 use crate::template::value_of;
 
 /// The metrics that no check may be named after.
@@ -284,10 +284,10 @@ fn dataset(dataset: &DatasetSpec, compiler: &mut Compiler<'_>) {
         .as_ref()
         .is_some_and(|shuffle| shuffle.value);
     if let (Some(seed), false) = (&dataset.seed, is_shuffled) {
-        compiler.report(Diagnostic::at(
-            seed.span,
-            "`seed` stands without `shuffle: true`",
-        ));
+        compiler.report(
+            Diagnostic::at(seed.span, "`seed` stands without `shuffle: true`")
+                .help("a seed makes a random order repeatable: write both, or neither"),
+        );
     }
 }
 
@@ -309,17 +309,27 @@ pub(super) fn extractor(rule: &CodeRule, keys: &Keys, compiler: &mut Compiler<'_
 
 /// The parts of `expect` that this version does not judge yet.
 pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler<'_>) {
+    if let Some(Written::Value(code)) = subjects.exit_code.as_ref().map(|code| &code.value)
+        && let Content::Template(text) = &code.value
+        && !text.contains('{')
+        && text.trim().parse::<i64>().is_err()
+    {
+        compiler.report(
+            Diagnostic::at(
+                code.span,
+                format!("the exit code `{text}` is no whole number"),
+            )
+            .help("write one such as `1`, or a matcher such as `{not: 0}`"),
+        );
+    }
     if let Some(stderr) = &subjects.stderr {
-        expectations::matcher(stderr, compiler);
+        expectations::unjudged(stderr, compiler);
     }
     for (path, content) in subjects.files.iter().flat_map(|files| &files.value.0) {
         if !super::cases::is_inside(&path.value) {
-            compiler.report(Diagnostic::at(
-                path.span,
-                format!("`{}` is no path inside the program's directory", path.value),
-            ));
+            compiler.report(super::cases::outside(path));
         }
-        expectations::matcher(content, compiler);
+        expectations::unjudged(content, compiler);
     }
     for (name, written) in subjects.checks.iter().flat_map(|checks| &checks.value.0) {
         if METRICS.contains(&name.value.as_str()) {
@@ -363,7 +373,7 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
 
 fn check(name: &Spanned<String>, check: &CheckSpec, compiler: &mut Compiler<'_>) {
     for matcher in &check.matchers {
-        expectations::matcher(matcher, compiler);
+        expectations::unjudged(matcher, compiler);
     }
     let asks = !check.matchers.is_empty()
         || check.max_lines.is_some()
@@ -371,7 +381,10 @@ fn check(name: &Spanned<String>, check: &CheckSpec, compiler: &mut Compiler<'_>)
         || check.empty.is_some();
     match (&check.command, asks) {
         (Some(command), false) if command.value.is_empty() => {
-            compiler.report(Diagnostic::at(command.span, "the command is empty"));
+            compiler.report(
+                Diagnostic::at(command.span, "the command is empty")
+                    .help("write its words, such as `[./check.py]`"),
+            );
         }
         (Some(command), true) => compiler.report(
             Diagnostic::at(command.span, "`command` stands beside other rules")
@@ -398,7 +411,10 @@ fn check(name: &Spanned<String>, check: &CheckSpec, compiler: &mut Compiler<'_>)
 fn call(call: &Call, compiler: &mut Compiler<'_>) {
     if !expectations::is_dotted_name(&call.call.value) {
         let message = format!("`{}` is no name of a function", call.call.value);
-        compiler.report(Diagnostic::at(call.call.span, message));
+        compiler.report(
+            Diagnostic::at(call.call.span, message)
+                .help("write the name alone; arguments stand under `args` and `kwargs`"),
+        );
     }
     let is_expression =
         |Typed(value): &Typed| value.get("expr").is_some_and(serde_json::Value::is_string);
@@ -407,22 +423,28 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
         .as_ref()
         .filter(|args| !args.value.0.is_array() && !is_expression(&args.value))
     {
-        compiler.report(Diagnostic::at(args.span, "`args` is a list"));
+        compiler.report(
+            Diagnostic::at(args.span, "`args` is no list of arguments")
+                .help("one argument is a list too: `args: [5]`"),
+        );
     }
     if let Some(kwargs) = call
         .kwargs
         .as_ref()
         .filter(|kwargs| !kwargs.value.0.is_object())
     {
-        compiler.report(Diagnostic::at(
-            kwargs.span,
-            "`kwargs` is a map from names to values",
-        ));
+        compiler.report(
+            Diagnostic::at(kwargs.span, "`kwargs` is no map from names to values")
+                .help("write one such as `{base: 2}`; arguments without a name stand under `args`"),
+        );
     }
     if let Outcome::Raises(exception) = &call.outcome
         && exception.value.trim().is_empty()
     {
-        compiler.report(Diagnostic::at(exception.span, "the exception has no name"));
+        compiler.report(
+            Diagnostic::at(exception.span, "the exception has no name")
+                .help("write one such as `ValueError`"),
+        );
     }
 }
 
@@ -433,7 +455,10 @@ pub(super) fn require(
     compiler: &mut Compiler<'_>,
 ) {
     if require.value.0.is_empty() {
-        compiler.report(Diagnostic::at(require.span, "`require` names nothing"));
+        compiler.report(
+            Diagnostic::at(require.span, "`require` names nothing")
+                .help("write what must be reached, such as `{pass@1: 0.6, mean: 0.8}`"),
+        );
     }
     for (metric, bound) in &require.value.0 {
         if !(0.0..=1.0).contains(&bound.value) {

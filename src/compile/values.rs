@@ -5,6 +5,7 @@ use std::ops::Range;
 use regex::Regex;
 
 use crate::diagnostic::Diagnostic;
+use crate::evaluator::rule_error::RuleError;
 use crate::program::{CloudMode, Limits};
 use crate::source::{Span, Spanned};
 use crate::syntax::suite::{CloudModeName, LimitsSpec};
@@ -84,17 +85,7 @@ pub(super) fn cloud_mode(written: CloudModeName) -> CloudMode {
 /// What is wrong, and the bytes of the pattern that are meant.
 pub(super) fn regex(pattern: &str) -> Result<Regex, (String, Option<Range<usize>>)> {
     Regex::new(pattern).map_err(|error| {
-        let (what, at) = match regex_syntax::Parser::new().parse(pattern) {
-            Err(regex_syntax::Error::Parse(error)) => (
-                error.kind().to_string(),
-                Some(error.span().start.offset..error.span().end.offset),
-            ),
-            Err(regex_syntax::Error::Translate(error)) => (
-                error.kind().to_string(),
-                Some(error.span().start.offset..error.span().end.offset),
-            ),
-            _ => (error.to_string(), None),
-        };
-        (format!("not a regular expression: {what}"), at)
+        let error = RuleError::of_pattern(pattern, &error, &[]);
+        (error.message, error.at)
     })
 }

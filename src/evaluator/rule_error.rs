@@ -14,3 +14,24 @@ pub struct RuleError {
     /// What to do about it.
     pub help: Option<String>,
 }
+
+impl RuleError {
+    /// Why a pattern is no regular expression, with the place inside it.
+    pub fn of_pattern(pattern: &str, error: &regex::Error, path: &[&str]) -> Self {
+        let (what, span) = match regex_syntax::Parser::new().parse(pattern) {
+            Err(regex_syntax::Error::Parse(error)) => {
+                (error.kind().to_string(), Some(*error.span()))
+            }
+            Err(regex_syntax::Error::Translate(error)) => {
+                (error.kind().to_string(), Some(*error.span()))
+            }
+            _ => (error.to_string(), None),
+        };
+        RuleError {
+            path: path.iter().map(|&step| step.to_owned()).collect(),
+            at: span.map(|span| span.start.offset..span.end.offset),
+            message: format!("not a regular expression: {what}"),
+            help: None,
+        }
+    }
+}

@@ -202,8 +202,11 @@ impl Project {
                     .collect();
                 for name in names {
                     if !known.contains(&name.value.as_str()) {
-                        let help =
-                            crate::diagnostic::did_you_mean(&name.value, known.iter().copied());
+                        let help = if known.is_empty() {
+                            Some("there is none: rule packs are the files below `rules/`, and the standard one is always there".to_owned())
+                        } else {
+                            crate::diagnostic::did_you_mean(&name.value, known.iter().copied())
+                        };
                         diagnostics.push(
                             Diagnostic::at(
                                 name.span,

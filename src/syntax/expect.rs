@@ -161,7 +161,7 @@ impl JsonSchema for Expect {
         super::schema::add_type(&mut schema, "string");
         schema.insert(
             "title".to_owned(),
-            json!("the expected output, or a map such as `{output: …}` or `{tests: …}`"),
+            json!("an output, or a map such as `{output: …}` or `{tests: …}`"),
         );
         // `text` and `expr` are the whole of it; `credit` and `stop` are nothing by themselves.
         let names: Vec<String> = schema

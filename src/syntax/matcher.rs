@@ -210,7 +210,7 @@ impl JsonSchema for Compared {
         rules.push(
             json!({"if": {"type": "object"}, "then": super::schema::any_key(
                 &texts,
-                "the long form of a matcher needs the key `value`",
+                "the long form of a matcher needs the key `value`\nwrite one such as `{numeric: {value: 3.14, abs: 0.01}}`",
             )}),
         );
         schema.insert("allOf".to_owned(), rules.into());
@@ -282,7 +282,7 @@ impl<'de> Deserialize<'de> for LongForm {
                 }
                 let (Some(value), None) = (values.pop(), values.pop()) else {
                     return Err(de::Error::custom(
-                        "the long form of a matcher needs the key `value`",
+                        "the long form of a matcher needs the key `value`\nwrite one such as `{numeric: {value: 3.14, abs: 0.01}}`",
                     ));
                 };
                 Ok(LongForm(Compared {

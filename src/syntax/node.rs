@@ -201,6 +201,9 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
         return Diagnostic::at(span, format!("not YAML: {message}"))
             .help("indent with blanks; YAML allows no tabs there");
     }
+    let message = message
+        .split_once(" at line ")
+        .map_or(message, |(message, _)| message);
     if message.starts_with("mapping values are not allowed") {
         return Diagnostic::at(span, format!("not YAML: {message}"))
             .help("before it, a `:` lacks its blank, or a text that holds `: ` lacks its quotes");

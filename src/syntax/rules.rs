@@ -106,6 +106,7 @@ pub struct HackRule {
 /// A programming language.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Language")]
+#[schemars(title = "a map with `file`, `find` and `run`")]
 pub struct LanguageRule {
     /// Other names, as code fences use them.
     #[schemars(example = serde_json::json!(["rb"]))]
@@ -247,6 +248,7 @@ impl JsonSchema for FileName {
 /// How an interpreter or compiler is found on a machine.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "a map such as `{command: ruby, version: [ruby, --version]}`")]
 pub struct FindRule {
     /// A command on `PATH`, or an absolute path.
     #[schemars(example = &"ruby")]

@@ -452,6 +452,7 @@ fn give_title(schema: &mut Map<String, Value>) {
         schema.remove("default");
     }
     let is_from_zero = schema.get("minimum") == Some(&json!(0));
+    let takes_list = schema.contains_key("items");
     if schema.contains_key("title") || schema.contains_key("$ref") {
         return;
     }
@@ -476,6 +477,7 @@ fn give_title(schema: &mut Map<String, Value>) {
             "boolean" => "`true` or `false`",
             "array" => "a list",
             "object" => "a map",
+            _ if takes_list => "text, or a list of texts",
             _ => "text",
         }
         .to_owned()

@@ -167,7 +167,37 @@ impl Place<'_> {
 
     fn expected(&self) -> Diagnostic {
         let message = format!("expected {}, found {}", self.title(), found(self.node));
-        Diagnostic::at(self.node.span, message)
+        let help = self
+            .in_a_list()
+            .or_else(|| self.example())
+            .map(|mend| format!("write {mend}"));
+        Diagnostic::at(self.node.span, message).maybe_help(help)
+    }
+
+    /// A word where a list of words is meant: the list of it.
+    fn in_a_list(&self) -> Option<String> {
+        let takes = |schema: &Value, wanted: &str| match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == wanted),
+            Some(kind) => kind == wanted,
+            None => schema.as_object().is_some_and(serde_json::Map::is_empty),
+        };
+        let items = self.schema.get("items")?;
+        if !takes(self.schema, "array") || takes(self.schema, "string") || !takes(items, "string") {
+            return None;
+        }
+        match &self.node.kind {
+            Kind::Scalar { text, .. } if !self.node.is_nothing() && is_word(text) => {
+                Some(format!("`[{text}]`"))
+            }
+            _ => None,
+        }
+    }
+
+    /// What may stand here, where the title does not show it.
+    fn example(&self) -> Option<String> {
+        let is_vague = ["a list", "a map"].contains(&self.title());
+        let example = self.schema.pointer("/defaultSnippets/0/body")?;
+        is_vague.then(|| format!("one such as `{}`", flow(example)))
     }
 
     /// A rule that is broken, in its own words: the first line says what is wrong, the second what to
@@ -226,9 +256,11 @@ impl Place<'_> {
     }
 
     fn missing(&self, name: &str) -> Option<(Vec<String>, Told)> {
+        // A key that is not known may be the one that is missing.
+        let is_only = self.known() == [name];
         if self
             .unknown_keys()
-            .any(|key| nearest(&key.text, [name]).is_some())
+            .any(|key| is_only || nearest(&key.text, [name]).is_some())
         {
             return None;
         }
@@ -315,6 +347,32 @@ impl Place<'_> {
                 Diagnostic::at(key.span, message)
             }
         }
+    }
+}
+
+/// Text that YAML takes as it stands.
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || "_-./".contains(letter))
+        && (text.starts_with("--") || !text.starts_with('-'))
+}
+
+/// A value as YAML on one line.
+fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.split(' ').all(is_word) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(flow).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(entries) => {
+            let entry = |(name, value): (&String, &Value)| format!("{name}: {}", flow(value));
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        other => other.to_string(),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::expect::Expect;
 use super::form::{Form, Never};
-use super::matcher::CompareSpec;
+use super::matcher::{CompareSpec, Pairs};
 use super::matrix::MatrixSpec;
 use super::model::ModelChoice;
 use super::schema::{exclusive, names, one_of};
@@ -56,7 +56,7 @@ keys! {
     /// Axes that multiply the case: languages, models, any variable.
     "matrix" matrix: Spanned<MatrixSpec>, example {"language": ["python", "javascript"], "size": [1, 100]};
     /// Where programs run, in order of preference; the first that can be had is used.
-    "backend" backend: OneOrMany<Spanned<BackendName>>, default "auto", example ["e2b", "local"];
+    "backend" backend: Spanned<OneOrMany<Spanned<BackendName>>>, default "auto", example ["e2b", "local"];
     /// How programs run in E2B's cloud.
     "e2b" e2b: CloudSpec, example {"template": "base", "mode": "script"};
     /// The least isolation that is accepted; below it nothing runs.
@@ -88,7 +88,7 @@ keys! {
     /// The program's arguments; templates.
     "args" args: Vec<Spanned<Content>>, example ["--verbose", "{{ row.n }}"];
     /// Files beside the program; a reply's file never overwrites them.
-    "files" files: BTreeMap<String, Spanned<Content>>, example {"data.txt": {"file": "data/input.txt"}};
+    "files" files: Pairs<Spanned<String>, Spanned<Content>>, example {"data.txt": {"file": "data/input.txt"}};
     /// A trusted program whose output is the expectation, for `from: reference`.
     "reference" reference: Spanned<ReferenceSpec>, example {"code": "print(6 * 7)"};
     /// What is expected: a scalar is the standard output, a map names what is looked at. Absent, the
@@ -356,6 +356,7 @@ pub enum BackendName {
 /// How programs run in E2B's cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename = "Cloud")]
+#[schemars(title = "a map such as `{template: base}`")]
 pub struct CloudSpec {
     /// The template of their sandboxes.
     #[schemars(example = &"base")]

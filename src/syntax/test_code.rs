@@ -233,7 +233,7 @@ impl JsonSchema for Test {
         rules.push(one_of("returns", "raises"));
         rules.push(json!({
             "if": {"type": "object", "required": ["call"]},
-            "then": any_key(&["returns", "raises"], "a call needs `returns` or `raises`"),
+            "then": any_key(&["returns", "raises"], "a call needs `returns` or `raises`\nwrite one such as `{call: add, args: [1, 2], returns: 3}`"),
         }));
         schema.insert("allOf".to_owned(), rules.into());
         schema

@@ -69,7 +69,9 @@ impl std::str::FromStr for Size {
         };
         let bytes = number.parse::<f64>().map_err(|_| wrong())? * bytes_per_unit;
         if !(1.0..=1e15).contains(&bytes) {
-            return Err(wrong());
+            return Err(format!(
+                "expected a size of at least a byte and up to 1000000GB, found `{text}`"
+            ));
         }
         #[expect(
             clippy::cast_possible_truncation,

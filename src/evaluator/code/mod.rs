@@ -104,12 +104,7 @@ impl CodeRule {
         let ignore_when = match &self.ignore.when {
             None => None,
             Some(pattern) => Some(Regex::new(pattern).map_err(|error| {
-                vec![RuleError {
-                    path: vec!["ignore".to_owned(), "when".to_owned()],
-                    at: None,
-                    message: format!("not a regular expression: {error}"),
-                    help: None,
-                }]
+                vec![RuleError::of_pattern(pattern, &error, &["ignore", "when"])]
             })?),
         };
         Ok(CodeExtractor {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 /// How the code in a reply is found.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(title = "a map such as `{pick: last}`")]
 pub struct CodeRule {
     /// What it is for, for people.
     #[schemars(example = &"The last block of the language.")]
@@ -136,6 +137,7 @@ pub enum NoFence {
 /// Blocks that are no program.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(title = "a map such as `{tags: [sh]}`")]
 pub struct IgnoreRule {
     /// Tags, unless the wanted language is one of them.
     #[schemars(example = serde_json::json!(["sh", "console", "output"]))]

@@ -23,6 +23,7 @@ use number::Tolerance;
 /// A comparator as a rule pack writes it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "a map such as `{steps: [trim], then: [exact]}`")]
 pub struct ComparatorRule {
     /// What it forgives, for people.
     #[schemars(example = &"White space at both ends does not count.")]

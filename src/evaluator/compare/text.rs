@@ -115,33 +115,16 @@ pub(super) fn pattern(text: &str, whole: bool) -> Result<Regex, RuleError> {
     } else {
         text.to_owned()
     };
-    let wrong = |message: String, at| RuleError {
-        path: Vec::new(),
-        at,
-        message,
-        help: None,
-    };
     match Regex::new(&written) {
         // `a)(b` is balanced only inside the group around it.
         Ok(regex) if Regex::new(text).is_ok() => Ok(regex),
-        Ok(_) => Err(wrong(
-            "not a regular expression: unopened group".to_owned(),
-            None,
-        )),
-        Err(error) => {
-            let (what, at) = match regex_syntax::Parser::new().parse(text) {
-                Err(regex_syntax::Error::Parse(error)) => (
-                    error.kind().to_string(),
-                    Some(error.span().start.offset..error.span().end.offset),
-                ),
-                Err(regex_syntax::Error::Translate(error)) => (
-                    error.kind().to_string(),
-                    Some(error.span().start.offset..error.span().end.offset),
-                ),
-                _ => (error.to_string(), None),
-            };
-            Err(wrong(format!("not a regular expression: {what}"), at))
-        }
+        Ok(_) => Err(RuleError {
+            path: Vec::new(),
+            at: None,
+            message: "not a regular expression: unopened group".to_owned(),
+            help: None,
+        }),
+        Err(error) => Err(RuleError::of_pattern(text, &error, &[])),
     }
 }
 

@@ -302,23 +302,9 @@ impl Meant {
 }
 
 fn compile_pattern(pattern: &str, path: Vec<String>) -> Result<Regex, RuleError> {
-    Regex::new(pattern).map_err(|error| {
-        let parsed = regex_syntax::Parser::new().parse(pattern);
-        let (at, message) = match &parsed {
-            Err(regex_syntax::Error::Parse(error)) => {
-                (Some(*error.span()), error.kind().to_string())
-            }
-            Err(regex_syntax::Error::Translate(error)) => {
-                (Some(*error.span()), error.kind().to_string())
-            }
-            _ => (None, error.to_string()),
-        };
-        RuleError {
-            path,
-            at: at.map(|span| span.start.offset..span.end.offset),
-            message: format!("`{pattern}` is no regular expression: {message}"),
-            help: None,
-        }
+    Regex::new(pattern).map_err(|error| RuleError {
+        path,
+        ..RuleError::of_pattern(pattern, &error, &[])
     })
 }
 

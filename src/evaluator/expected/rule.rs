@@ -10,6 +10,7 @@ use serde::Deserialize;
 /// A match goes through the keys in this order: `pattern`, `block`, `clean`, `followed_by`, `not`, `unless`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "a map with `name` and `pattern`")]
 pub struct ExpectedRule {
     /// What the rule is called in results and on the command line.
     #[schemars(example = &"stated")]
