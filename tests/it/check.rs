@@ -86,6 +86,176 @@ fn all_mistakes_of_all_files_are_told_at_once() {
     }
 }
 
+/// A mistake of structure on nearly every line, on some lines two or three.
+const WRONG: &str = "\
+nmae: Everything at once
+timeout: soon
+backend: lokal
+tags: {slow: true}
+limits: {memory: 5, dsik: 1, cpu: x}
+samples: {needs: any}
+network: maybe
+score:
+  weights: tests
+  at_laest: 0.5
+dataset: {name: x, limit: all}
+cases:
+  - nmae: one
+    args: x
+    reply: {text: a, file: b.md}
+    expect: {outptu: 1, runs: maybe}
+  - just text
+  - prompt: [a]
+    expect:
+      tests:
+        - {call: f}
+        - {call: f, arg: [1], returns: 1}
+      stdin_cases: []
+      credit: part
+    require: {mean: 1}
+";
+
+/// What is told of each, in the order of the file.
+const WRONG_IN_ORDER: &[&str] = &[
+    "1:1 unknown key `nmae`",
+    "2:10 expected a time such as `5`, `500ms` or `2m`, found `soon`",
+    "3:10 unknown word `lokal`",
+    "4:8 unknown key `slow`",
+    "5:18 expected a size with a unit such as `256MiB` or `1GB`, found `5`",
+    "5:21 unknown key `dsik`",
+    "5:35 expected a time such as `5`, `500ms` or `2m`, found `x`",
+    "6:1 the key `n` is missing",
+    "6:11 unknown key `needs`",
+    "7:10 expected `true` or `false`, found `maybe`",
+    "9:12 expected a map, found `tests`",
+    "10:3 unknown key `at_laest`",
+    "11:1 the key `file` is missing",
+    "11:27 expected a whole number of 0 or more, found `all`",
+    "13:5 unknown key `nmae`",
+    "14:11 expected a list, found `x`",
+    "15:22 `file` stands beside `text`",
+    "16:14 unknown key `outptu`",
+    "16:31 expected `true` or `false`, found `maybe`",
+    "17:5 expected a case: a map with keys such as `prompt`, `reply` and `expect`, found `just text`",
+    "18:13 expected text, `{text: …}`, `{expr: …}` or `{file: …}`, found a list",
+    "21:11 a call needs `returns` or `raises`",
+    "22:21 unknown key `arg`",
+    "23:20 `stdin_cases` is empty: nothing would be tested",
+    "24:15 unknown word `part`",
+    "25:5 `require` stands at the top of a suite, not in a case",
+];
+
+#[test]
+fn all_structural_mistakes_of_a_file_are_told_at_once_and_in_order() {
+    let project = TempProject::new(&[("suites/wrong.yaml", WRONG)]);
+    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
+    let told: Vec<String> = ran
+        .json_lines()
+        .iter()
+        .map(|one| {
+            let message = one["message"].as_str().unwrap();
+            format!("{}:{} {message}", one["line"], one["column"])
+        })
+        .collect();
+    assert_eq!(told, WRONG_IN_ORDER, "{told:#?}");
+    let ran = project.run(&["check"]).expect_status(2);
+    let count = format!("{} configuration errors\n", WRONG_IN_ORDER.len());
+    assert!(ran.stderr.ends_with(&count), "{}", ran.stderr);
+}
+
+/// The same of a rule pack, where a mistake of one map hides none of another.
+const WRONG_PACK: &str = "\
+languages:
+  ruby: {file: main.rb, find: {comand: ruby}, run: ruby}
+  perl: perl main.pl
+code:
+  mine: {pick: frst, ignore: {tag: [sh]}}
+expected_output:
+  mine:
+    - {name: result}
+comparators:
+  mine: {steps: [trmi], then: [exakt]}
+presets:
+  quick: {timeot: 1, isolation: ful}
+models:
+  small: {model: qwen}
+hacks:
+  mine: {reply: exit()}
+extra: 1
+";
+
+/// What is told of each, in the order of the file.
+const WRONG_PACK_IN_ORDER: &[&str] = &[
+    "2:32 unknown key `comand`",
+    "2:52 expected a list, found `ruby`",
+    "3:9 expected a map with `file`, `find` and `run`, found `perl main.pl`",
+    "5:16 unknown word `frst`",
+    "5:31 unknown key `tag`",
+    "8:7 the key `pattern` is missing",
+    "10:18 unknown word `trmi`",
+    "10:32 unknown word `exakt`",
+    "12:11 unknown key `timeot`",
+    "12:33 unknown word `ful`",
+    "14:3 the key `url` is missing",
+    "16:3 the key `why` is missing",
+    "17:1 unknown key `extra`",
+];
+
+#[test]
+fn all_structural_mistakes_of_a_rule_pack_are_told_at_once_and_in_order() {
+    let project = TempProject::new(&[
+        ("rules/wrong.yaml", WRONG_PACK),
+        ("suites/right.yaml", RIGHT),
+    ]);
+    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
+    let told: Vec<String> = ran
+        .json_lines()
+        .iter()
+        .map(|one| {
+            let message = one["message"].as_str().unwrap();
+            format!("{}:{} {message}", one["line"], one["column"])
+        })
+        .collect();
+    assert_eq!(told, WRONG_PACK_IN_ORDER, "{told:#?}");
+}
+
+#[test]
+fn where_there_is_no_name_to_mean_the_place_to_write_one_is_told() {
+    let project = TempProject::new(&[(
+        "suites/one.yaml",
+        "model: small\nuse: [contest]\ncases: [{prompt: a, expect: 1}]\n",
+    )]);
+    let ran = project.run(&["check"]).expect_status(2);
+    assert!(
+        ran.stderr
+            .contains("a preset stands under `presets` in a rule pack"),
+        "{}",
+        ran.stderr
+    );
+    project.write(
+        "suites/one.yaml",
+        "model: small\ncases: [{prompt: a, expect: 1}]\n",
+    );
+    let ran = project.run(&["check"]).expect_status(2);
+    assert!(
+        ran.stderr
+            .contains("a model stands under `models` in a rule pack"),
+        "{}",
+        ran.stderr
+    );
+    project.write(
+        "suites/one.yaml",
+        "rules: [own]\ncases: [{reply: a, expect: 1}]\n",
+    );
+    let ran = project.run(&["check"]).expect_status(2);
+    assert!(
+        ran.stderr
+            .contains("rule packs are the files below `rules/`"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn a_case_that_is_not_well_formed_hides_nothing_of_the_others() {
     let project = TempProject::new(&[(
