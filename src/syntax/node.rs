@@ -128,6 +128,11 @@ fn options() -> serde_yaml::Options {
             max_nodes: NODES_MAX,
             // The nodes are counted, and these are at most a few for each of them.
             max_events: usize::MAX,
+            max_aliases: usize::MAX,
+            max_anchors: usize::MAX,
+            max_merge_keys: usize::MAX,
+            // Many cases may be like one; what all aliases repeat has its limits.
+            enforce_alias_anchor_ratio: false,
             // The file's own bytes are, and what aliases repeat is counted by `within_limits`.
             max_total_scalar_bytes: usize::MAX,
         },
@@ -146,7 +151,10 @@ fn passed_limit(error: &serde_yaml::Error, message: &str) -> Option<(String, &'s
         SCALAR_BYTES_MAX / MIB
     );
     let too_many = format!("the file has more than the {NODES_MAX} values that are read");
-    let repeated = "aliases make this file too large when they are written out".to_owned();
+    let repeated = format!(
+        "aliases repeat more than the {REPEATED_MAX} values, or {} MiB of text, that they may",
+        FILE_BYTES_MAX / MIB
+    );
     let data = "put data into a JSONL file and name it under `dataset`";
     match error {
         Error::Budget { breach, .. } => match breach {
