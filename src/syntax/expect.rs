@@ -75,11 +75,29 @@ pub struct Subjects {
 /// An upper bound.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Under{T}", title = "a map such as `{under: …}`")]
+#[schemars(
+    rename = "Under{T}",
+    title = "a map such as `{under: …}`",
+    bound = "T: JsonSchema + Measured"
+)]
 pub struct Under<T> {
     /// It must be less.
-    #[schemars(example = serde_json::json!("2s"))]
+    #[schemars(example = T::BOUND)]
     pub under: Spanned<T>,
+}
+
+/// What an upper bound is of.
+pub trait Measured {
+    /// One such bound.
+    const BOUND: &str;
+}
+
+impl Measured for Time {
+    const BOUND: &str = "2s";
+}
+
+impl Measured for Size {
+    const BOUND: &str = "64MiB";
 }
 
 /// What of several units counts.

@@ -334,12 +334,10 @@ pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack,
             _ => reader.wrong.push(wrong_alone(&[&key.text], key.span)),
         }
     }
-    let mut diagnostics = super::told(&root, reader.wrong, &PACK);
-    diagnostics.extend(reader.of_meaning);
+    let diagnostics = super::told(&root, reader.wrong, &PACK);
     if diagnostics.is_empty() {
         Ok(pack)
     } else {
-        diagnostics.sort();
         Err(diagnostics)
     }
 }
@@ -348,7 +346,6 @@ pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack,
 #[derive(Default)]
 struct Reader {
     wrong: Vec<Mistake>,
-    of_meaning: Diagnostics,
 }
 
 impl Reader {
@@ -385,8 +382,10 @@ impl Reader {
             let path = ["presets".to_owned(), preset.name.value.clone()];
             self.wrong.extend(super::wrong_keys(&preset.node, &path));
             if let Some((key, _)) = entry(&preset.node, "use") {
-                let message = "a preset cannot use another preset";
-                self.of_meaning.push(Diagnostic::at(key.span, message));
+                self.wrong.push(super::wrong_alone(
+                    &[&path[..], &["use".to_owned()]].concat(),
+                    key.span,
+                ));
             }
         }
         named

@@ -63,12 +63,16 @@ pub fn suite(names: &Names) -> Value {
 pub fn pack(names: &Names) -> Value {
     let mut generator = generator();
     let keys = object_of::<Keys>(&mut generator);
-    let preset = with_keys(
+    let mut preset = with_keys(
         &keys,
         "Preset",
         "a preset: a map of keys of a case",
         json!({}),
     );
+    preset["properties"]["use"] = json!({
+        "description": "No key of a preset.", "examples": [[]], "not": {}, "doNotSuggest": true,
+        "errorMessage": "a preset cannot use another preset",
+    });
     let of = |title: &str, rule: &Schema, description: &str, example: Value| json!({"title": title, "type": "object", "additionalProperties": rule, "description": description, "examples": [example]});
     let rule = generator.subschema_for::<ExpectedRule>();
     let list = schemars::json_schema!({"title": "a list of rules", "type": "array", "items": rule});

@@ -154,7 +154,9 @@ impl Place<'_> {
             ValidationErrorKind::MinProperties { .. } if self.message.is_none() => {
                 (3, self.expected())
             }
-            ValidationErrorKind::AnyOf { .. } => (4, self.rule(self.key())),
+            ValidationErrorKind::AnyOf { .. } | ValidationErrorKind::Not { .. } => {
+                (4, self.rule(self.key()))
+            }
             _ => (4, self.rule(self.node.span)),
         };
         vec![(self.path, Told { rank, diagnostic })]
