@@ -85,7 +85,7 @@ fn floor_char_boundary(text: &str, offset: usize) -> usize {
 }
 
 /// A range of bytes of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
 pub struct Span {
     /// The source.
     pub source: SourceId,

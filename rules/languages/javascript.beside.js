@@ -73,10 +73,16 @@ async function runTests(text, entryPoint, assert, console) {
     .map((name) => (name === 'check' ? `['check(${entryPoint})', () => check(${entryPoint})]` : `['${name}', () => ${name}()]`));
   const wrapped = `(async (require, assert, console) => {{${text}\n;return [${calls.join(', ')}];}})`;
   let tests;
+  let run;
   const before = session.ran;
   const failed = session.failures.length;
   try {
-    const run = vm.runInThisContext(wrapped, { filename: 'tests.js' });
+    run = vm.runInThisContext(wrapped, { filename: 'tests.js' });
+  } catch (error) {
+    session.broken = `the tests do not parse: ${told(error)}`;
+    return;
+  }
+  try {
     tests = await run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : require(name)), assert, console);
   } catch (error) {
     session.units += 1;

@@ -74,6 +74,7 @@ class Session:
         self.units = 0
         self.passed = 0
         self.failures = []
+        self.broken = None
         namespace["_rewardspec_ran"] = self.count
         namespace["_rewardspec_differ"] = differ
 
@@ -87,14 +88,14 @@ class Session:
             "units": self.units,
             "passed": self.passed,
             "failures": self.failures[:FAILURES_MAX],
+            "broken": self.broken,
         }
 
     def run(self, text, entry_point):
         try:
             tree = ast.parse(text, "tests.py")
         except SyntaxError as error:
-            self.units += 1
-            self.fail("the tests do not parse: %s (line %s)" % (error.msg, error.lineno))
+            self.broken = "the tests do not parse: %s (line %s)" % (error.msg, error.lineno)
             return
         counter = Counter(text)
         tree = ast.fix_missing_locations(counter.visit(tree))

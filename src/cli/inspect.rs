@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Exit, colour, compile, compiled, open, put_line, report};
-use crate::compile::{SuitePlan, nothing_bad};
+use crate::compile::{SuitePlan, later_warnings, nothing_bad};
 use crate::diagnostic::{Diagnostic, Diagnostics, PlacedDiagnostic, Severity};
 use crate::escape::{json_line, visible};
 use crate::project::Project;
@@ -60,6 +60,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
             continue;
         }
         let mut bad = 0;
+        let before = count;
         match project.rows(case) {
             Err(diagnostic) => diagnostics.push(diagnostic),
             Ok(rows) => {
@@ -75,6 +76,13 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
                     }
                 }
             }
+        }
+        if let (true, Some(dataset)) = (count == before && diagnostics.is_empty(), &case.dataset) {
+            let message = format!(
+                "`{}` has no rows: nothing would be tested",
+                dataset.written.value
+            );
+            diagnostics.push(Diagnostic::at(dataset.written.span, message));
         }
         if bad > BAD_ROWS_SHOWN_MAX {
             let dataset = case
@@ -126,6 +134,7 @@ fn warnings(suites: &[SuitePlan], project: &Project, are_all: bool) -> Diagnosti
     warnings.list.extend(nothing_bad(suites));
     for suite in suites {
         warnings.extend(suite.warnings.clone());
+        warnings.extend(later_warnings(suite));
     }
     warnings.extend(project.pack_warnings(suites, are_all));
     warnings.sort();

@@ -1,5 +1,6 @@
 //! `run` and `try`: evaluate suites, or one reply.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::ops::ControlFlow;
@@ -113,11 +114,39 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
             if let Some(why) = summary.nothing_ran() {
                 eprintln!("error: {}", visible(&why));
             }
+            if summary.is_empty() {
+                return nothing_selected(&selection, &suites);
+            }
             exit_of(&summary)
         }
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Passed,
         Err(error) => trouble(&error),
     }
+}
+
+/// A run without a case is a mistake: nobody asks for nothing.
+fn nothing_selected(selection: &Selection, suites: &[SuitePlan]) -> Exit {
+    let cases = || suites.iter().flat_map(|suite| &suite.cases);
+    let tags = || cases().flat_map(|case| case.tags.iter().map(String::as_str));
+    let unknown = selection
+        .tags
+        .iter()
+        .find(|tag| !tags().any(|known| known == *tag));
+    let (message, help) = if let Some(tag) = unknown {
+        (
+            format!("no case has the tag `{tag}`"),
+            did_you_mean(tag, tags().collect::<BTreeSet<_>>()),
+        )
+    } else if let Some(filter) = &selection.filter {
+        let help = "`rewardspec list` shows the ids of all cases".to_owned();
+        (
+            format!("no case that is selected has `{filter}` in its id"),
+            Some(help),
+        )
+    } else {
+        ("no case is selected".to_owned(), None)
+    };
+    refuse(&message, help.as_deref())
 }
 
 fn trouble(error: &io::Error) -> Exit {

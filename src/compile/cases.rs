@@ -402,6 +402,7 @@ impl Compiler<'_> {
         }
         let expect = expectations::compile(keys, span, self);
         self.check_backend(keys, language.as_ref(), &expect.list);
+        self.check_tests(keys, language.as_ref());
         let score = score::compile(&keys.score.clone().unwrap_or_default(), &expect, self);
         let later = later.first().map(|used| {
             let message = later::message(&used.value);
@@ -521,6 +522,24 @@ impl Compiler<'_> {
     }
 
     /// Whether what is said of backends can be.
+    /// Tests that the language's rule has no way to run.
+    fn check_tests(&mut self, keys: &Keys, language: Option<&Pick<Arc<Language>>>) {
+        let subjects = keys.expect.as_ref().map(|expect| &expect.value.subjects);
+        let Some(tests) = subjects.and_then(|subjects| subjects.tests.as_ref()) else {
+            return;
+        };
+        if let Some(Pick::Fixed(language)) = language
+            && language.beside.is_none()
+        {
+            let message = format!(
+                "`tests` cannot run in `{}`: its rule has no `beside`",
+                language.name
+            );
+            let help = "expect its output, with `stdin_cases` for several inputs, or give the language's rule a runner under `beside`";
+            self.report(Diagnostic::at(tests.span, message).help(help));
+        }
+    }
+
     fn check_backend(
         &mut self,
         keys: &Keys,

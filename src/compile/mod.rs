@@ -22,7 +22,7 @@ pub use cases::{compile_inline, compile_suite};
 pub use examples::{ExampleCheck, RuleExample, rule_examples};
 pub use plan::{CasePlan, DatasetPlan, Row, SuitePlan, Uses};
 pub use rules::{RuleSet, UnknownName, compile_rules};
-pub use warn::{nothing_bad, pack as pack_warnings, unused_rules};
+pub use warn::{later as later_warnings, nothing_bad, pack as pack_warnings, unused_rules};
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};

@@ -107,17 +107,28 @@ pub fn compile_rules(
                 .insert(named.name.value.clone(), named.node.clone());
         }
     }
-    for (name, language) in &rules.languages {
-        for alias in std::iter::once(name).chain(&language.tags.aliases) {
-            rules
+    for name in rules.languages.keys() {
+        rules.aliases.insert(name.to_lowercase(), name.clone());
+    }
+    // In the order of packs: who takes a name that is taken is told.
+    for named in packs.iter().flat_map(|pack| &pack.languages) {
+        let name = &named.name.value;
+        let Some(language) = rules.languages.get(name) else {
+            continue;
+        };
+        for alias in &language.tags.aliases {
+            let known = rules
                 .aliases
                 .entry(alias.to_lowercase())
                 .or_insert_with(|| name.clone());
+            if known != name {
+                let message = format!("`{alias}` means the language `{known}` already");
+                diagnostics.push(
+                    Diagnostic::at(named.name.span, message)
+                        .help(format!("remove it from the `aliases` of one of the two")),
+                );
+            }
         }
-    }
-    // A language's own name is never another's alias.
-    for name in rules.languages.keys() {
-        rules.aliases.insert(name.to_lowercase(), name.clone());
     }
     for hack in hacks {
         if let Some(Choice::Name(name)) = &hack.rule.language
@@ -351,6 +362,21 @@ fn compile_language(
         .as_ref()
         .and_then(|build| command(build, &[], diagnostics));
     let run = command(&rule.run, &[], diagnostics);
+    let words = rule.build.iter().flatten().chain(&rule.run);
+    let names_program = |word: &Spanned<String>| {
+        ["file", "stem", "class"]
+            .iter()
+            .any(|name| word.value.contains(name))
+            || word.value.contains(&rule.file.name)
+    };
+    if let Some(first) = rule.run.first()
+        && !words.into_iter().any(names_program)
+    {
+        let message = "no word of the command names the program's file, so it would never run";
+        diagnostics.push(
+            Diagnostic::at(first.span, message).help("write `\"{{ file }}\"` where it belongs"),
+        );
+    }
     let mut helpers = Vec::new();
     for (path, content) in &rule.helpers {
         if let Some(bytes) = content_bytes(content, files, sources, diagnostics) {

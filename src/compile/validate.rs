@@ -121,6 +121,17 @@ pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
             .help("name the file of rows under `dataset`, or write the reply itself"),
         );
     }
+    for (name, condition) in [("skip", &keys.skip), ("only", &keys.only)] {
+        if let Some(condition) = condition
+            && let Condition::Reason(reason) = &condition.value
+            && ["", "true", "false", "yes", "no"].contains(&reason.trim().to_lowercase().as_str())
+        {
+            let message = format!("`{name}` is a reason, and `{reason}` is none");
+            compiler.report(Diagnostic::at(condition.span, message).help(format!(
+                "say why, such as `{name}: needs a GPU`, or leave the key out"
+            )));
+        }
+    }
     for expression in expressions(keys) {
         compiler.expression(expression);
     }

@@ -1,14 +1,16 @@
 //! What is well-formed and probably not meant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regex::Regex;
 
 use super::cases::Compiler;
+use super::later;
 use super::plan::SuitePlan;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::compare::{Comparator, Expected};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::syntax::rules::{AnyRule, RulePack};
 use crate::syntax::{Kind, Node};
 
@@ -28,6 +30,23 @@ pub(super) fn suite(compiler: &mut Compiler<'_>) {
             .warnings
             .push(Diagnostic::warning(axis.span, message).help(help));
     }
+}
+
+/// What cases use that this version does not have: they are not run.
+pub fn later(suite: &SuitePlan) -> Diagnostics {
+    let mut used: BTreeMap<(Span, &str), usize> = BTreeMap::new();
+    for feature in suite.cases.iter().flat_map(|case| &case.later) {
+        *used.entry((feature.span, &feature.value)).or_default() += 1;
+    }
+    let mut diagnostics = Diagnostics::default();
+    for ((span, what), count) in used {
+        let message = match count {
+            1 => format!("{}: the case is not run", later::message(what)),
+            _ => format!("{}: {count} cases are not run", later::message(what)),
+        };
+        diagnostics.push(Diagnostic::warning(span, message));
+    }
+    diagnostics
 }
 
 /// A pattern that matches where nothing is.

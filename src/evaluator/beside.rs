@@ -43,6 +43,9 @@ struct Report {
     failures: Vec<String>,
     /// Units of credit in all.
     units: u64,
+    /// Why the tests are no test code.
+    #[serde(default)]
+    broken: Option<String>,
 }
 
 impl TestCode {
@@ -75,15 +78,20 @@ impl TestCode {
             };
             return Ok(Metric::of(false, format!("{why} ({WHERE})")));
         };
+        if let Some(broken) = report.broken {
+            return Err(Fault::configuration(broken));
+        }
         if report.written == 0 {
             return Err(Fault::configuration(
                 "the tests assert nothing: they hold no `assert`, no call of an assertion, and raise nothing",
             ));
         }
         if report.ran == 0 {
+            let first = report.failures.first();
+            let why = first.map_or(String::new(), |first| format!("; first failure: {first}"));
             return Ok(Metric::of(
                 false,
-                format!("no assertion of the tests was reached ({WHERE})"),
+                format!("no assertion of the tests was reached ({WHERE}){why}"),
             ));
         }
         if report.passed == report.units && report.failures.is_empty() {

@@ -222,10 +222,11 @@ impl Project {
                 Some(names.iter().map(|name| name.value.clone()).collect())
             }
         };
-        let (rules, diagnostics) = self.rule_set(selection);
+        let (rules, mut diagnostics) = self.rule_set(selection);
         if diagnostics.is_empty() {
             Ok((file, rules, of_cases))
         } else {
+            diagnostics.extend(of_cases);
             Err(diagnostics)
         }
     }

@@ -124,6 +124,11 @@ impl Summary {
         (self.cases == 0 && !self.interrupted).then(|| format!("no case could run: {reason}"))
     }
 
+    /// Whether there was no case at all, not even one that is not run.
+    pub fn is_empty(&self) -> bool {
+        self.cases == 0 && self.skipped.is_empty() && !self.interrupted
+    }
+
     /// Counts a case that is not run.
     pub fn skip(&mut self, reason: &str) {
         match self.skipped.iter_mut().find(|(known, _)| known == reason) {

@@ -216,6 +216,34 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
         return Diagnostic::at(span, format!("not YAML: {message}"))
             .help("before it, a `:` lacks its blank, or a text that holds `: ` lacks its quotes");
     }
+    let at = (span.start as usize).min(text.len());
+    if message.contains("expected string scalar")
+        && text[..at].ends_with('{')
+        && text[at..].starts_with('{')
+    {
+        let begin = Span {
+            start: span.start - 1,
+            ..span
+        };
+        return Diagnostic::at(
+            begin,
+            "not YAML: a text that begins with `{{` lacks its quotes",
+        )
+        .help("write it as `\"{{ … }}\"`");
+    }
+    if message.contains("unknown escape character") {
+        return Diagnostic::at(span, format!("not YAML: {message}"))
+            .help("in double quotes `\\` begins an escape: use single quotes, in which it stands for itself");
+    }
+    if message.starts_with("unexpected character")
+        && let Some(first) = text[at..].chars().next()
+    {
+        return Diagnostic::at(
+            span,
+            format!("not YAML: no plain text begins with `{first}`"),
+        )
+        .help("put the text into quotes");
+    }
     if message.contains("multiple YAML documents") {
         return Diagnostic::at(span, "a second YAML document begins here")
             .help("one file is one document: remove the `---`, or split the file");

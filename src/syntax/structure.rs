@@ -54,6 +54,7 @@ impl Structure {
             let schema_path = steps(error.schema_path().as_str());
             let (schema, message) = self.schema_at(&schema_path);
             let place = Place {
+                root: &self.schema,
                 schema,
                 message,
                 beside: beside(&schema_path),
@@ -118,6 +119,8 @@ struct Told {
 
 /// Where an error is: in the tree and in the schema.
 struct Place<'a> {
+    /// The whole schema.
+    root: &'a Value,
     schema: &'a Value,
     /// What the rule that is broken says.
     message: Option<&'a str>,
@@ -224,8 +227,50 @@ impl Place<'_> {
         let properties = self.schema.get("properties").and_then(Value::as_object);
         let names = properties
             .into_iter()
-            .flat_map(|properties| properties.keys());
-        names.map(String::as_str).collect()
+            .flatten()
+            .filter(|(_, property)| property.get("doNotSuggest").is_none());
+        names.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The keys below which a key is known that is not known here.
+    fn below_which(&self, name: &str) -> Vec<&str> {
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        let holds = |property: &Value| {
+            let named = property.get("$ref").and_then(Value::as_str);
+            let of = named.and_then(|named| self.root.pointer(named.trim_start_matches('#')));
+            let of = of.unwrap_or(property).get("properties");
+            of.is_some_and(|properties| properties.get(name).is_some())
+        };
+        let properties = properties.into_iter().flatten();
+        properties
+            .filter(|(_, property)| holds(property))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+
+    /// Where a key belongs that is not known here, or which one is meant.
+    fn meant(&self, name: &str) -> Option<String> {
+        let is_a_word = |letter: char| letter.is_alphanumeric() || "_-@.".contains(letter);
+        if !name.chars().all(is_a_word) {
+            let help = "in `{…}` a comma ends a value: put quotes around a text that holds one";
+            return Some(help.to_owned());
+        }
+        let below = self.below_which(name);
+        if !below.is_empty() && below.len() <= 3 {
+            let keys: Vec<String> = below.iter().map(|key| format!("`{key}`")).collect();
+            return Some(format!("`{name}` stands under {}", keys.join(" or ")));
+        }
+        let near = nearest(name, self.known());
+        let is_of_root = self
+            .root
+            .pointer("/properties")
+            .and_then(|keys| keys.get(name));
+        if near.is_none() && is_of_root.is_some() && self.path.len() < 4 {
+            return Some(format!(
+                "`{name}` stands further out, at the margin of the file or of a case"
+            ));
+        }
+        did_you_mean(name, self.known())
     }
 
     /// Keys that the schema does not have, where it has all that may stand there.
@@ -233,7 +278,8 @@ impl Place<'_> {
         let is_closed = self.schema.get("additionalProperties") == Some(&Value::Bool(false));
         let known = self.known();
         let keys = entries(self.node).iter().map(|(key, _)| key);
-        keys.filter(move |key| is_closed && !known.contains(&key.text.as_str()))
+        let is_known = move |key: &&Key| known.contains(&key.text.as_str());
+        keys.filter(move |key| is_closed && !is_known(key))
     }
 
     fn unknown(&self, name: &str) -> Option<(Vec<String>, Told)> {
@@ -245,8 +291,7 @@ impl Place<'_> {
             let message = format!("`{name}` stands at the top of a suite, not in a case");
             Diagnostic::at(key.span, message)
         } else {
-            let help = did_you_mean(name, self.known());
-            Diagnostic::at(key.span, format!("unknown key `{name}`")).maybe_help(help)
+            Diagnostic::at(key.span, format!("unknown key `{name}`")).maybe_help(self.meant(name))
         };
         Some((
             self.below(name),
