@@ -161,10 +161,23 @@ impl Diagnostics {
 
     /// All of them as text, in the form compilers use.
     pub fn render(&self, sources: &Sources, colour: bool) -> String {
+        let mut known = HashSet::new();
         let rendered: Vec<String> = self
             .list
             .iter()
-            .map(|diagnostic| render(diagnostic, sources, colour))
+            .map(|diagnostic| {
+                // A long list of names is told once.
+                let help = diagnostic.help.as_deref();
+                let is_told = help.is_some_and(|help| help.len() > 200 && !known.insert(help));
+                if is_told {
+                    let short = Diagnostic {
+                        help: None,
+                        ..diagnostic.clone()
+                    };
+                    return render(&short, sources, colour);
+                }
+                render(diagnostic, sources, colour)
+            })
             .collect();
         rendered.join("\n\n")
     }
@@ -334,17 +347,26 @@ fn excerpt(sources: &Sources, span: Span) -> Excerpt {
 /// The known name nearest to what was written, if one is near enough to be meant.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = written.to_lowercase();
-    known
-        .into_iter()
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = known
+        .iter()
         .map(|name| {
             (
                 strsim::damerau_levenshtein(&folded, &name.to_lowercase()),
-                name,
+                *name,
             )
         })
         .filter(|(distance, name)| *distance <= (name.len().max(written.len()) / 3).max(1))
         .min()
-        .map(|(_, name)| name)
+        .map(|(_, name)| name);
+    // Words are cut short too, where but one begins so.
+    near.or_else(|| {
+        let mut begun = known
+            .iter()
+            .filter(|name| name.to_lowercase().starts_with(&folded));
+        let only = begun.next().filter(|_| folded.len() >= 3)?;
+        begun.next().is_none().then_some(*only)
+    })
 }
 
 /// A help line that names the nearest known name, or else all of them when they are few.

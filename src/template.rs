@@ -4,6 +4,7 @@
 //! null is an error and not their printed form.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -64,6 +65,9 @@ impl TemplateSet {
     /// # Errors
     /// A syntax error, with its place in the text.
     pub fn expression(&mut self, text: &str) -> Result<TemplateId, TemplateError> {
+        if text.len() > EXPRESSION_BYTES_MAX {
+            return Err(TemplateError::too_long(0..1));
+        }
         self.environment
             .compile_expression(text)
             .map_err(|error| TemplateError::of(&error, 0))?;
@@ -75,6 +79,9 @@ impl TemplateSet {
     }
 
     fn add(&mut self, text: String, expression: bool) -> Result<TemplateId, TemplateError> {
+        if let Some(at) = too_long(&text) {
+            return Err(TemplateError::too_long(at));
+        }
         self.count += 1;
         let name = self.count.to_string();
         self.environment
@@ -118,9 +125,11 @@ impl Templates {
             .get_template(&id.name)
             .expect("a template's id is of this set");
         let shift = if id.expression { EXPRESSION_OFFSET } else { 0 };
+        let mut text = Bounded::default();
         template
-            .render(scope)
-            .map_err(|error| TemplateError::of(&error, shift))
+            .render_captured_to(scope, &mut text)
+            .map_err(|error| TemplateError::of(&error, shift))?;
+        Ok(String::from_utf8(text.0).expect("templates write text"))
     }
 
     /// Evaluates an expression.
@@ -163,11 +172,28 @@ fn names(environment: &Environment<'_>, id: &TemplateId) -> BTreeSet<String> {
 }
 
 impl TemplateError {
+    fn too_long(at: Range<usize>) -> Self {
+        TemplateError {
+            message: format!("the expression is longer than {EXPRESSION_BYTES_MAX} bytes"),
+            at: Some(at),
+            undefined: false,
+        }
+    }
+
     fn of(error: &minijinja::Error, shift: usize) -> Self {
         let mut message = match error.detail() {
             Some(detail) => detail.to_owned(),
             None => error.kind().to_string(),
         };
+        if error.kind() == ErrorKind::OutOfFuel {
+            message = format!("the template does more than {STEPS_MAX} steps");
+        }
+        if error.kind() == ErrorKind::WriteFailure {
+            message = format!(
+                "the template makes more than {} MiB of text",
+                RENDERED_BYTES_MAX >> 20
+            );
+        }
         if error.kind() == ErrorKind::UndefinedError {
             "a name is undefined".clone_into(&mut message);
         }
@@ -195,6 +221,55 @@ impl TemplateError {
     }
 }
 
+/// Steps of one rendering; a loop without end is a mistake, and not a hang.
+const STEPS_MAX: u64 = 20_000_000;
+/// Bytes that one rendering makes.
+const RENDERED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of one expression. The parser goes deeper with each operator.
+const EXPRESSION_BYTES_MAX: usize = 8 * 1024;
+
+/// Text up to a limit.
+#[derive(Default)]
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > RENDERED_BYTES_MAX {
+            return Err(io::Error::other("too much text"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first expression that is too long to be read, by its place.
+fn too_long(text: &str) -> Option<Range<usize>> {
+    let mut at = 0;
+    while let Some(open) = text[at..]
+        .find("{{")
+        .into_iter()
+        .chain(text[at..].find("{%"))
+        .min()
+    {
+        let begin = at + open;
+        let close = text[begin..]
+            .find("}}")
+            .into_iter()
+            .chain(text[begin..].find("%}"))
+            .min();
+        let end = close.map_or(text.len(), |close| begin + close + 2);
+        if end - begin > EXPRESSION_BYTES_MAX {
+            return Some(begin..begin + 2);
+        }
+        at = end;
+    }
+    None
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -205,6 +280,7 @@ fn environment() -> Environment<'static> {
     environment.set_syntax(syntax);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(format_value);
+    environment.set_fuel(Some(STEPS_MAX));
     environment.add_filter("fromjson", from_json);
     environment.add_filter("zip", zip);
     environment.add_filter("lines", split_lines);

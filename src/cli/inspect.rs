@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Exit, colour, compile, compiled, open, put_line, report};
+use super::{Exit, colour, compile, compiled_so_far, no_suites, open, put_line, report};
 use crate::compile::{SuitePlan, later_warnings, nothing_bad};
 use crate::diagnostic::{Diagnostic, Diagnostics, PlacedDiagnostic, Severity};
 use crate::escape::{json_line, visible};
@@ -43,16 +43,11 @@ const BAD_ROWS_SHOWN_MAX: usize = 20;
 
 pub(super) fn check(arguments: &CheckArguments) -> Exit {
     let mut project = open(&arguments.paths);
-    let suites = match arguments.format {
-        CheckFormat::Human => compile(&mut project, &arguments.paths),
-        format => compiled(&mut project, &arguments.paths)
-            .map_err(|diagnostics| tell(&diagnostics, format, &project)),
-    };
-    let suites = match suites {
-        Ok(suites) => suites,
-        Err(exit) => return exit,
-    };
-    let mut diagnostics = Diagnostics::default();
+    let (suites, mut diagnostics) = compiled_so_far(&mut project, &arguments.paths);
+    if suites.is_empty() && diagnostics.is_empty() {
+        diagnostics.push(no_suites(&project));
+    }
+    // The rows of good suites are looked at even where other files are wrong.
     let mut count = 0;
     for case in suites.iter().flat_map(|suite| &suite.cases) {
         if case.dataset.is_none() || case.unread().is_some() {
@@ -62,7 +57,10 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
         let mut bad = 0;
         let before = count;
         match project.rows(case) {
-            Err(diagnostic) => diagnostics.push(diagnostic),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                continue;
+            }
             Ok(rows) => {
                 for row in rows {
                     count += 1;
@@ -77,7 +75,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
                 }
             }
         }
-        if let (true, Some(dataset)) = (count == before && diagnostics.is_empty(), &case.dataset) {
+        if let (true, Some(dataset)) = (count == before && bad == 0, &case.dataset) {
             let message = format!(
                 "`{}` has no rows: nothing would be tested",
                 dataset.written.value

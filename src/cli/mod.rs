@@ -22,7 +22,7 @@ use clap::{Parser, Subcommand};
 
 use crate::backend::e2b::E2b;
 use crate::backend::local::{Local, LocalOptions};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::escape::visible;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::execution::Isolation;
@@ -289,13 +289,17 @@ fn compile(
 ) -> Result<Vec<crate::compile::SuitePlan>, Exit> {
     let suites = compiled(project, paths).map_err(|diagnostics| report(&diagnostics, project))?;
     if suites.is_empty() {
-        let help = "write one under suites/, or name a file: rewardspec run my-suite.yaml";
-        return Err(refuse(
-            &format!("no suites in {}", project.root().display()),
-            Some(help),
-        ));
+        let diagnostic = no_suites(project);
+        return Err(refuse(&diagnostic.message, diagnostic.help.as_deref()));
     }
     Ok(suites)
+}
+
+/// That there is nothing to compile.
+fn no_suites(project: &Project) -> Diagnostic {
+    let message = format!("no suites in {}", project.root().display());
+    Diagnostic::nowhere(message)
+        .help("write one under suites/, or name a file: rewardspec run my-suite.yaml")
 }
 
 /// The same with what is wrong; there may be no suites.
@@ -303,6 +307,19 @@ fn compiled(
     project: &mut Project,
     paths: &[PathBuf],
 ) -> Result<Vec<crate::compile::SuitePlan>, Diagnostics> {
+    let (suites, diagnostics) = compiled_so_far(project, paths);
+    if diagnostics.is_empty() {
+        Ok(suites)
+    } else {
+        Err(diagnostics)
+    }
+}
+
+/// The suites that compile, and everything that is wrong with the others and the rules.
+fn compiled_so_far(
+    project: &mut Project,
+    paths: &[PathBuf],
+) -> (Vec<crate::compile::SuitePlan>, Diagnostics) {
     let mut diagnostics = std::mem::take(&mut project.diagnostics);
     let mut suites = Vec::new();
     match suite_files(project, paths) {
@@ -316,11 +333,7 @@ fn compiled(
         }
         Err(found) => diagnostics.extend(found),
     }
-    if diagnostics.is_empty() {
-        Ok(suites)
-    } else {
-        Err(diagnostics)
-    }
+    (suites, diagnostics)
 }
 
 /// Writes a line to standard output; a reader that went away ends the command quietly.

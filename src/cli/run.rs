@@ -143,6 +143,9 @@ fn nothing_selected(selection: &Selection, suites: &[SuitePlan]) -> Exit {
             format!("no case that is selected has `{filter}` in its id"),
             Some(help),
         )
+    } else if let Some(language) = selection.languages.first() {
+        let message = format!("no case that is selected is in `{language}`");
+        (message, None)
     } else {
         ("no case is selected".to_owned(), None)
     };

@@ -10,7 +10,7 @@ use super::plan::{
 };
 use super::prompt::{Chat, chat};
 use super::render::{Pick, Text};
-use super::rules::{RuleSet, file_bytes};
+use super::rules::{RuleSet, UnknownName, file_bytes};
 use super::{
     Files, expectations, later, merge, place, resolve_path, score, validate, values, warn,
 };
@@ -96,6 +96,32 @@ pub fn compile_suite(
         },
         diagnostics,
     )
+}
+
+/// The names of rules that a preset uses and that are not known, whether or not a suite uses it.
+pub(super) fn preset_names(
+    preset: &Node,
+    rules: &Arc<RuleSet>,
+    files: &Files,
+    sources: &Sources,
+) -> Diagnostics {
+    let mut compiler = Compiler::new(rules, files, sources);
+    let keys = decode::<Keys>(&crate::syntax::without_removals(preset));
+    if let Ok(keys) = keys {
+        for choice in keys.language.iter().flat_map(|languages| &languages.0.0) {
+            if !matches!(choice, Choice::Expression(_)) {
+                compiler.language_of(choice);
+            }
+        }
+        if !matches!(
+            keys.compare.as_ref().map(|compare| &compare.value),
+            Some(CompareSpec::Expression(_))
+        ) {
+            compiler.compare(&keys);
+        }
+        compiler.extractor(&keys, preset, preset.span);
+    }
+    compiler.diagnostics
 }
 
 /// Compiles a case whose keys came as JSON. Its texts are literal but for `program`.
@@ -209,6 +235,13 @@ impl<'a> Compiler<'a> {
 impl Compiler<'_> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+
+    /// A name that no rule has. One that a rule has which is wrong itself is not told again.
+    pub(super) fn unknown(&mut self, unknown: UnknownName, span: Span) {
+        if !unknown.is_broken {
+            self.report(unknown.at(span));
+        }
     }
 
     fn case(
@@ -338,7 +371,7 @@ impl Compiler<'_> {
                 self.uses("preset", &name.value);
                 match self.rules.preset(&name.value) {
                     Ok(preset) => merged = merge::merge(&merged, preset),
-                    Err(unknown) => self.report(unknown.at(name.span)),
+                    Err(unknown) => self.unknown(unknown, name.span),
                 }
             }
         }
@@ -479,7 +512,7 @@ impl Compiler<'_> {
         let language = match self.rules.language(&name.value) {
             Ok(language) => Arc::clone(language),
             Err(unknown) => {
-                self.report(unknown.at(name.span));
+                self.unknown(unknown, name.span);
                 return None;
             }
         };
@@ -515,7 +548,7 @@ impl Compiler<'_> {
         match self.rules.extractor(name) {
             Ok(extractor) => Some(Arc::clone(extractor)),
             Err(unknown) => {
-                self.report(unknown.at(span));
+                self.unknown(unknown, span);
                 None
             }
         }
@@ -675,7 +708,7 @@ impl Compiler<'_> {
         let comparator = match self.rules.comparator(&name.value) {
             Ok(comparator) => Arc::clone(comparator),
             Err(unknown) => {
-                self.report(unknown.at(name.span));
+                self.unknown(unknown, name.span);
                 return None;
             }
         };

@@ -6,13 +6,14 @@ use super::RuleSet;
 use crate::evaluator::Language;
 use crate::source::Span;
 use crate::syntax::rules::RulePack;
+use crate::syntax::{Kind, Node};
 
 /// An example of a rule, which runs as a trial.
 #[derive(Debug, Clone)]
 pub struct RuleExample {
     /// `PACK::RULE::N`.
     pub name: String,
-    /// Where the rule stands.
+    /// Where it stands.
     pub span: Span,
     /// What is checked.
     pub check: ExampleCheck,
@@ -57,7 +58,8 @@ pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
                 stdin: example.stdin.clone(),
                 output: example.output.clone(),
             };
-            add(&named.name.value, index + 1, named.name.span, check);
+            let span = example_at(&named.node, index, named.name.span);
+            add(&named.name.value, index + 1, span, check);
         }
     }
     for named in &pack.code {
@@ -77,7 +79,7 @@ pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
             add(
                 &named.name.value,
                 index + 1,
-                named.name.span,
+                example_at(&named.node, index, named.name.span),
                 ExampleCheck::Pure(result),
             );
         }
@@ -86,7 +88,11 @@ pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
         let Ok(extractor) = rules.expected(&named.name.value) else {
             continue;
         };
-        for rule in &named.rule {
+        for (at, rule) in named.rule.iter().enumerate() {
+            let node = match &named.node.kind {
+                Kind::List(rules) => rules.get(at),
+                Kind::Scalar { .. } | Kind::Map(_) => None,
+            };
             for (index, example) in rule.examples.iter().enumerate() {
                 let found = extractor
                     .find_with_rule(&rule.name, &example.text)
@@ -94,7 +100,9 @@ pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
                 add(
                     &rule.name,
                     index + 1,
-                    named.name.span,
+                    node.map_or(named.name.span, |node| {
+                        example_at(node, index, named.name.span)
+                    }),
                     ExampleCheck::Pure(same(found.as_deref(), example.value.as_deref())),
                 );
             }
@@ -108,12 +116,21 @@ pub fn rule_examples(pack: &RulePack, rules: &RuleSet) -> Vec<RuleExample> {
             add(
                 &named.name.value,
                 index + 1,
-                named.name.span,
+                example_at(&named.node, index, named.name.span),
                 ExampleCheck::Pure(example.check(comparator)),
             );
         }
     }
     examples
+}
+
+/// Where an example of a rule stands.
+fn example_at(rule: &Node, index: usize, or: Span) -> Span {
+    let examples = rule.get("examples").map(|examples| &examples.kind);
+    match examples {
+        Some(Kind::List(examples)) => examples.get(index).map_or(or, |example| example.span),
+        _ => or,
+    }
 }
 
 fn same(found: Option<&str>, wanted: Option<&str>) -> Result<(), String> {

@@ -180,7 +180,7 @@ fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
             span,
         }),
         Err(unknown) => {
-            compiler.report(unknown.at(span));
+            compiler.unknown(unknown, span);
             None
         }
     }
@@ -268,8 +268,29 @@ fn by_comparator(written: &NamedMatcher, compiler: &mut Compiler<'_>) -> Option<
         Operand::List(items) => Wants::List(items.iter().map(|Typed(item)| item.clone()).collect()),
         Operand::Map(Typed(json)) => Wants::Json(json.clone()),
     };
-    if let Wants::Text(Text::Fixed(text)) = &operand {
-        warn::pattern(&comparator, text, compiler);
+    match &operand {
+        Wants::Text(Text::Fixed(text)) => {
+            if let Some(why) = comparator.matches_nothing(&text.value) {
+                compiler.report(Diagnostic::at(text.span, why));
+            }
+            warn::pattern(&comparator, text, compiler);
+        }
+        Wants::List(items) if comparator.takes_list() && items.is_empty() => {
+            let message = "no alternative is given: nothing could match";
+            compiler.report(Diagnostic::at(span, message));
+        }
+        Wants::List(_) | Wants::Json(_)
+            if !comparator.takes_list() && !comparator.takes_values() =>
+        {
+            let message = format!(
+                "`{}` compares with text, and this is none",
+                comparator.name()
+            );
+            compiler.report(Diagnostic::at(span, message).help(
+                "write text, or take a matcher of values: `json`, `literal`, `unordered`, `one_of`",
+            ));
+        }
+        Wants::Text(_) | Wants::List(_) | Wants::Json(_) => {}
     }
     Some(Match::Named {
         comparator,

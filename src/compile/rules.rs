@@ -1,10 +1,11 @@
 //! Rule packs merged in order: names to rules, and the nearest name where there is none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use regex::Regex;
 
+use super::cases::{is_inside, preset_names};
 use super::{Files, resolve_path, values};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::evaluator::code::{CodeExtractor, LanguageTags};
@@ -35,15 +36,25 @@ pub struct RuleSet {
     descriptions: BTreeMap<(&'static str, String), String>,
     /// Which pack each rule comes from, by kind and name.
     origins: BTreeMap<(&'static str, String), String>,
+    /// Names of rules that are wrong themselves: they are not unknown.
+    broken: BTreeSet<String>,
 }
 
-/// Merges packs, the later over the earlier.
+/// Keys that stand where comparators' names do.
+const TAKEN: &[&str] = &["", "text", "file", "expr", "from", "not", "value"];
+
+/// Merges packs, the later over the earlier. `broken` are the names of rules in packs that could not
+/// be read.
 pub fn compile_rules(
     packs: &[RulePack],
+    broken: &BTreeSet<String>,
     files: &Files,
     sources: &Sources,
-) -> (RuleSet, Diagnostics) {
-    let mut rules = RuleSet::default();
+) -> (Arc<RuleSet>, Diagnostics) {
+    let mut rules = RuleSet {
+        broken: broken.clone(),
+        ..RuleSet::default()
+    };
     let mut diagnostics = Diagnostics::default();
     let mut hacks = Vec::new();
     for pack in packs {
@@ -75,6 +86,14 @@ pub fn compile_rules(
             }
         }
         for named in &pack.comparators {
+            if TAKEN.contains(&named.name.value.as_str()) {
+                let message = format!(
+                    "`{}` means something where matchers stand, and no comparator can",
+                    named.name.value
+                );
+                diagnostics
+                    .push(Diagnostic::at(named.name.span, message).help("give it another name"));
+            }
             let compiled = named.rule.compile(&named.name.value);
             if let Some(comparator) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("compare", &named.name.value, &pack.name);
@@ -125,7 +144,7 @@ pub fn compile_rules(
                 let message = format!("`{alias}` means the language `{known}` already");
                 diagnostics.push(
                     Diagnostic::at(named.name.span, message)
-                        .help(format!("remove it from the `aliases` of one of the two")),
+                        .help("remove it from the `aliases` of one of the two"),
                 );
             }
         }
@@ -137,10 +156,34 @@ pub fn compile_rules(
             diagnostics.push(unknown.at(name.span));
         }
     }
+    let named = packs.iter().flat_map(RulePack::rules);
+    let is_missing = |name: &&String| !rules.origins.keys().any(|(_, known)| known == *name);
+    let missing: Vec<String> = named
+        .map(|rule| &rule.name.value)
+        .filter(is_missing)
+        .cloned()
+        .collect();
+    rules.broken.extend(missing);
+    let rules = Arc::new(rules);
+    for preset in rules.presets.values() {
+        diagnostics.extend(preset_names(preset, &rules, files, sources));
+    }
     (rules, diagnostics)
 }
 
 impl RuleSet {
+    fn unknown<'a>(
+        &self,
+        kind: &str,
+        name: &str,
+        known: impl Iterator<Item = &'a String>,
+    ) -> UnknownName {
+        UnknownName {
+            is_broken: self.broken.contains(name),
+            ..UnknownName::new(kind, name, known)
+        }
+    }
+
     fn note(&mut self, kind: &'static str, name: &str, pack: &str) {
         self.origins
             .insert((kind, name.to_owned()), pack.to_owned());
@@ -167,7 +210,7 @@ impl RuleSet {
         self.aliases
             .get(&name.to_lowercase())
             .and_then(|name| self.languages.get(name))
-            .ok_or_else(|| UnknownName::new("language", name, self.aliases.keys()))
+            .ok_or_else(|| self.unknown("language", name, self.aliases.keys()))
     }
 
     /// A code extractor.
@@ -177,7 +220,7 @@ impl RuleSet {
     pub fn extractor(&self, name: &str) -> Result<&Arc<CodeExtractor>, UnknownName> {
         self.extractors
             .get(name)
-            .ok_or_else(|| UnknownName::new("code extractor", name, self.extractors.keys()))
+            .ok_or_else(|| self.unknown("code extractor", name, self.extractors.keys()))
     }
 
     /// An expected-output extractor.
@@ -185,9 +228,9 @@ impl RuleSet {
     /// # Errors
     /// What is known instead.
     pub fn expected(&self, name: &str) -> Result<&Arc<ExpectedExtractor>, UnknownName> {
-        self.expected.get(name).ok_or_else(|| {
-            UnknownName::new("expected-output extractor", name, self.expected.keys())
-        })
+        self.expected
+            .get(name)
+            .ok_or_else(|| self.unknown("expected-output extractor", name, self.expected.keys()))
     }
 
     /// A comparator.
@@ -197,7 +240,7 @@ impl RuleSet {
     pub fn comparator(&self, name: &str) -> Result<&Arc<Comparator>, UnknownName> {
         self.comparators
             .get(name)
-            .ok_or_else(|| UnknownName::new("comparator", name, self.comparators.keys()))
+            .ok_or_else(|| self.unknown("comparator", name, self.comparators.keys()))
     }
 
     /// A preset's keys.
@@ -207,7 +250,7 @@ impl RuleSet {
     pub fn preset(&self, name: &str) -> Result<&Node, UnknownName> {
         self.presets
             .get(name)
-            .ok_or_else(|| UnknownName::new("preset", name, self.presets.keys()))
+            .ok_or_else(|| self.unknown("preset", name, self.presets.keys()))
     }
 
     /// A model.
@@ -217,7 +260,7 @@ impl RuleSet {
     pub fn model(&self, name: &str) -> Result<&Arc<ModelSpec>, UnknownName> {
         self.models
             .get(name)
-            .ok_or_else(|| UnknownName::new("model", name, self.models.keys()))
+            .ok_or_else(|| self.unknown("model", name, self.models.keys()))
     }
 
     /// The names that suites can use, for the schema.
@@ -263,6 +306,8 @@ pub struct UnknownName {
     pub message: String,
     /// The nearest known name, or all of them.
     pub help: Option<String>,
+    /// Whether a rule has the name and is wrong itself.
+    pub is_broken: bool,
 }
 
 impl UnknownName {
@@ -278,6 +323,7 @@ impl UnknownName {
         UnknownName {
             message: format!("unknown {kind} `{name}`"),
             help,
+            is_broken: false,
         }
     }
 
@@ -362,6 +408,72 @@ fn compile_language(
         .as_ref()
         .and_then(|build| command(build, &[], diagnostics));
     let run = command(&rule.run, &[], diagnostics);
+    let place = |keys: &[&str]| {
+        let found = keys.iter().try_fold(&named.node, |node, key| node.get(key));
+        found.map_or(named.name.span, |node| node.span)
+    };
+    let mut say = |keys: &[&str], message: String, help: &str| {
+        diagnostics.push(Diagnostic::at(place(keys), message).help(help));
+    };
+    if rule.run.is_empty() {
+        say(
+            &["run"],
+            "the command has no words".to_owned(),
+            "write it such as `[\"{{ interpreter }}\", \"{{ file }}\"]`",
+        );
+    }
+    if rule.build.as_ref().is_some_and(Vec::is_empty) {
+        say(
+            &["build"],
+            "the command has no words".to_owned(),
+            "leave `build` out where nothing is built",
+        );
+    }
+    if rule.find.command.trim().is_empty() {
+        say(
+            &["find", "command"],
+            "the command is empty".to_owned(),
+            "write the interpreter's or compiler's name, such as `ruby`",
+        );
+    }
+    let made = rule.file.name.replace("{{ class }}", "Class");
+    if !is_inside(&made) || made.contains("{{") {
+        let help =
+            "write a name such as `main.rb`; `{{ class }}` in it needs a pattern under `class`";
+        say(
+            &["file"],
+            format!("`{}` is no name of the program's file", rule.file.name),
+            help,
+        );
+    } else if rule.file.class.is_none() && made != rule.file.name {
+        let help = "write `{name: \"{{ class }}.java\", class: 'class\\s+(\\w+)'}`";
+        say(
+            &["file"],
+            "`{{ class }}` stands without a pattern `class`".to_owned(),
+            help,
+        );
+    }
+    for path in rule
+        .helpers
+        .keys()
+        .filter(|path| !is_inside(path) || **path == rule.file.name)
+    {
+        let help = "write a name beside the program such as `data/input.txt`, which is not the program's own";
+        say(
+            &["helpers", path],
+            format!("`{path}` is no file beside the program"),
+            help,
+        );
+    }
+    if let Some(class) = &rule.file.class
+        && Regex::new(&class.value).is_ok_and(|pattern| pattern.captures_len() < 2)
+    {
+        say(
+            &["file", "class"],
+            "the pattern has no group".to_owned(),
+            "put what is the class's name into `(…)`",
+        );
+    }
     let words = rule.build.iter().flatten().chain(&rule.run);
     let names_program = |word: &Spanned<String>| {
         ["file", "stem", "class"]
@@ -369,7 +481,7 @@ fn compile_language(
             .any(|name| word.value.contains(name))
             || word.value.contains(&rule.file.name)
     };
-    if let Some(first) = rule.run.first()
+    if let (Some(first), Some(_)) = (rule.run.first(), &run)
         && !words.into_iter().any(names_program)
     {
         let message = "no word of the command names the program's file, so it would never run";

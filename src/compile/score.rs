@@ -44,10 +44,11 @@ pub(super) fn compile(
     let weights: Vec<(String, f64)> = match &written.weights {
         None => named.iter().map(|name| ((*name).to_owned(), 1.0)).collect(),
         Some(weights) => {
-            for (name, _) in &weights.0 {
+            for (name, _) in &weights.value.0 {
                 known(name);
             }
             weights
+                .value
                 .0
                 .iter()
                 .map(|(name, weight)| (name.value.clone(), weight.value))
@@ -55,7 +56,11 @@ pub(super) fn compile(
         }
     };
     if let Some(weights) = &written.weights {
-        for (_, weight) in &weights.0 {
+        if weights.value.0.is_empty() {
+            let message = "`weights` is empty: nothing would count";
+            compiler.report(Diagnostic::at(weights.span, message));
+        }
+        for (_, weight) in &weights.value.0 {
             if !(weight.value >= 0.0 && weight.value.is_finite()) {
                 compiler.report(Diagnostic::at(
                     weight.span,
@@ -63,17 +68,16 @@ pub(super) fn compile(
                 ));
             }
         }
-        if let Some((first, _)) = weights.0.first()
-            && weights.0.iter().all(|(_, weight)| weight.value == 0.0)
+        if let Some((first, _)) = weights.value.0.first()
+            && weights
+                .value
+                .0
+                .iter()
+                .all(|(_, weight)| weight.value == 0.0)
         {
             compiler.report(Diagnostic::at(
                 first.span,
                 "the weights sum to 0: nothing would count",
-            ));
-        }
-        if weights.0.is_empty() {
-            compiler.report(Diagnostic::nowhere(
-                "`weights` is empty: nothing would count",
             ));
         }
     }
@@ -104,6 +108,14 @@ pub(super) fn compile(
         }
         (None, None) => Wanted::AtLeast(1.0),
     };
+    if let (Some(cause), Some(most)) = (&written.cause, &written.at_most)
+        && most.value != 0.0
+    {
+        compiler.report(
+            Diagnostic::at(cause.span, "only a score of 0 has a cause")
+                .help("write `at_most: 0` beside it, or leave `cause` out"),
+        );
+    }
     if let (Some(cause), None) = (&written.cause, &written.at_most) {
         compiler.report(
             Diagnostic::at(cause.span, "`cause` stands without `at_most`")

@@ -39,6 +39,9 @@ const METRICS: &[&str] = &[
     "memory",
 ];
 
+/// The names that templates have of themselves.
+const TAKEN: &[&str] = &["row", "code", "case", "language", "item"];
+
 /// The variables of the first cell of a case's matrix, and its model.
 pub(super) fn cell(keys: &Keys) -> Vec<(String, Value)> {
     let mut cell = Vec::new();
@@ -100,6 +103,31 @@ pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
             Diagnostic::at(reply.span, "`reply` stands beside `model`")
                 .help("write one of the two"),
         );
+    }
+    if let Some(messages) = keys
+        .messages
+        .as_ref()
+        .filter(|messages| messages.value.is_empty())
+    {
+        compiler.report(Diagnostic::at(
+            messages.span,
+            "`messages` is empty: nothing would be asked",
+        ));
+    }
+    for name in keys.vars.iter().flatten().map(|(name, _)| name) {
+        if TAKEN.contains(&name.as_str()) {
+            compiler.report(
+                Diagnostic::at(
+                    keys.vars
+                        .as_ref()
+                        .and_then(|vars| vars.get(name))
+                        .map(|value| value.span)
+                        .unwrap_or_default(),
+                    format!("`{name}` means something in every template, and no variable can"),
+                )
+                .help("give it another name"),
+            );
+        }
     }
     if let Some(written) = &keys.samples {
         samples(&written.value, compiler);
@@ -201,7 +229,7 @@ fn choice_of_model(model: &ModelChoice, compiler: &mut Compiler<'_>) {
         ModelChoice::Name(name) => {
             compiler.uses("model", &name.value);
             if let Err(unknown) = compiler.rules.model(&name.value) {
-                compiler.report(unknown.at(name.span));
+                compiler.unknown(unknown, name.span);
             }
         }
         ModelChoice::Inline(written) => {
@@ -332,6 +360,39 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
             )
             .help("write one such as `1`, or a matcher such as `{not: 0}`"),
         );
+    }
+    if let Some(Written::Value(code)) = subjects.exit_code.as_ref().map(|code| &code.value)
+        && let Content::Template(text) = &code.value
+        && let Ok(number) = text.trim().parse::<i64>()
+        && !(0..=255).contains(&number)
+    {
+        let message = format!("no program ends with the exit code {number}");
+        compiler.report(Diagnostic::at(code.span, message).help("exit codes are 0 to 255"));
+    }
+    for (name, is_empty, span) in [
+        (
+            "files",
+            subjects
+                .files
+                .as_ref()
+                .is_some_and(|files| files.value.0.is_empty()),
+            subjects.files.as_ref().map(|files| files.span),
+        ),
+        (
+            "checks",
+            subjects
+                .checks
+                .as_ref()
+                .is_some_and(|checks| checks.value.0.is_empty()),
+            subjects.checks.as_ref().map(|checks| checks.span),
+        ),
+    ] {
+        if let (true, Some(span)) = (is_empty, span) {
+            compiler.report(Diagnostic::at(
+                span,
+                format!("`{name}` is empty: nothing would be tested"),
+            ));
+        }
     }
     if let Some(stderr) = &subjects.stderr {
         expectations::unjudged(stderr, compiler);

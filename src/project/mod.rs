@@ -3,7 +3,7 @@
 mod dataset;
 mod standard;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::Evaluator;
 use crate::execution::Isolation;
 use crate::source::{SourceId, Sources, Span};
-use crate::syntax::rules::{RulePack, parse_rules};
+use crate::syntax::rules::{RulePack, parse_rules, rule_names};
 use crate::syntax::{Kind, Node, SuiteFile, parse_suite};
 
 /// Bytes of a file beside a suite, such as a reply, that are read.
@@ -41,6 +41,8 @@ pub struct Project {
     /// suite is compiled.
     pub diagnostics: Diagnostics,
     packs: Vec<LoadedPack>,
+    /// Names of rules in packs that could not be read.
+    broken: BTreeSet<String>,
     files: Files,
     rule_sets: BTreeMap<Option<Vec<String>>, (Arc<RuleSet>, Diagnostics)>,
 }
@@ -77,6 +79,7 @@ impl Project {
             sources: Sources::default(),
             diagnostics: Diagnostics::default(),
             packs: Vec::new(),
+            broken: BTreeSet::new(),
             files: Files::new(),
             rule_sets: BTreeMap::new(),
         };
@@ -350,8 +353,7 @@ impl Project {
             })
             .map(|pack| pack.pack.clone())
             .collect();
-        let (rules, diagnostics) = compile_rules(&packs, &self.files, &self.sources);
-        let known = (Arc::new(rules), diagnostics);
+        let known = compile_rules(&packs, &self.broken, &self.files, &self.sources);
         self.rule_sets.insert(selection, known.clone());
         known
     }
@@ -465,7 +467,10 @@ impl Project {
                     is_standard,
                 });
             }
-            Err(diagnostics) => self.diagnostics.extend(diagnostics),
+            Err(diagnostics) => {
+                self.broken.extend(rule_names(source, text));
+                self.diagnostics.extend(diagnostics);
+            }
         }
     }
 

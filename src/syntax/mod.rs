@@ -24,7 +24,7 @@ pub use node::{Key, Kind, Node};
 
 use std::borrow::Cow;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::source::{SourceId, Span, Spanned};
 use structure::{LAYER, Mistake, SUITE, Structure};
 use suite::{Keys, RequireSpec};
@@ -69,6 +69,16 @@ pub struct CaseEntry {
 pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnostics), Diagnostics> {
     let root = node::parse(source, text)?;
     let span = root.span;
+    if root.is_nothing() {
+        let start = Span {
+            source,
+            start: 0,
+            end: 0,
+        };
+        return Err(Diagnostic::at(start, "the file is empty")
+            .help("a suite needs at least `cases` or `dataset`")
+            .into());
+    }
     let mut wrong = Vec::new();
     let mut of_cases = Vec::new();
     let mut shared = Vec::new();
@@ -110,14 +120,58 @@ pub fn parse_suite(source: SourceId, text: &str) -> Result<(SuiteFile, Diagnosti
             .help("write them under `cases`, or name a file of rows under `dataset`");
         return Err(diagnostic.into());
     }
-    if !wrong.is_empty() {
-        wrong.extend(of_cases);
-        return Err(told(wrong)?);
-    }
-    if of_cases.is_empty() {
+    if wrong.is_empty() && of_cases.is_empty() {
         return Ok((suite, Diagnostics::default()));
     }
-    Ok((suite, told(of_cases)?))
+    let can_go_on = wrong.iter().all(|mistake| can_be_without(&mistake.path[0]));
+    remove(
+        &mut suite.shared,
+        wrong.iter().map(|mistake| &mistake.path[0]),
+    );
+    wrong.extend(of_cases);
+    let diagnostics = told(wrong)?;
+    if can_go_on {
+        Ok((suite, diagnostics))
+    } else {
+        Err(diagnostics)
+    }
+}
+
+/// Keys whose absence makes nothing else wrong: what is wrong in meaning is told beside their mistakes.
+const ALONE: &[&str] = &[
+    "name",
+    "description",
+    "tags",
+    "backend",
+    "e2b",
+    "isolation",
+    "timeout",
+    "limits",
+    "network",
+    "samples",
+    "code",
+    "stdin",
+    "args",
+    "files",
+    "compare",
+    "score",
+    "skip",
+    "only",
+];
+
+fn can_be_without(key: &str) -> bool {
+    let meant = if Keys::NAMES.contains(&key) {
+        Some(key)
+    } else {
+        nearest(key, Keys::NAMES.iter().copied())
+    };
+    meant.is_some_and(|meant| ALONE.contains(&meant))
+}
+
+fn remove<'k>(layer: &mut Node, keys: impl Iterator<Item = &'k String> + Clone) {
+    if let Kind::Map(entries) = &mut layer.kind {
+        entries.retain(|(key, _)| !keys.clone().any(|wrong| *wrong == key.text));
+    }
 }
 
 /// The cases that are well-formed; what is wrong with the others goes to `of_cases`.
@@ -147,12 +201,14 @@ fn parse_cases(
             let path = || [&path[..], &[key.text]].concat();
             collect(decode(&value), path, &mut of_case)
         });
-        let keys = Node {
+        let mut keys = Node {
             kind: Kind::Map(entries),
             span: item.span,
         };
         of_case.extend(wrong_keys(&keys, &path));
-        if of_case.is_empty() {
+        let wrong = of_case.iter().filter_map(|mistake| mistake.path.get(2));
+        if wrong.clone().all(|key| can_be_without(key)) {
+            remove(&mut keys, wrong);
             cases.push(CaseEntry {
                 name,
                 number: index + 1,

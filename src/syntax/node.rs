@@ -111,10 +111,6 @@ pub fn parse(source: SourceId, text: &str) -> Result<Node, Diagnostic> {
     let raw: RawNode = serde_yaml::from_str_with_options(text, options())
         .map_err(|error| yaml_error(source, text, &error))?;
     let node = raw.place(source, text);
-    if node.is_nothing() {
-        return Err(Diagnostic::at(start, "the file is empty")
-            .help("a suite needs at least `cases` or `dataset`"));
-    }
     Ok(node)
 }
 
@@ -206,12 +202,10 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
             .help("remove one of the two");
     }
     if message.starts_with("tabs") || message.contains("tab") && message.contains("indent") {
-        return Diagnostic::at(span, format!("not YAML: {message}"))
+        return Diagnostic::at(span, format!("not YAML: {}", without_place(message)))
             .help("indent with blanks; YAML allows no tabs there");
     }
-    let message = message
-        .split_once(" at line ")
-        .map_or(message, |(message, _)| message);
+    let message = without_place(message);
     if message.starts_with("mapping values are not allowed") {
         return Diagnostic::at(span, format!("not YAML: {message}"))
             .help("before it, a `:` lacks its blank, or a text that holds `: ` lacks its quotes");
@@ -231,6 +225,12 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
         )
         .help("write it as `\"{{ … }}\"`");
     }
+    if message.contains("cannot deserialize null into string") {
+        return Diagnostic::at(span, "a key has no name").help("write it before the `:`");
+    }
+    if message.contains("recursive references") {
+        return Diagnostic::at(span, "an alias stands inside of what it repeats");
+    }
     if message.contains("unknown escape character") {
         return Diagnostic::at(span, format!("not YAML: {message}"))
             .help("in double quotes `\\` begins an escape: use single quotes, in which it stands for itself");
@@ -238,9 +238,13 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
     if message.starts_with("unexpected character")
         && let Some(first) = text[at..].chars().next()
     {
+        let first = match first {
+            '`' => "a backtick".to_owned(),
+            _ => format!("`{first}`"),
+        };
         return Diagnostic::at(
             span,
-            format!("not YAML: no plain text begins with `{first}`"),
+            format!("not YAML: no text without quotes begins with {first}"),
         )
         .help("put the text into quotes");
     }
@@ -252,6 +256,14 @@ fn yaml_error(source: SourceId, text: &str, error: &serde_yaml::Error) -> Diagno
         return Diagnostic::at(span, message).help(help);
     }
     Diagnostic::at(span, format!("not YAML: {message}"))
+}
+
+/// The caret shows the place.
+fn without_place(message: &str) -> &str {
+    message
+        .split_once(" at line ")
+        .map_or(message, |(message, _)| message)
+        .trim_end_matches([',', ' '])
 }
 
 fn byte_offset(text: &str, line: u64, column: u64) -> usize {

@@ -313,6 +313,9 @@ pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack,
         name: name.to_owned(),
         ..RulePack::default()
     };
+    if root.is_nothing() {
+        return Ok(pack);
+    }
     let Kind::Map(maps) = &root.kind else {
         return Err(super::told(
             &root,
@@ -340,6 +343,22 @@ pub fn parse_rules(name: &str, source: SourceId, text: &str) -> Result<RulePack,
     } else {
         Err(diagnostics)
     }
+}
+
+/// The names of the rules of a pack that may be wrong: they are not unknown.
+pub fn rule_names(source: SourceId, text: &str) -> Vec<String> {
+    let Ok(Node {
+        kind: Kind::Map(maps),
+        ..
+    }) = node::parse(source, text)
+    else {
+        return Vec::new();
+    };
+    let rules = maps.iter().filter_map(|(_, map)| match &map.kind {
+        Kind::Map(rules) => Some(rules),
+        Kind::Scalar { .. } | Kind::List(_) => None,
+    });
+    rules.flatten().map(|(name, _)| name.text.clone()).collect()
 }
 
 /// Reads rules and keeps what is wrong with them.

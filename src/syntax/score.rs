@@ -18,7 +18,7 @@ use crate::source::Spanned;
 pub struct ScoreSpec {
     /// How much each metric counts; the unnamed count 0. Absent, all that are expected count 1.
     #[schemars(example = serde_json::json!({"tests": 3, "output_match": 1}))]
-    pub weights: Option<Pairs<Spanned<String>, Spanned<f64>>>,
+    pub weights: Option<Spanned<Pairs<Spanned<String>, Spanned<f64>>>>,
     /// Below its floor the score is 0; a list means 1. Added to the gate on `execution_result`.
     #[schemars(example = serde_json::json!({"no_eval": 1}))]
     pub gates: Option<Gates>,

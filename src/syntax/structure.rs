@@ -172,10 +172,14 @@ impl Place<'_> {
 
     fn expected(&self) -> Diagnostic {
         let message = format!("expected {}, found {}", self.title(), found(self.node));
-        let help = self
-            .in_a_list()
-            .or_else(|| self.example())
-            .map(|mend| format!("write {mend}"));
+        let in_quotes =
+            matches!(&self.node.kind, Kind::Scalar { text, plain: false } if looks_typed(text));
+        let help = if in_quotes {
+            Some("leave out the quotes: in them it is text".to_owned())
+        } else {
+            let mend = self.in_a_list().or_else(|| self.example());
+            mend.map(|mend| format!("write {mend}"))
+        };
         Diagnostic::at(self.node.span, message).maybe_help(help)
     }
 
@@ -439,12 +443,20 @@ const INTO: &[&str] = &[
     "definitions",
 ];
 
+/// Whether a text in quotes would be no text without them.
+fn looks_typed(text: &str) -> bool {
+    ["true", "false"].contains(&text) || number_of(text).is_some()
+}
+
 /// What stands there, for a message.
 fn found(node: &Node) -> String {
     match &node.kind {
-        Kind::Scalar { text, .. }
+        Kind::Scalar { text, plain }
             if !node.is_nothing() && text.chars().count() <= 60 && !text.contains('\n') =>
         {
+            if !plain && looks_typed(text) {
+                return format!("the text `\"{text}\"`");
+            }
             format!("`{text}`")
         }
         Kind::Map(entries) if entries.is_empty() => "an empty map".to_owned(),

@@ -15,7 +15,7 @@ use super::matrix::MatrixSpec;
 use super::model::ModelChoice;
 use super::schema::{exclusive, names, one_of};
 use super::score::ScoreSpec;
-use super::value::{Content, OneOrMany, Size, Time, Typed};
+use super::value::{AtLeastOne, Content, OneOrMany, Size, Time, Typed};
 use crate::evaluator::code::CodeRule;
 use crate::execution::Isolation;
 use crate::source::Spanned;
@@ -134,9 +134,9 @@ offered! {
     /// Presets by name.
     Presets(OneOrMany<Spanned<String>>): "presets";
     /// Languages by name, alone or in a list.
-    Languages(OneOrMany<Choice>): "languages";
+    Languages(AtLeastOne<Choice>): "languages";
     /// Models by name, alone or in a list.
-    Models(OneOrMany<ModelChoice>): "models";
+    Models(AtLeastOne<ModelChoice>): "models";
 }
 
 /// A time, or an expression that yields one for each row.

@@ -187,6 +187,36 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
+/// One value or a list of at least one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AtLeastOne<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for AtLeastOne<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let OneOrMany(values) = OneOrMany::deserialize(deserializer)?;
+        if values.is_empty() {
+            return Err(de::Error::custom("the list is empty"));
+        }
+        Ok(AtLeastOne(values))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for AtLeastOne<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}OrSome", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = OneOrMany::<T>::json_schema(generator);
+        schema.insert("minItems".to_owned(), 1.into());
+        schema
+    }
+}
+
 impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn schema_name() -> Cow<'static, str> {
         format!("{}OrList", T::schema_name()).into()

@@ -202,7 +202,7 @@ cases:
     for (arguments, ids) in [
         (&["--filter", "two"][..], &["s::two"][..]),
         (&["--tag", "quick"][..], &["s::one"][..]),
-        (&["--language", "js"][..], &[][..]),
+        (&["--language", "py"][..], &["s::one", "s::two"][..]),
         (&["--limit", "1"][..], &["s::one"][..]),
         (&[][..], &["s::one", "s::two"][..]),
     ] {
@@ -223,6 +223,40 @@ cases:
         "{}",
         ran.stdout
     );
+}
+
+#[test]
+fn a_run_without_a_case_is_a_mistake() {
+    let suite = "cases:\n  - {name: one, tags: [quick], reply: print(1), expect: 1}\n";
+    let project = TempProject::new(&[("suites/s.yaml", suite)]);
+    for (arguments, told) in [
+        (
+            ["--filter", "two"],
+            "no case that is selected has `two` in its id",
+        ),
+        (["--tag", "quik"], "did you mean `quick`?"),
+        (
+            ["--language", "js"],
+            "no case that is selected is in `javascript`",
+        ),
+    ] {
+        let ran = project.run(&[&["run"], &arguments[..]].concat());
+        let ran = ran.expect_status(2);
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+    let project = TempProject::new(&[(
+        "suites/s.yaml",
+        "reply: x\nexpect: 1\ndataset: {file: none.jsonl}\n",
+    )]);
+    project.write("suites/none.jsonl", "");
+    for command in ["run", "check"] {
+        let ran = project.run(&[command]).expect_status(2);
+        assert!(
+            ran.stderr.contains("no rows") || ran.stderr.contains("no case"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]

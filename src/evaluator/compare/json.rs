@@ -19,6 +19,13 @@ pub(super) fn compare(actual: &str, expected: &str) -> Verdict {
     }
 }
 
+/// Why a text is not JSON.
+pub(super) fn why_not(text: &str) -> Option<String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text)
+        .err()
+        .map(|error| error.to_string())
+}
+
 /// Where and how two values differ. `serde_json` bounds their depth.
 fn differs(left: &Value, right: &Value, path: &mut String) -> Option<String> {
     match (left, right) {

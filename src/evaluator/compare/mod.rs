@@ -264,6 +264,20 @@ impl Comparator {
         self.then.contains(&Decider::OneOf)
     }
 
+    /// Whether what is expected may be a list or a map: it is compared as a value.
+    pub fn takes_values(&self) -> bool {
+        let of_values = [Decider::Json, Decider::Literal, Decider::Unordered];
+        self.then.iter().any(|decider| of_values.contains(decider))
+    }
+
+    /// Why no output could ever match what is expected.
+    pub fn matches_nothing(&self, expected: &str) -> Option<String> {
+        if self.then != [Decider::Json] {
+            return None;
+        }
+        json::why_not(expected).map(|why| format!("what is expected is not JSON: {why}"))
+    }
+
     /// The same with parameters.
     ///
     /// # Errors
@@ -385,6 +399,8 @@ impl Prepared {
         self.pattern
             .as_ref()
             .is_some_and(|pattern| pattern.is_match(""))
+            || self.comparator.then == [Decider::Contains]
+                && self.alternatives.iter().any(String::is_empty)
     }
 
     /// The comparator's name.
