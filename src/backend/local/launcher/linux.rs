@@ -57,9 +57,19 @@ pub(super) fn memory_file(reader: &mut impl Read, bytes: usize) -> io::Result<Fi
     let flags = rustix::fs::MemfdFlags::CLOEXEC | rustix::fs::MemfdFlags::ALLOW_SEALING;
     let memory = rustix::fs::memfd_create(c"input", flags)?;
     let mut file = File::from(memory);
-    let copied = io::copy(&mut reader.take(bytes as u64), &mut file)?;
-    if copied != bytes as u64 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
+    // Written, and not spliced: pages that the kernel holds meanwhile cannot be sealed (EBUSY).
+    let mut chunk = [0; 64 * 1024];
+    let mut missing = bytes;
+    while missing > 0 {
+        let wanted = missing.min(chunk.len());
+        let count = match reader.read(&mut chunk[..wanted]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        file.write_all(&chunk[..count])?;
+        missing -= count;
     }
     sys::seal(&file)?;
     // Another user may read it only if it says so; opened anew, at its beginning and for reading.

@@ -64,10 +64,16 @@ impl Launcher {
         let mut line = String::new();
         reader.read_line(&mut line)?;
         let order: Order = serde_json::from_str(&line)?;
-        let stdin = system::memory_file(&mut reader, order.stdin_bytes)?;
-        let private = match order.private_bytes {
-            Some(bytes) => Some(Private::new(system::memory_file(&mut reader, bytes)?)?),
-            None => None,
+        let inputs = system::memory_file(&mut reader, order.stdin_bytes).and_then(|stdin| {
+            let bytes = order.private_bytes;
+            let private = bytes.map(|bytes| Private::new(system::memory_file(&mut reader, bytes)?));
+            Ok((stdin, private.transpose()?))
+        });
+        let (stdin, private) = match inputs {
+            Ok(inputs) => inputs,
+            Err(error) => {
+                return self.answer(&Answer::Failed(format!("keep a program's input: {error}")));
+            }
         };
         let started = Instant::now();
         let (descriptors, private_output) = match private {
