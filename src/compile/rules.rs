@@ -465,8 +465,8 @@ fn compile_language(
             help,
         );
     }
-    if let Some(class) = &rule.file.class
-        && Regex::new(&class.value).is_ok_and(|pattern| pattern.captures_len() < 2)
+    if let FileNameRule::Class { pattern, .. } = &file
+        && pattern.captures_len() < 2
     {
         say(
             &["file", "class"],

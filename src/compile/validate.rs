@@ -114,19 +114,11 @@ pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
             "`messages` is empty: nothing would be asked",
         ));
     }
-    for name in keys.vars.iter().flatten().map(|(name, _)| name) {
+    for (name, value) in keys.vars.iter().flatten() {
         if TAKEN.contains(&name.as_str()) {
-            compiler.report(
-                Diagnostic::at(
-                    keys.vars
-                        .as_ref()
-                        .and_then(|vars| vars.get(name))
-                        .map(|value| value.span)
-                        .unwrap_or_default(),
-                    format!("`{name}` means something in every template, and no variable can"),
-                )
-                .help("give it another name"),
-            );
+            let message =
+                format!("`{name}` means something in every template, and no variable can");
+            compiler.report(Diagnostic::at(value.span, message).help("give it another name"));
         }
     }
     if let Some(written) = &keys.samples {
@@ -351,47 +343,30 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
     if let Some(Written::Value(code)) = subjects.exit_code.as_ref().map(|code| &code.value)
         && let Content::Template(text) = &code.value
         && !text.contains('{')
-        && text.trim().parse::<i64>().is_err()
     {
-        compiler.report(
-            Diagnostic::at(
-                code.span,
+        let number = text.trim().parse::<i64>();
+        let (message, help) = match &number {
+            Err(_) => (
                 format!("the exit code `{text}` is no whole number"),
-            )
-            .help("write one such as `1`, or a matcher such as `{not: 0}`"),
-        );
+                "write one such as `1`, or a matcher such as `{not: 0}`",
+            ),
+            Ok(number) => (
+                format!("no program ends with the exit code {number}"),
+                "exit codes are 0 to 255",
+            ),
+        };
+        if !number.is_ok_and(|number| (0..=255).contains(&number)) {
+            compiler.report(Diagnostic::at(code.span, message).help(help));
+        }
     }
-    if let Some(Written::Value(code)) = subjects.exit_code.as_ref().map(|code| &code.value)
-        && let Content::Template(text) = &code.value
-        && let Ok(number) = text.trim().parse::<i64>()
-        && !(0..=255).contains(&number)
-    {
-        let message = format!("no program ends with the exit code {number}");
-        compiler.report(Diagnostic::at(code.span, message).help("exit codes are 0 to 255"));
-    }
-    for (name, is_empty, span) in [
-        (
-            "files",
-            subjects
-                .files
-                .as_ref()
-                .is_some_and(|files| files.value.0.is_empty()),
-            subjects.files.as_ref().map(|files| files.span),
-        ),
-        (
-            "checks",
-            subjects
-                .checks
-                .as_ref()
-                .is_some_and(|checks| checks.value.0.is_empty()),
-            subjects.checks.as_ref().map(|checks| checks.span),
-        ),
-    ] {
-        if let (true, Some(span)) = (is_empty, span) {
-            compiler.report(Diagnostic::at(
-                span,
-                format!("`{name}` is empty: nothing would be tested"),
-            ));
+    let files = subjects.files.as_ref();
+    let files = files.map(|files| ("files", files.value.0.is_empty(), files.span));
+    let checks = subjects.checks.as_ref();
+    let checks = checks.map(|checks| ("checks", checks.value.0.is_empty(), checks.span));
+    for (name, is_empty, span) in files.into_iter().chain(checks) {
+        if is_empty {
+            let message = format!("`{name}` is empty: nothing would be tested");
+            compiler.report(Diagnostic::at(span, message));
         }
     }
     if let Some(stderr) = &subjects.stderr {

@@ -145,18 +145,20 @@ const WRONG_IN_ORDER: &[&str] = &[
     "25:5 `require` stands at the top of a suite, not in a case",
 ];
 
+/// Every mistake of a project with its place, in the order in which `check` tells them.
+fn told_in_order(project: &TempProject) -> Vec<String> {
+    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
+    let told = ran.json_lines().into_iter().map(|one| {
+        let message = one["message"].as_str().unwrap();
+        format!("{}:{} {message}", one["line"], one["column"])
+    });
+    told.collect()
+}
+
 #[test]
 fn all_structural_mistakes_of_a_file_are_told_at_once_and_in_order() {
     let project = TempProject::new(&[("suites/wrong.yaml", WRONG)]);
-    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
-    let told: Vec<String> = ran
-        .json_lines()
-        .iter()
-        .map(|one| {
-            let message = one["message"].as_str().unwrap();
-            format!("{}:{} {message}", one["line"], one["column"])
-        })
-        .collect();
+    let told = told_in_order(&project);
     assert_eq!(told, WRONG_IN_ORDER, "{told:#?}");
     let ran = project.run(&["check"]).expect_status(2);
     let count = format!("{} configuration errors\n", WRONG_IN_ORDER.len());
@@ -207,15 +209,7 @@ fn all_structural_mistakes_of_a_rule_pack_are_told_at_once_and_in_order() {
         ("rules/wrong.yaml", WRONG_PACK),
         ("suites/right.yaml", RIGHT),
     ]);
-    let ran = project.run(&["check", "--format", "json"]).expect_status(2);
-    let told: Vec<String> = ran
-        .json_lines()
-        .iter()
-        .map(|one| {
-            let message = one["message"].as_str().unwrap();
-            format!("{}:{} {message}", one["line"], one["column"])
-        })
-        .collect();
+    let told = told_in_order(&project);
     assert_eq!(told, WRONG_PACK_IN_ORDER, "{told:#?}");
 }
 
