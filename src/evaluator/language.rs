@@ -54,7 +54,7 @@ pub enum FileNameRule {
     Class {
         /// The name, such as `{{ class }}.java`.
         name: String,
-        /// Its first group is the class.
+        /// The first of its groups that takes part is the class.
         pattern: Regex,
     },
 }
@@ -70,7 +70,7 @@ impl FileNameRule {
             FileNameRule::Class { name, pattern } => {
                 let class = pattern
                     .captures(program)
-                    .and_then(|groups| groups.get(1))
+                    .and_then(|groups| groups.iter().skip(1).flatten().next())
                     .map(|group| group.as_str());
                 let class = class.ok_or_else(|| {
                     format!(
@@ -172,4 +172,25 @@ fn read_word(
         });
     }
     Ok(WordTemplate::Text(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use regex::Regex;
+
+    use super::FileNameRule;
+
+    #[test]
+    fn a_file_is_named_after_the_first_group_that_takes_part() {
+        let rule = FileNameRule::Class {
+            name: "{{ class }}.java".to_owned(),
+            pattern: Regex::new(r"(?s)\A(?:.*?public class (\w+)|.*?class (\w+))").unwrap(),
+        };
+        assert_eq!(
+            rule.name("class A {}\npublic class B {}").unwrap(),
+            "B.java"
+        );
+        assert_eq!(rule.name("class A {}\nclass B {}").unwrap(), "A.java");
+        assert!(rule.name("interface C {}").is_err());
+    }
 }

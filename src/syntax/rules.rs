@@ -203,7 +203,7 @@ pub struct LanguageCloud {
 pub struct FileName {
     /// The name; a template in which `class` is the first match of the pattern.
     pub name: String,
-    /// A pattern with one group.
+    /// A pattern with a group.
     pub class: Option<Spanned<String>>,
 }
 
@@ -237,7 +237,7 @@ impl JsonSchema for FileName {
             "type": ["string", "object"],
             "properties": {
                 "name": {"type": "string", "description": "The name; `class` in it is what the pattern finds.", "examples": ["{{ class }}.java"]},
-                "class": {"type": "string", "description": "A pattern with one group, looked for in the code.", "examples": [r"public\s+class\s+(\w+)"]},
+                "class": {"type": "string", "description": "A pattern, looked for in the code; the first of its groups that takes part is the class.", "examples": [r"public\s+class\s+(\w+)"]},
             },
             "required": ["name", "class"],
             "additionalProperties": false,
@@ -254,7 +254,7 @@ pub struct FindRule {
     #[schemars(example = &"ruby")]
     pub command: String,
     /// Arguments that make it print the path of the real interpreter behind a version manager's
-    /// shim.
+    /// shim, or the directory of its installation.
     #[schemars(example = serde_json::json!(["-e", "puts RbConfig.ruby"]))]
     #[serde(default)]
     pub locate: Vec<String>,
