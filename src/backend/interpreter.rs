@@ -28,6 +28,11 @@ pub enum Whose {
     Anybodys,
 }
 
+/// Where links stand that lead to the programs chosen among alternatives.
+const ALTERNATIVES: &str = "/etc/alternatives";
+/// Links that are followed, as the kernel does.
+const LINKS_MAX: usize = 40;
+
 type Search = Arc<OnceLock<Result<Found, String>>>;
 
 /// The interpreters looked for so far; each is looked for once a process.
@@ -101,28 +106,51 @@ fn find(interpreter: &Interpreter, whose: Whose) -> Result<Found, String> {
             .filter(|path| is_executable(path, whose))
             .unwrap_or(on_path),
     };
+    let path = behind_alternatives(path);
+    let broken = |what: String| {
+        let path = path.display();
+        format!("`{path}`, which runs {language}, {what}{install}")
+    };
     let version = match interpreter.version.as_slice() {
         [] => None,
-        arguments => said(&path, arguments).and_then(|text| version_in(&text)),
+        arguments => match said(&path, arguments) {
+            Ok(text) => version_in(&text),
+            Err(Unsaid::NotStarted(error)) => {
+                return Err(broken(format!("cannot be executed ({error})")));
+            }
+            Err(Unsaid::Failed(_)) if interpreter.at_least.is_none() => None,
+            Err(Unsaid::Failed(why)) => {
+                return Err(broken(format!("does not say its version ({why})")));
+            }
+        },
     };
     if let Some(wanted) = &interpreter.at_least {
         match &version {
             Some(version) if !is_at_least(version, wanted) => {
-                return Err(format!(
-                    "{language} {wanted} or newer is needed, `{}` is {version}{install}",
-                    path.display()
-                ));
+                let what = format!("is {version}, and {wanted} or newer is needed");
+                return Err(broken(what));
             }
             Some(_) => {}
-            None => {
-                return Err(format!(
-                    "`{}` does not say its version{install}",
-                    path.display()
-                ));
-            }
+            None => return Err(broken("does not say its version".to_owned())),
         }
     }
     Ok(Found { path, version })
+}
+
+/// Where the system's administrator chose one of several programs, the chosen one: what belongs to it,
+/// such as the `java` of a `javac`, lies beside that one.
+fn behind_alternatives(path: PathBuf) -> PathBuf {
+    let mut link = path.clone();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = std::fs::read_link(&link) else {
+            break;
+        };
+        if link.starts_with(ALTERNATIVES) {
+            return std::fs::canonicalize(&path).unwrap_or(path);
+        }
+        link = link.parent().unwrap_or(Path::new("/")).join(target);
+    }
+    path
 }
 
 fn on_path(command: &str, whose: Whose) -> Option<PathBuf> {
@@ -152,37 +180,56 @@ fn is_anybodys(path: &Path) -> bool {
     })
 }
 
-/// The path that the command prints, if it is one.
+/// The path that the command prints, if it is one; of a directory, what has the command's name in it.
 fn located(command: &Path, arguments: &[String]) -> Option<PathBuf> {
-    let text = said(command, arguments)?;
+    let text = said(command, arguments).ok()?;
     let path = PathBuf::from(text.trim());
-    (path.is_absolute() && is_executable(&path, Whose::Ours)).then_some(path)
+    let paths = match command.file_name() {
+        Some(name) if path.is_dir() => vec![path.join("bin").join(name), path.join(name)],
+        _ => vec![path],
+    };
+    let mut paths = paths.into_iter();
+    paths.find(|path| path.is_absolute() && is_executable(path, Whose::Ours))
+}
+
+/// Why a command says nothing.
+enum Unsaid {
+    /// It is nothing that this system can execute.
+    NotStarted(std::io::Error),
+    /// How it ended, and the first line of what it complained of.
+    Failed(String),
 }
 
 /// What a command prints on either stream.
-fn said(command: &Path, arguments: &[impl AsRef<OsStr>]) -> Option<String> {
+fn said(command: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<String, Unsaid> {
     let output = Command::new(command)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let text = if text.trim().is_empty() {
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        .map_err(Unsaid::NotStarted)?;
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        let line = stderr.lines().find(|line| !line.trim().is_empty());
+        let line = line.map_or(String::new(), |line| format!(": {}", line.trim()));
+        return Err(Unsaid::Failed(format!("{}{line}", output.status)));
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(if stdout.trim().is_empty() {
+        stderr
     } else {
-        text
-    };
-    output.status.success().then_some(text)
+        stdout
+    })
 }
 
-/// The first dotted number of a text.
+/// The first dotted number of a text, else the first number: warnings such as `64-Bit` may come first.
 fn version_in(text: &str) -> Option<String> {
-    let start = text.find(|letter: char| letter.is_ascii_digit())?;
-    let number: String = text[start..]
-        .chars()
-        .take_while(|letter| letter.is_ascii_digit() || *letter == '.')
-        .collect();
-    Some(number.trim_end_matches('.').to_owned())
+    let is_part = |letter: char| letter.is_ascii_digit() || letter == '.';
+    let numbers = text
+        .split(|letter| !is_part(letter))
+        .map(|number| number.trim_matches('.'))
+        .filter(|number| !number.is_empty());
+    let mut dotted = numbers.clone().filter(|number| number.contains('.'));
+    dotted.next().or(numbers.clone().next()).map(str::to_owned)
 }
 
 fn is_at_least(version: &str, wanted: &str) -> bool {
@@ -191,21 +238,110 @@ fn is_at_least(version: &str, wanted: &str) -> bool {
             .map(|part| part.parse::<u64>().unwrap_or(0))
             .collect::<Vec<_>>()
     };
-    parts(version) >= parts(wanted)
+    let (mut version, wanted) = (parts(version), parts(wanted));
+    // `8` is `8.0`.
+    version.resize(version.len().max(wanted.len()), 0);
+    version >= wanted
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_at_least, version_in};
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    use super::{Interpreters, Whose, is_at_least, version_in};
+    use crate::program::Interpreter;
+
+    /// A command in `bin` of this directory.
+    fn command(root: &Path, name: &str, text: &str) -> PathBuf {
+        let path = root.join("bin").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn interpreter(path: &Path) -> Interpreter {
+        Interpreter {
+            language: "lang".to_owned(),
+            command: path.display().to_string(),
+            locate: Vec::new(),
+            version: vec!["--version".to_owned()],
+            at_least: None,
+            install: Some("apt-get install lang".to_owned()),
+        }
+    }
+
+    fn why(interpreter: &Interpreter) -> String {
+        Interpreters::default()
+            .find(interpreter, Whose::Ours)
+            .unwrap_err()
+    }
 
     #[test]
     fn versions_compare_by_number() {
         assert_eq!(version_in("Python 3.11.7\n").as_deref(), Some("3.11.7"));
         assert_eq!(version_in("v20.20.2").as_deref(), Some("20.20.2"));
+        assert_eq!(version_in("12\n").as_deref(), Some("12"));
+        let warned = "a 64-Bit VM. info: kotlinc-jvm 1.3.31 (JRE 17.0.15+6)";
+        assert_eq!(version_in(warned).as_deref(), Some("1.3.31"));
         assert!(
             is_at_least("3.11.7", "3.9")
                 && is_at_least("20", "18")
+                && is_at_least("8", "8.0")
+                && !is_at_least("8", "8.1")
                 && !is_at_least("3.8.10", "3.9")
         );
+    }
+
+    #[test]
+    fn what_is_too_old_or_broken_is_missing_with_the_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let path = command(root.path(), "old", "#!/bin/sh\necho v20.1\n");
+        let old = Interpreter {
+            at_least: Some("22.18".to_owned()),
+            ..interpreter(&path)
+        };
+        let expected = format!(
+            "`{}`, which runs lang, is 20.1, and 22.18 or newer is needed; install it: apt-get install lang",
+            path.display()
+        );
+        assert_eq!(why(&old), expected);
+        // A file of another machine, or one that was cut short.
+        let empty = why(&interpreter(&command(root.path(), "empty", "")));
+        assert!(
+            empty.contains("which runs lang, cannot be executed (Exec format error"),
+            "{empty}"
+        );
+        let path = command(
+            root.path(),
+            "fails",
+            "#!/bin/sh\necho no toolchain >&2\nexit 3\n",
+        );
+        let fails = Interpreter {
+            at_least: Some("1".to_owned()),
+            ..interpreter(&path)
+        };
+        let fails = why(&fails);
+        assert!(
+            fails.contains("does not say its version (exit status: 3: no toolchain)"),
+            "{fails}"
+        );
+    }
+
+    #[test]
+    fn a_shim_may_name_the_directory_of_its_toolchain() {
+        let root = tempfile::tempdir().unwrap();
+        let real = command(&root.path().join("toolchain"), "lang", "#!/bin/sh\n");
+        let shim = format!("#!/bin/sh\necho {}/toolchain\n", root.path().display());
+        let shim = command(root.path(), "lang", &shim);
+        let shimmed = Interpreter {
+            locate: vec!["--print".to_owned()],
+            version: Vec::new(),
+            ..interpreter(&shim)
+        };
+        let found = Interpreters::default().find(&shimmed, Whose::Ours).unwrap();
+        assert_eq!(found.path, real);
     }
 }
