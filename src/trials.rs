@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use similar::TextDiff;
 
 use crate::backend::e2b::E2b;
-use crate::backend::interpreter;
+use crate::backend::interpreter::{self, Interpreters, Whose};
 use crate::backend::local::{Local, LocalOptions};
 use crate::compile::{ExampleCheck, RuleExample};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::{Evaluator, Expectation, Language};
 use crate::execution::Status;
-use crate::program::{Job, Program, Run, SourceFile};
+use crate::program::{Interpreter, Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_outcome, wire};
 use crate::reward::FaultKind;
@@ -75,6 +75,7 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
     let shared = Arc::new(Shared {
         handle: runtime.handle().clone(),
         runner: Runner::new(local, e2b, forced, policy),
+        interpreters: Interpreters::default(),
         missing: Mutex::default(),
         notices: Mutex::default(),
     });
@@ -121,6 +122,9 @@ async fn end_when_asked(shared: Arc<Shared>, mut interrupts: Interrupts) {
 struct Shared {
     handle: tokio::runtime::Handle,
     runner: Runner,
+    /// Asked after an infrastructure error: listing runs nothing, so what is on `PATH` and cannot be
+    /// used shows when it is to run.
+    interpreters: Interpreters,
     /// Interpreters that are missing, with the number of trials that need them.
     missing: Mutex<BTreeMap<String, usize>>,
     /// What to say once after the run.
@@ -143,6 +147,23 @@ impl Shared {
             .expect("no trial panics while it counts")
             .entry(why)
             .or_default() += 1;
+    }
+
+    /// A trial that came to this infrastructure error; ignored where it is that the interpreter is too
+    /// old or broken, which is as good as none.
+    fn not_run(
+        &self,
+        interpreter: &Interpreter,
+        error: &str,
+        told: Failed,
+    ) -> Result<Completion, Failed> {
+        match self.interpreters.find(interpreter, Whose::Ours) {
+            Err(why) if error == why => {
+                self.note_missing(why.clone());
+                Ok(Completion::ignored_with(why))
+            }
+            _ => Err(told),
+        }
     }
 
     #[expect(
@@ -283,7 +304,7 @@ fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>
     }
     let place = project.sources.place(evaluator.written_at);
     let shared = Arc::clone(shared);
-    Trial::test(name, move || match missing {
+    Trial::ignorable_test(name, move || match missing {
         Some(why) => Err(Failed::from(why)),
         None => shared.judge(&evaluator, &place),
     })
@@ -311,22 +332,20 @@ fn chunk_trials(
         let chunk: Vec<_> = chunk.to_vec();
         let shared = Arc::clone(shared);
         let ignored = missing.is_some();
-        let trial = Trial::test(name, move || {
+        let trial = Trial::ignorable_test(name, move || {
             if let Some(why) = missing {
                 return Err(Failed::from(why));
             }
-            let failures: Vec<String> = chunk
-                .iter()
-                .filter(|evaluator| evaluator.skip.is_none())
-                .filter_map(|evaluator| {
-                    shared
-                        .judge(evaluator, &place)
-                        .err()
-                        .map(|failed| failed.message().unwrap_or_default().to_owned())
-                })
-                .collect();
+            let mut failures = Vec::new();
+            for evaluator in chunk.iter().filter(|evaluator| evaluator.skip.is_none()) {
+                match shared.judge(evaluator, &place) {
+                    Ok(Completion::Completed) => {}
+                    Ok(ignored @ Completion::Ignored { .. }) => return Ok(ignored),
+                    Err(failed) => failures.push(failed.message().unwrap_or_default().to_owned()),
+                }
+            }
             match failures.len() {
-                0 => Ok(()),
+                0 => Ok(Completion::Completed),
                 count => {
                     let shown = failures
                         .into_iter()
@@ -350,7 +369,7 @@ fn missing_interpreter(language: &Language) -> Option<String> {
 }
 
 impl Shared {
-    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<(), Failed> {
+    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<Completion, Failed> {
         match self
             .runner
             .refusal([(evaluator.backends.as_slice(), evaluator.isolation)])
@@ -365,9 +384,15 @@ impl Shared {
         }
         let outcome = self.handle.block_on(self.runner.evaluate(evaluator, None));
         if outcome.passed() {
-            return Ok(());
+            return Ok(Completion::Completed);
         }
-        Err(Failed::from(failure(evaluator, &outcome, place)))
+        let told = Failed::from(failure(evaluator, &outcome, place));
+        match &outcome.result {
+            Err(fault) if fault.kind == FaultKind::Infrastructure => {
+                self.not_run(&evaluator.language.interpreter, &fault.message, told)
+            }
+            _ => Err(told),
+        }
     }
 }
 
@@ -462,7 +487,7 @@ fn example_trial(example: RuleExample, shared: &Arc<Shared>) -> Trial {
             }
             let ignored = missing.is_some();
             let shared = Arc::clone(shared);
-            Trial::test(name, move || match missing {
+            Trial::ignorable_test(name, move || match missing {
                 Some(why) => Err(Failed::from(why)),
                 None => shared.run_example(&language, &code, &stdin, &output),
             })
@@ -478,7 +503,7 @@ impl Shared {
         code: &str,
         stdin: &str,
         output: &str,
-    ) -> Result<(), Failed> {
+    ) -> Result<Completion, Failed> {
         let file = language.file.name(code)?;
         let mut files = vec![SourceFile {
             path: file.clone(),
@@ -502,10 +527,14 @@ impl Shared {
             program: Arc::new(program),
             runs: vec![run],
         };
-        let result = self
-            .handle
-            .block_on(self.runner.execute(&job))
-            .map_err(|error| error.to_string())?;
+        let result = match self.handle.block_on(self.runner.execute(&job)) {
+            Ok(result) => result,
+            Err(error) => {
+                let error = error.to_string();
+                let told = Failed::from(&error);
+                return self.not_run(&language.interpreter, &error, told);
+            }
+        };
         let execution = result
             .runs
             .first()
@@ -525,6 +554,6 @@ impl Shared {
                 output.trim_end()
             )));
         }
-        Ok(())
+        Ok(Completion::Completed)
     }
 }
