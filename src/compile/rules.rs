@@ -57,7 +57,9 @@ pub fn compile_rules(
     };
     let mut diagnostics = Diagnostics::default();
     let mut hacks = Vec::new();
+    let mut replaced = BTreeSet::new();
     for pack in packs {
+        replaced.extend(rules.take_names(pack));
         for named in &pack.languages {
             if let Some(language) = compile_language(named, files, sources, &mut diagnostics) {
                 rules.note("language", &named.name.value, &pack.name);
@@ -157,7 +159,9 @@ pub fn compile_rules(
         }
     }
     let named = packs.iter().flat_map(RulePack::rules);
-    let is_missing = |name: &&String| !rules.origins.keys().any(|(_, known)| known == *name);
+    let is_missing = |name: &&String| {
+        !replaced.contains(*name) && !rules.origins.keys().any(|(_, known)| known == *name)
+    };
     let missing: Vec<String> = named
         .map(|rule| &rule.name.value)
         .filter(is_missing)
@@ -182,6 +186,39 @@ impl RuleSet {
             is_broken: self.broken.contains(name),
             ..UnknownName::new(kind, name, known)
         }
+    }
+
+    /// Gives the names that a pack's languages have to them, where an earlier pack has the same language
+    /// under another of its names: `shell`, when `shell` is an alias of `bash`, takes `sh` from it, and
+    /// with the alias `bash` its place. Which languages are no more.
+    fn take_names(&mut self, pack: &RulePack) -> Vec<String> {
+        let mut replaced = Vec::new();
+        for later in &pack.languages {
+            let (name, aliases) = (&later.name.value, &later.rule.aliases);
+            let has = |taken: &str| {
+                aliases
+                    .iter()
+                    .any(|alias| alias.eq_ignore_ascii_case(taken))
+            };
+            let takes = |taken: &str| name.eq_ignore_ascii_case(taken) || has(taken);
+            self.languages.retain(|earlier, language| {
+                if earlier == name {
+                    return true;
+                }
+                if has(earlier) {
+                    self.origins.remove(&("language", earlier.clone()));
+                    replaced.push(earlier.clone());
+                    return false;
+                }
+                let is_same = |alias: &String| name.eq_ignore_ascii_case(alias);
+                if language.tags.aliases.iter().any(is_same) {
+                    let left = Arc::make_mut(language);
+                    left.tags.aliases.retain(|alias| !takes(alias));
+                }
+                true
+            });
+        }
+        replaced
     }
 
     fn note(&mut self, kind: &'static str, name: &str, pack: &str) {
@@ -639,5 +676,59 @@ pub(super) fn file_bytes<'f>(
             path.span,
             format!("cannot read `{}`: it was not looked for", path.value),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::compile_rules;
+    use crate::source::Sources;
+    use crate::syntax::rules::parse_rules;
+
+    #[test]
+    fn a_later_pack_takes_the_names_of_the_same_language() {
+        let mut sources = Sources::default();
+        let mut pack = |name: &str, languages: &[(&str, &str)]| {
+            let mut text = "languages:\n".to_owned();
+            for (language, aliases) in languages {
+                let run = "find: {command: sh}, run: [\"{{ file }}\"]";
+                text += &format!("  {language}: {{aliases: [{aliases}], file: main, {run}}}\n");
+            }
+            let source = sources.add(name.to_owned(), Path::new(""), text.as_str());
+            parse_rules(name, source, &text).unwrap()
+        };
+        let standard = pack(
+            "standard",
+            &[
+                ("bash", "sh, shell"),
+                ("go", "golang"),
+                ("javascript", "js, node"),
+            ],
+        );
+        let own = pack(
+            "own",
+            &[("shell", "sh, dash"), ("golang", "go"), ("mine", "js")],
+        );
+        let (rules, diagnostics) = compile_rules(
+            &[standard, own],
+            &BTreeSet::new(),
+            &crate::compile::Files::default(),
+            &sources,
+        );
+        let named = ["bash", "shell", "SH", "go", "golang", "node"].map(|name| {
+            let language = rules.language(name);
+            language.map_or("", |language| language.name.as_str())
+        });
+        assert_eq!(
+            named,
+            ["bash", "shell", "shell", "golang", "golang", "javascript"]
+        );
+        assert!(rules.list().all(|(_, name, _)| name != "go"));
+        // An alias alone is another language's until it is taken out there.
+        let messages: Vec<_> = diagnostics.list.iter().map(|one| &one.message).collect();
+        assert_eq!(messages, ["`js` means the language `javascript` already"]);
     }
 }
