@@ -74,7 +74,11 @@ fn describe(examination: &Examination) -> String {
         "rewardspec {} on {}, as {user}\n\ninterpreters\n",
         examination.version, examination.system
     );
-    for found in &examination.interpreters {
+    let (there, missing): (Vec<_>, Vec<_>) = examination
+        .interpreters
+        .iter()
+        .partition(|found| found.missing.is_none());
+    for found in there.into_iter().chain(missing) {
         let shown = match (&found.path, &found.missing) {
             (Some(path), _) => {
                 let through = found

@@ -125,27 +125,38 @@ pub async fn examine(
     })
 }
 
+/// Asks several at once: most take their time to start.
 fn interpreters(languages: &[Arc<Language>]) -> Vec<Found> {
     let known = Interpreters::default();
-    languages
-        .iter()
-        .map(|language| {
-            let wanted = &language.interpreter;
-            let found = known.find(wanted, Whose::Ours);
-            let first = crate::backend::interpreter::first_on_path(wanted);
-            let path = found.as_ref().ok().map(|found| found.path.clone());
-            Found {
-                language: language.name.clone(),
-                command: wanted.command.clone(),
-                through: first
-                    .filter(|first| path.as_ref().is_some_and(|path| path != first))
-                    .map(|first| first.display().to_string()),
-                path: path.map(|path| path.display().to_string()),
-                version: found.as_ref().ok().and_then(|found| found.version.clone()),
-                missing: found.err(),
-            }
-        })
-        .collect()
+    let found = |language: &Arc<Language>| {
+        let wanted = &language.interpreter;
+        let found = known.find(wanted, Whose::Ours);
+        let first = crate::backend::interpreter::first_on_path(wanted);
+        let path = found.as_ref().ok().map(|found| found.path.clone());
+        Found {
+            language: language.name.clone(),
+            command: wanted.command.clone(),
+            through: first
+                .filter(|first| path.as_ref().is_some_and(|path| path != first))
+                .map(|first| first.display().to_string()),
+            path: path.map(|path| path.display().to_string()),
+            version: found.as_ref().ok().and_then(|found| found.version.clone()),
+            missing: found.err(),
+        }
+    };
+    std::thread::scope(|scope| {
+        let started: Vec<_> = languages
+            .iter()
+            .map(|language| scope.spawn(|| found(language)))
+            .collect();
+        started
+            .into_iter()
+            .map(|one| {
+                one.join()
+                    .expect("a search for an interpreter does not panic")
+            })
+            .collect()
+    })
 }
 
 /// What stands on the machine for the program to reach.
