@@ -36,6 +36,15 @@ const CONFIGURATION: &[&str] = &[
     "/etc/ssl/openssl.cnf",
     "/etc/pki/tls/certs",
     "/etc/ca-certificates",
+    // What Debian keeps of interpreters outside `/usr`, with links from there.
+    "/etc/java-8-openjdk",
+    "/etc/java-11-openjdk",
+    "/etc/java-17-openjdk",
+    "/etc/java-21-openjdk",
+    "/etc/java-25-openjdk",
+    "/etc/php",
+    "/etc/R",
+    "/var/lib/ghc",
 ];
 /// What name look-up needs, bound only for programs with a network.
 const NAMES: &[&str] = &["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"];
@@ -93,7 +102,9 @@ pub(in super::super) fn places_of(interpreter: &Path) -> Places {
             .filter(|_| !is_link || environment.is_some())
             .filter(|installation| !is_too_wide(installation, &homes));
         let place = installation.unwrap_or(&path);
-        if !SYSTEM.iter().any(|system| place.starts_with(system)) {
+        // What is shown anyway is not put over itself.
+        let mut shown = SYSTEM.iter().chain(CONFIGURATION);
+        if !shown.any(|shown| place.starts_with(shown)) {
             match installation {
                 None => drop(places.insert(path.clone())),
                 Some(installation) => {
@@ -339,7 +350,8 @@ fn attach(tree: &OwnedFd, path: &Path) -> Result<(), String> {
     if rustix::fs::FileType::from_raw_mode(kind.st_mode) == rustix::fs::FileType::Directory {
         fs::create_dir_all(&at).in_step("make a directory of the root")?;
     } else {
-        fs::write(&at, "").in_step("make a file of the root")?;
+        // Never through a link: it could lead out of what is being laid out, to a file of the host.
+        fs::File::create_new(&at).in_step("make a file of the root")?;
     }
     rustix::mount::move_mount(
         tree,
@@ -444,5 +456,7 @@ mod tests {
         make("secrets/key");
         assert_eq!(places(&make("secrets/tool")), ["secrets/tool"]);
         assert!(places_of(Path::new("/usr/bin/env")).is_empty());
+        // Such as Debian's `/usr/bin/javac`: what stands between is shown to every program.
+        assert!(places_of(Path::new("/etc/alternatives/javac")).is_empty());
     }
 }
