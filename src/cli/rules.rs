@@ -153,10 +153,16 @@ impl<'a> Trial<'a> {
             let blocks: Vec<Value> = found
                 .blocks
                 .iter()
-                .map(|block| json!({"lang": block.lang, "start_line": block.start_line, "end_line": block.end_line, "chosen": block.chosen}))
+                .map(|block| {
+                    let mut told = json!({"lang": block.lang, "start_line": block.start_line, "end_line": block.end_line, "chosen": block.chosen});
+                    if let Some(why) = block.lost {
+                        told["lost"] = json!(why);
+                    }
+                    told
+                })
                 .collect();
             Ok(object(
-                json!({"code": found.code, "language": found.language, "rule": found.rule, "blocks": blocks}),
+                json!({"code": found.code, "language": found.language, "rule": found.rule, "reason": found.reason, "blocks": blocks}),
             ))
         };
         Ok(Trial {

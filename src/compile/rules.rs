@@ -426,6 +426,10 @@ fn compile_language(
     for pattern in &rule.looks_like {
         looks_like.extend(regex(pattern, &[], sources, diagnostics));
     }
+    let mut declares = Vec::new();
+    for pattern in &rule.declares {
+        declares.extend(regex(pattern, &[], sources, diagnostics));
+    }
     let file = match &rule.file.class {
         None => FileNameRule::Fixed(rule.file.name.clone()),
         Some(class) => match regex(class, &[], sources, diagnostics) {
@@ -566,6 +570,7 @@ fn compile_language(
             aliases: rule.aliases.clone(),
             grammar: rule.grammar,
             looks_like,
+            declares,
         },
         file,
         interpreter: Arc::new(Interpreter {

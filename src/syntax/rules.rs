@@ -139,6 +139,11 @@ pub struct LanguageRule {
     #[schemars(example = serde_json::json!(["(?m)^def "]))]
     #[serde(default)]
     pub looks_like: Vec<Spanned<String>>,
+    /// Patterns for what code declares, where there is no grammar: of each, the first group that takes
+    /// part is the name. A block that uses what another declares is joined to it.
+    #[schemars(example = serde_json::json!(["(?m)^def (\\w+)"]))]
+    #[serde(default)]
+    pub declares: Vec<Spanned<String>>,
     /// A pattern with the groups `name` and `message` that finds the exception on standard
     /// error; its last match counts.
     #[schemars(example = &"(?m)^(?P<name>\\w+Error): (?P<message>.*)$")]

@@ -1,10 +1,13 @@
-//! Fenced blocks with their lines, as models write them: of backticks and tildes, indented, in
-//! quotes and lists, opened after prose on the same line, closed at the end of the last code line,
-//! never closed.
+//! Fenced blocks with their lines. A reply that CommonMark reads without doubt is read so; from the
+//! first doubtful line on, blocks are read as models write them: opened after prose on the same line,
+//! closed at the end of the last code line or before more text, indented anyhow, never closed.
 
 use std::ops::Range;
 
-/// A fenced block.
+use super::lines::Lines;
+use super::markdown;
+
+/// A block of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fence {
     /// The tag as written.
@@ -17,69 +20,235 @@ pub(super) struct Fence {
     pub(super) end_line: usize,
     /// Where its opening line begins in the reply.
     pub(super) at: usize,
+    /// Where the reply goes on behind it.
+    pub(super) end: usize,
     /// Whether a closing fence was found.
     pub(super) is_closed: bool,
 }
 
-/// A line of the reply: where it begins, and its text without the line end.
+/// The blocks of a reply.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    /// Fenced blocks, in order.
+    pub(super) fenced: Vec<Fence>,
+    /// Indented blocks outside of them.
+    pub(super) indented: Vec<Fence>,
+    /// Inline code, outside of them.
+    pub(super) spans: Vec<Range<usize>>,
+}
+
+/// A line of the reply: where it begins, its layout without the line end, and what is written.
 #[derive(Clone, Copy)]
 struct Line<'r> {
     at: usize,
     text: &'r str,
+    written: &'r str,
 }
 
+impl<'r> Line<'r> {
+    /// What is written where the layout, after quote marks, is this end of the line.
+    fn written(&self, rest: &str) -> &'r str {
+        self.written
+            .get(self.written.len().saturating_sub(rest.len())..)
+            .unwrap_or(self.written)
+    }
+}
+
+#[derive(Clone)]
 struct Opening {
     letter: char,
     length: usize,
     tag: String,
-    /// What stood before the fence on its line: blanks and quote marks.
+    /// What stood before the fence on its line: blanks and list marks.
     indent: usize,
-    quoted: bool,
+    /// How many quote marks stood before it.
+    quotes: usize,
     /// Code on the opening line itself.
     glued: Option<String>,
+    /// Whether that is all: the fence closes on its own line.
+    is_closed: bool,
 }
 
-/// Every fence outside the removed sections.
-pub(super) fn find(reply: &str, removed: &[Range<usize>]) -> Vec<Fence> {
-    let mut at = 0;
-    let lines: Vec<Line<'_>> = reply
+/// The layout of a reply, byte for byte: removed sections and blanks of other kinds are plain blanks,
+/// and where carriage returns are all the line ends there are, they are line feeds.
+pub(super) fn shape(reply: &str, removed: &[Range<usize>]) -> String {
+    let mut shape = String::with_capacity(reply.len());
+    let lone_returns = !reply.contains('\n');
+    let mut ranges = removed.iter().peekable();
+    for (at, letter) in reply.char_indices() {
+        while ranges.peek().is_some_and(|range| range.end <= at) {
+            ranges.next();
+        }
+        let is_removed = ranges.peek().is_some_and(|range| range.start <= at);
+        match letter {
+            '\n' => shape.push('\n'),
+            '\r' if lone_returns => shape.push('\n'),
+            '\r' => shape.push('\r'),
+            '\u{a0}' | '\u{feff}' | '\u{200b}' | '\u{3000}' => {
+                blanks(&mut shape, letter.len_utf8())
+            }
+            _ if is_removed => blanks(&mut shape, letter.len_utf8()),
+            _ => shape.push(letter),
+        }
+    }
+    shape
+}
+
+fn blanks(text: &mut String, count: usize) {
+    text.extend(std::iter::repeat_n(' ', count));
+}
+
+/// Every block outside the removed sections. A block that `is_broken` is tried with the fences behind
+/// it as a part of it: text in quotes may hold some.
+pub(super) fn find(
+    reply: &str,
+    removed: &[Range<usize>],
+    is_broken: &dyn Fn(&Fence) -> bool,
+) -> Blocks {
+    let shape = shape(reply, removed);
+    let lines = Lines::of(&shape);
+    let mut seen = markdown::read(reply, &shape, &lines);
+    let all: Vec<Line<'_>> = shape
         .split('\n')
-        .map(|text| {
-            let line = Line {
-                at,
-                text: text.trim_end_matches('\r'),
-            };
-            at += text.len() + 1;
-            line
+        .scan(0, |at, text| {
+            let start = *at;
+            *at += text.len() + 1;
+            let text = text.trim_end_matches('\r');
+            Some(Line {
+                at: start,
+                text,
+                written: &reply[start..start + text.len()],
+            })
         })
         .collect();
-    let is_removed = |line: &Line<'_>| removed.iter().any(|range| range.contains(&line.at));
-    let mut fences = Vec::new();
-    let mut index = 0;
-    while index < lines.len() {
-        let line = lines[index];
-        let Some(opening) = (!is_removed(&line)).then(|| opening(line.text)).flatten() else {
+    let mut fenced = Vec::new();
+    let mut tries = BROKEN_MAX;
+    let mut index = sound(&all, &seen.fenced, &lines, &mut fenced, &mut |block| {
+        may_be_longer(block, &mut tries, is_broken)
+    });
+    while index < all.len() {
+        let Some(opening) = opening(all[index]) else {
             index += 1;
             continue;
         };
-        let (fence, next) = read(&lines, index, opening);
-        fences.push(fence);
+        let again = opening.clone();
+        let (fence, next) = read(&all, index, opening, &lines);
+        let is_whole = !may_be_longer(&fence, &mut tries, is_broken);
+        let longer = if is_whole {
+            None
+        } else {
+            longer(&all, index, next, &again, &lines, is_broken)
+        };
+        let (fence, next) = longer.unwrap_or((fence, next));
+        fenced.push(fence);
         index = next;
     }
-    fences
+    seen.indented.retain(|block| is_outside(&fenced, block.at));
+    seen.spans.retain(|span| is_outside(&fenced, span.start));
+    Blocks {
+        fenced,
+        indented: seen.indented,
+        spans: seen.spans,
+    }
+}
+
+/// Whether a byte lies in none of the blocks, which are in order.
+pub(super) fn is_outside(blocks: &[Fence], at: usize) -> bool {
+    let next = blocks.partition_point(|block| block.end <= at);
+    blocks.get(next).is_none_or(|block| at < block.at)
+}
+
+/// Reads the blocks that CommonMark sees up to the first line from which on that may not be what a
+/// model meant; returns its index.
+fn sound(
+    all: &[Line<'_>],
+    seen: &[markdown::Fenced],
+    lines: &Lines,
+    fenced: &mut Vec<Fence>,
+    is_doubted: &mut dyn FnMut(&Fence) -> bool,
+) -> usize {
+    let mut blocks = seen.iter().peekable();
+    let mut index = 0;
+    while index < all.len() {
+        let Some(block) = blocks.next_if(|block| block.open == index + 1) else {
+            if is_fence_like(all[index].text) {
+                return index;
+            }
+            index += 1;
+            continue;
+        };
+        let next = block.open + block.count;
+        let Some(opening) = opening(all[index]).filter(|opening| opening.glued.is_none()) else {
+            return index;
+        };
+        let inside = &all[block.open.min(all.len())..next.min(all.len())];
+        if !block.is_closed || inside.iter().any(|line| is_doubtful(line.text, &opening)) {
+            return index;
+        }
+        let code = inside
+            .iter()
+            .map(|line| {
+                line.written(without_quotes(line.text, opening.quotes))
+                    .to_owned()
+            })
+            .collect();
+        let fence = finish(all, index, opening, code, true, next + 1, lines);
+        // Text in quotes may hold fences: then CommonMark closes the block too early.
+        if is_doubted(&fence) {
+            return index;
+        }
+        fenced.push(fence);
+        index = next + 1;
+    }
+    index
+}
+
+fn is_fence_like(text: &str) -> bool {
+    text.contains("```")
+        || without_quotes(text, usize::MAX)
+            .trim_start()
+            .starts_with("~~~")
+}
+
+/// A line inside a block that may have been meant to end it.
+fn is_doubtful(text: &str, opening: &Opening) -> bool {
+    let text = without_quotes(text, opening.quotes);
+    let trimmed = text.trim();
+    let fence = fence_of(opening);
+    let is_near = indentation(text) < opening.indent + 4;
+    trimmed.contains(fence.as_str())
+        && (trimmed.starts_with(fence.as_str()) && is_near
+            || !trimmed.starts_with(fence.as_str()) && glued_close(text, opening).is_some())
+}
+
+fn fence_of(opening: &Opening) -> String {
+    std::iter::repeat_n(opening.letter, opening.length).collect()
+}
+
+fn indentation(text: &str) -> usize {
+    text.len() - text.trim_start().len()
 }
 
 /// The block that a line opens, and the line to go on with.
-fn read(lines: &[Line<'_>], open_at: usize, opening: Opening) -> (Fence, usize) {
-    let mut code: Vec<String> = opening.glued.iter().cloned().collect();
-    let mut start_line = open_at + 2;
-    if opening.glued.is_some() {
-        start_line = open_at + 1;
+fn read(all: &[Line<'_>], open_at: usize, opening: Opening, lines: &Lines) -> (Fence, usize) {
+    let mut opening = opening;
+    if opening.length > 3 && !has_close(&all[open_at + 1..], &opening) {
+        opening.length = 3;
     }
+    let mut code: Vec<String> = Vec::new();
     let mut index = open_at + 1;
-    let mut is_closed = false;
-    while index < lines.len() {
-        let text = unquoted(lines[index].text, opening.quoted);
+    let mut is_closed = opening.is_closed;
+    while !is_closed && index < all.len() {
+        let line = all[index];
+        let text = without_quotes(line.text, opening.quotes);
+        // A quote that ends, ends the block in it.
+        if opening.quotes > 0
+            && text.len() == line.text.len()
+            && !line.text.trim().is_empty()
+            && !closes(text, &opening)
+        {
+            break;
+        }
         if closes(text, &opening) {
             is_closed = true;
             index += 1;
@@ -87,59 +256,105 @@ fn read(lines: &[Line<'_>], open_at: usize, opening: Opening) -> (Fence, usize) 
         }
         // Another opening fence with a tag: this one was forgotten.
         if opens_anew(text, &opening) {
-            return (
-                finish(lines, open_at, start_line, code, opening.tag, false),
-                index,
-            );
+            break;
         }
         if let Some(last) = glued_close(text, &opening) {
-            code.push(last.to_owned());
+            code.push(line.written(text)[..last.len()].to_owned());
             is_closed = true;
             index += 1;
-            let fence = finish(
-                lines,
-                open_at,
-                start_line,
-                dedent(code, opening.indent),
-                opening.tag,
-                is_closed,
-            );
-            return (fence, index);
+            break;
         }
-        code.push(text.to_owned());
+        code.push(line.written(text).to_owned());
         index += 1;
     }
-    let indent = opening.indent;
-    let fence = finish(
-        lines,
-        open_at,
-        start_line,
-        dedent(code, indent),
-        opening.tag,
-        is_closed,
-    );
+    let index = index.max(open_at + 1);
+    let fence = finish(all, open_at, opening, code, is_closed, index, lines);
     (fence, index)
 }
 
-fn finish(
-    lines: &[Line<'_>],
+/// Whether a long fence is closed as it should be, before another one opens.
+fn has_close(rest: &[Line<'_>], opening: &Opening) -> bool {
+    for line in rest.iter().take(CLOSE_DISTANCE_MAX) {
+        let text = without_quotes(line.text, opening.quotes);
+        if closes(text, opening) {
+            return true;
+        }
+        let trimmed = text.trim_start();
+        let length = trimmed.len() - trimmed.trim_start_matches(opening.letter).len();
+        if length >= opening.length {
+            return false;
+        }
+    }
+    rest.len() > CLOSE_DISTANCE_MAX
+}
+
+/// Blocks that are tried with more lines, in one reply.
+const BROKEN_MAX: usize = 8;
+/// Fences behind a block that are tried as its end.
+const LONGER_MAX: usize = 6;
+
+fn may_be_longer(block: &Fence, tries: &mut usize, is_broken: &dyn Fn(&Fence) -> bool) -> bool {
+    if *tries == 0 || !block.code.contains(['"', '\'', '`']) || !is_broken(block) {
+        return false;
+    }
+    *tries -= 1;
+    true
+}
+
+/// The block up to one of the next fences, where it is whole so.
+fn longer(
+    all: &[Line<'_>],
     open_at: usize,
-    start_line: usize,
+    from: usize,
+    opening: &Opening,
+    lines: &Lines,
+    is_broken: &dyn Fn(&Fence) -> bool,
+) -> Option<(Fence, usize)> {
+    let ends = (from..all.len()).filter(|at| {
+        let text = without_quotes(all[*at].text, opening.quotes);
+        closes(text, opening)
+    });
+    for end in ends.take(LONGER_MAX) {
+        let code = all[open_at + 1..end]
+            .iter()
+            .map(|line| {
+                let text = without_quotes(line.text, opening.quotes);
+                line.written(text).to_owned()
+            })
+            .collect();
+        let fence = finish(all, open_at, opening.clone(), code, true, end + 1, lines);
+        if !is_broken(&fence) {
+            return Some((fence, end + 1));
+        }
+    }
+    None
+}
+
+/// The block of an opening and the lines after it; `next` is the line to go on with.
+fn finish(
+    all: &[Line<'_>],
+    open_at: usize,
+    opening: Opening,
     code: Vec<String>,
-    tag: String,
     is_closed: bool,
+    next: usize,
+    lines: &Lines,
 ) -> Fence {
+    let start_line = open_at + 2 - usize::from(opening.glued.is_some());
+    let mut code = dedent(code, opening.indent);
+    code.splice(0..0, opening.glued);
     let end_line = (start_line + code.len()).saturating_sub(1);
     let mut text = code.join("\n");
     if !text.is_empty() {
         text.push('\n');
     }
     Fence {
-        tag,
+        tag: opening.tag,
         code: text,
         start_line,
         end_line,
-        at: lines[open_at].at,
+        at: all[open_at].at,
+        end: lines.start(next + 1),
         is_closed,
     }
 }
@@ -153,7 +368,7 @@ fn dedent(code: Vec<String>, indent: usize) -> Vec<String> {
     let own = code
         .iter()
         .filter(|line| !line.trim().is_empty())
-        .map(|line| line.len() - line.trim_start_matches(' ').len())
+        .map(|line| line.len() - line.trim_start_matches([' ', '\t']).len())
         .min();
     let remove = indent.min(own.unwrap_or(0));
     code.into_iter()
@@ -161,42 +376,64 @@ fn dedent(code: Vec<String>, indent: usize) -> Vec<String> {
         .collect()
 }
 
-fn unquoted(text: &str, quoted: bool) -> &str {
-    if !quoted {
-        return text;
+/// How many lines behind a long fence its end is looked for before a shorter one may end it.
+const CLOSE_DISTANCE_MAX: usize = 2_000;
+
+/// The line without its first quote marks, at most `count`; the blank behind a mark stays, and counts
+/// as indentation.
+fn without_quotes(text: &str, count: usize) -> &str {
+    let mut rest = text;
+    for _ in 0..count {
+        let Some(inner) = rest.trim_start_matches(' ').strip_prefix('>') else {
+            break;
+        };
+        rest = inner;
     }
-    let trimmed = text.trim_start_matches(' ');
-    trimmed
-        .strip_prefix("> ")
-        .or_else(|| trimmed.strip_prefix('>'))
-        .unwrap_or(text)
+    rest
 }
 
-fn opening(line: &str) -> Option<Opening> {
-    let quoted = line.trim_start_matches(' ').starts_with('>');
-    let text = unquoted(line, quoted);
-    let trimmed = text.trim_start_matches([' ', '\t']);
-    // A fence may be the first thing of a list's item.
-    let marker = ["- ", "* ", "+ "]
-        .iter()
-        .find(|marker| trimmed.starts_with(**marker))
-        .map_or(0, |marker| marker.len());
-    let numbered = trimmed.split_once(['.', ')']).filter(|(number, _)| {
-        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    let skipped = match numbered {
-        Some((number, rest)) if rest.starts_with(' ') => number.len() + 2,
-        _ => marker,
-    };
-    let candidates = [trimmed, trimmed.get(skipped..).unwrap_or("").trim_start()];
-    for candidate in candidates {
-        if let Some(mut opening) = fence_at(candidate) {
-            opening.indent = text.len() - candidate.len();
-            opening.quoted = quoted;
+fn opening(line: Line<'_>) -> Option<Opening> {
+    let text = line.text;
+    // A fence may stand in quotes and be the first thing of a list's item.
+    let mut rest = text;
+    let mut quotes = 0;
+    let mut behind_quotes = text;
+    for _ in 0..PREFIXES_MAX {
+        let trimmed = rest.trim_start_matches([' ', '\t']);
+        if let Some(mut opening) = fence_at(trimmed) {
+            opening.indent = behind_quotes.len() - trimmed.len();
+            opening.quotes = quotes;
             return Some(opening);
         }
+        if let Some(inner) = trimmed.strip_prefix('>') {
+            quotes += 1;
+            rest = inner;
+            behind_quotes = inner;
+        } else if let Some(inner) = behind_list_mark(trimmed) {
+            rest = inner;
+        } else {
+            break;
+        }
     }
-    after_prose(text, quoted)
+    after_prose(rest).map(|mut opening| {
+        opening.quotes = quotes;
+        opening
+    })
+}
+
+/// How many quote marks and list marks before a fence are looked through.
+const PREFIXES_MAX: usize = 8;
+
+fn behind_list_mark(text: &str) -> Option<&str> {
+    if let Some(inner) = ["- ", "* ", "+ "]
+        .iter()
+        .find_map(|mark| text.strip_prefix(mark))
+    {
+        return Some(inner);
+    }
+    let (number, inner) = text.split_once(['.', ')'])?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && inner.starts_with(' ')).then_some(inner)
 }
 
 fn fence_at(text: &str) -> Option<Opening> {
@@ -208,52 +445,107 @@ fn fence_at(text: &str) -> Option<Opening> {
     if length < 3 {
         return None;
     }
-    let info = text[length..].trim();
+    let mut info = text[length..].trim();
+    let mut is_closed = false;
     if letter == '`' && info.contains('`') {
-        return None;
+        // All of it on one line: ```python print(1)```
+        info = info.strip_suffix(&text[..length]).map(str::trim_end)?;
+        if info.contains('`') || info.is_empty() {
+            return None;
+        }
+        is_closed = true;
     }
-    let (tag, glued) = tag_of(info);
+    let (tag, mut glued) = tag_of(info);
+    if is_closed && glued.is_none() {
+        let (tag, code) = info.split_once(' ')?;
+        return Some(Opening {
+            letter,
+            length,
+            tag: tag.to_owned(),
+            indent: 0,
+            quotes: 0,
+            glued: Some(code.trim().to_owned()),
+            is_closed,
+        });
+    }
+    let mut tag = tag;
+    if is_closed
+        && let Some(code) = &glued
+        && let Some((word, rest)) = code.split_once(' ')
+        && tag.is_empty()
+        && word.chars().all(char::is_alphanumeric)
+        && !STATEMENT_WORDS.contains(&word)
+    {
+        tag = word.to_owned();
+        glued = Some(rest.trim().to_owned());
+    }
     Some(Opening {
         letter,
         length,
         tag,
         indent: 0,
-        quoted: false,
+        quotes: 0,
         glued,
+        is_closed,
     })
 }
 
-/// The language of an info string: `python`, `{.python}`, `python title="x"`, `language-python`.
-/// Text that cannot be one is code on the fence's own line.
-fn tag_of(info: &str) -> (String, Option<String>) {
-    let plain = info.trim_start_matches(['{', '.', ' ']);
+/// Words that begin a statement: behind a fence they are code.
+const STATEMENT_WORDS: [&str; 9] = [
+    "def", "import", "from", "const", "let", "var", "function", "class", "print",
+];
+
+/// The language of an info string: `python`, `{.python}`, `python title="x"`, `language-python`,
+/// `lang:python`, `python:main.py`. Text that cannot be one is code on the fence's own line.
+pub(super) fn tag_of(info: &str) -> (String, Option<String>) {
+    let plain = info.trim_start_matches(['{', '.', ' ', '[', '<', '(']);
+    let plain = [
+        "language-",
+        "lang-",
+        "language:",
+        "lang:",
+        "language=",
+        "lang=",
+        "lang =",
+    ]
+    .iter()
+    .find_map(|prefix| plain.strip_prefix(prefix))
+    .unwrap_or(plain)
+    .trim_start_matches(['"', '\'', ' ']);
     let word: String = plain
         .chars()
         .take_while(|letter| letter.is_alphanumeric() || "+#._-/".contains(*letter))
         .collect();
     let rest = plain[word.len()..].trim();
+    let first = rest.split([' ', '(']).next().unwrap_or("");
+    if !word.is_empty() && rest.len() > first.len() && STATEMENT_WORDS.contains(&first)
+        || !word.is_empty() && rest.starts_with(['#', '@']) && rest.contains(' ')
+    {
+        return (word, Some(rest.to_owned()));
+    }
     let is_attribute = rest.is_empty()
-        || rest.contains('=') && !rest.contains("==") && !rest.contains('(')
-        || info.starts_with('{')
-        || rest.starts_with([':', ',', '{', '[']);
+        || rest.contains('=')
+            && !rest.contains("==")
+            && !rest.contains('(')
+            && !rest.starts_with('=')
+        || info.starts_with(['{', '[', '<', '('])
+        || rest.starts_with([':', ',', '{', '[', ';', '|', '}', '"', '\''])
+        || word.starts_with(char::is_alphanumeric)
+            && rest.starts_with('(')
+            && rest.ends_with(')')
+            && rest.contains(' ');
     if word.is_empty() && !info.is_empty()
         || !is_attribute
             && (rest.contains(['(', '=', ';', ':', '.'])
-                || matches!(
-                    word.as_str(),
-                    "def" | "import" | "from" | "const" | "let" | "var" | "function" | "class"
-                ))
+                || STATEMENT_WORDS.contains(&word.as_str()))
     {
         return (String::new(), Some(info.to_owned()));
     }
-    (
-        word.strip_prefix("language-").unwrap_or(&word).to_owned(),
-        None,
-    )
+    (word, None)
 }
 
 /// `Here it is: ```python` at the end of a line of prose.
-fn after_prose(text: &str, quoted: bool) -> Option<Opening> {
+fn after_prose(text: &str) -> Option<Opening> {
     let at = text.find("```")?;
     let (before, fence) = text.split_at(at);
     let info = fence.trim_start_matches('`').trim();
@@ -262,12 +554,12 @@ fn after_prose(text: &str, quoted: bool) -> Option<Opening> {
         && info
             .chars()
             .all(|letter| letter.is_alphanumeric() || "+#.-".contains(letter));
-    let is_prose = before.trim_end().ends_with([':', '.', '!', '>']);
-    let mut opening = (is_prose && (is_tag || info.is_empty()))
+    let is_prose = before
+        .trim_end()
+        .ends_with([':', '.', '!', '>', '：', '。', ')']);
+    (is_prose && (is_tag || info.is_empty()))
         .then(|| fence_at(fence))
-        .flatten()?;
-    opening.quoted = quoted;
-    Some(opening)
+        .flatten()
 }
 
 fn closes(text: &str, opening: &Opening) -> bool {
@@ -276,19 +568,20 @@ fn closes(text: &str, opening: &Opening) -> bool {
         .chars()
         .take_while(|letter| *letter == opening.letter)
         .count();
-    if length < opening.length {
+    if length < opening.length || indentation(text) >= opening.indent + 4 {
         return false;
     }
     let rest = trimmed[length..].trim();
-    // Junk after the close: prose, not a tag.
-    rest.is_empty() || rest.contains(' ') && !rest.contains('=') && !rest.starts_with('{')
+    // Junk after the close: prose or a mark, not a tag.
+    let is_info = rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '{')
+        && (!rest.contains(' ') || rest.contains('=') || rest.starts_with('{'));
+    !is_info
 }
 
 /// A tagged fence of the same kind inside a block: the block was never closed. Inside a longer
 /// fence it is nesting.
 fn opens_anew(text: &str, opening: &Opening) -> bool {
     let trimmed = text.trim_start();
-    let indent = text.len() - trimmed.len();
     let length = trimmed
         .chars()
         .take_while(|letter| *letter == opening.letter)
@@ -298,16 +591,18 @@ fn opens_anew(text: &str, opening: &Opening) -> bool {
         && info
             .chars()
             .all(|letter| letter.is_alphanumeric() || "+#-".contains(letter));
-    length == opening.length && indent <= opening.indent && is_tag
+    length == opening.length && indentation(text) <= opening.indent && is_tag
 }
 
 /// `    return x```` `: the code of a last line before a fence that closes on it.
 fn glued_close<'l>(text: &'l str, opening: &Opening) -> Option<&'l str> {
-    let fence: String = std::iter::repeat_n(opening.letter, opening.length).collect();
-    let trimmed = text.trim_end();
-    let before = trimmed.strip_suffix(fence.as_str())?;
-    let is_code = !before.trim().is_empty()
-        && !before.contains(fence.as_str())
-        && !before.ends_with(opening.letter);
-    (opening.letter == '`' && is_code).then_some(before)
+    let fence = fence_of(opening);
+    let at = text.find(fence.as_str())?;
+    let (before, behind) = (&text[..at], text[at + fence.len()..].trim_end());
+    let is_code = !before.trim().is_empty() && !before.ends_with([opening.letter, ' ']);
+    let is_end = behind.is_empty()
+        || behind.starts_with(' ')
+            && !behind.contains(opening.letter)
+            && before.ends_with(['}', ')', ';', ']']);
+    (opening.letter == '`' && is_code && is_end).then_some(before)
 }

@@ -3,24 +3,33 @@
 //! What is looked for and which block is chosen is data (`rules/code.yaml`); this folder has the
 //! few mechanisms the rules name. Pure and linear in the reply's length.
 
+mod calls;
+mod compiled;
 mod fences;
+mod lines;
+mod markdown;
+mod mend;
+mod names;
 mod parses;
+mod patterns;
 mod policy;
 mod rule;
 mod sections;
-
-use std::sync::Arc;
+mod unfenced;
 
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use rule::{
-    CodeExample, CodeRule, IgnoreRule, Join, NoFence, Pick, Preference, Unclosed, Untagged,
+    BlockPattern, CodeExample, CodeRule, IgnoreRule, Join, Mend, NoFence, Pick, Preference, Spans,
+    Unclosed, Untagged, WordRule,
 };
 
 use super::rule_error::RuleError;
-use fences::Fence;
+use compiled::Compiled;
+use fences::{Blocks, Fence};
+use policy::{Choice, Search};
 
 /// A grammar that is compiled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -43,28 +52,44 @@ pub struct LanguageTags {
     pub grammar: Option<Grammar>,
     /// Patterns that say so where there is no grammar.
     pub looks_like: Vec<Regex>,
+    /// Patterns whose first group that takes part is a name that code declares, where there is no
+    /// grammar.
+    pub declares: Vec<Regex>,
 }
 
 impl LanguageTags {
-    /// Whether a fence's tag names this language, version numbers left out.
+    /// Whether a fence's tag names this language: letters' case, version numbers, and a file's name
+    /// before its ending do not count.
     pub fn is_tagged(&self, tag: &str) -> bool {
         let is = |tag: &str| {
-            tag.eq_ignore_ascii_case(&self.name)
-                || self
-                    .aliases
-                    .iter()
-                    .any(|alias| tag.eq_ignore_ascii_case(alias))
+            !tag.is_empty()
+                && (tag.eq_ignore_ascii_case(&self.name)
+                    || self
+                        .aliases
+                        .iter()
+                        .any(|alias| tag.eq_ignore_ascii_case(alias)))
         };
-        is(tag) || is(tag.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.'))
+        let without_version = tag
+            .trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.')
+            .trim_end_matches(['-', '_']);
+        is(tag)
+            || is(without_version)
+            || tag
+                .rsplit_once('.')
+                .is_some_and(|(file, ending)| is_path(file) && is(ending))
     }
+}
+
+fn is_path(text: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || "_-./".contains(letter);
+    !text.is_empty() && text.chars().all(is_part)
 }
 
 /// A compiled extractor.
 #[derive(Debug, Clone)]
 pub struct CodeExtractor {
     name: String,
-    rule: Arc<CodeRule>,
-    ignore_when: Option<Regex>,
+    compiled: Compiled,
 }
 
 /// What was found in a reply.
@@ -93,24 +118,19 @@ pub struct Block {
     pub end_line: usize,
     /// Whether it is part of the program.
     pub chosen: bool,
+    /// Why it is not.
+    pub lost: Option<&'static str>,
 }
 
 impl CodeRule {
     /// Compiles the rule.
     ///
     /// # Errors
-    /// A pattern that is none, with its place.
+    /// Every pattern that is none, with its place.
     pub fn compile(&self, name: &str) -> Result<CodeExtractor, Vec<RuleError>> {
-        let ignore_when = match &self.ignore.when {
-            None => None,
-            Some(pattern) => Some(Regex::new(pattern).map_err(|error| {
-                vec![RuleError::of_pattern(pattern, &error, &["ignore", "when"])]
-            })?),
-        };
         Ok(CodeExtractor {
             name: name.to_owned(),
-            rule: Arc::new(self.clone()),
-            ignore_when,
+            compiled: Compiled::new(self)?,
         })
     }
 }
@@ -128,61 +148,310 @@ impl CodeExtractor {
         wanted: &LanguageTags,
         known: &[LanguageTags],
     ) -> Extraction {
-        if self.rule.pick == Pick::Whole {
+        let rule = &self.compiled.rule;
+        if rule.pick == Pick::Whole {
             let has_code = !reply.trim().is_empty();
             let reason = if has_code {
                 "the whole reply is the code"
             } else {
                 "the reply is empty"
             };
-            return self.found(
-                has_code.then(|| reply.to_owned()),
-                reason.to_owned(),
-                wanted,
-                Vec::new(),
-                &[],
-            );
+            let choice = Choice {
+                code: has_code.then(|| reply.to_owned()),
+                reason: reason.to_owned(),
+                ..Choice::default()
+            };
+            return self.found(choice, wanted, &[]);
         }
-        let removed = sections::removed(reply, &self.rule.remove);
-        let fences = fences::find(reply, &removed);
-        let search = policy::Search {
-            rule: &self.rule,
-            ignore_when: self.ignore_when.as_ref(),
-            reply,
-            removed: &removed,
-            wanted,
-            known,
+        if !rule.blocks.is_empty() {
+            let (blocks, pick) = patterns::blocks(reply, &self.compiled.blocks);
+            let search = self.search(pick.unwrap_or(rule.pick), reply, wanted, known);
+            let mut choice = search.choose(&blocks);
+            if choice.code.is_none() {
+                let lost = choice.lost;
+                choice = search.without_block(&blocks, reply, &[]);
+                choice.lost = lost;
+            }
+            return self.found(choice, wanted, &blocks);
+        }
+        let removed = sections::removed(reply, &rule.remove);
+        let shape = fences::shape(reply, &removed);
+        let is_broken = |block: &Fence| {
+            wanted.grammar.is_some()
+                && wanted.is_tagged(&block.tag)
+                && parses::facts(&block.code, wanted).errors > 0
         };
-        let choice = search.choose(&fences);
-        self.found(choice.code, choice.reason, wanted, fences, &choice.chosen)
+        let mut blocks = fences::find(reply, &removed, &is_broken);
+        let search = self.search(rule.pick, reply, wanted, known);
+        self.take_marked(reply, &mut blocks);
+        let outside = self.take_elements(&shape, reply, &mut blocks);
+        let mut choice = search.choose(&blocks.fenced);
+        for index in &outside {
+            choice.lost[*index] = Some("it stands outside the answer's element");
+        }
+        if choice.code.is_none() {
+            choice = self.elsewhere(&search, &shape, &mut blocks, choice);
+        }
+        self.found(choice, wanted, &blocks.fenced)
     }
 
-    fn found(
+    fn search<'a>(
+        &'a self,
+        pick: Pick,
+        reply: &'a str,
+        wanted: &'a LanguageTags,
+        known: &'a [LanguageTags],
+    ) -> Search<'a> {
+        Search {
+            compiled: &self.compiled,
+            pick,
+            reply,
+            wanted,
+            known,
+        }
+    }
+
+    /// Blocks with marks of their own, outside of the others.
+    fn take_marked(&self, reply: &str, blocks: &mut Blocks) {
+        for pattern in &self.compiled.marks {
+            let (found, _) = patterns::blocks(reply, std::slice::from_ref(pattern));
+            for block in found {
+                let is_free = fences::is_outside(&blocks.fenced, block.at)
+                    && fences::is_outside(&blocks.fenced, block.end.saturating_sub(1));
+                if is_free {
+                    let place = blocks.fenced.partition_point(|other| other.at < block.at);
+                    blocks.fenced.insert(place, block);
+                }
+            }
+        }
+    }
+
+    /// Elements that hold the answer: where fences stand in them, only those count; else what stands
+    /// in them is a block. Returns the blocks that do not count; they are emptied.
+    fn take_elements(&self, shape: &str, reply: &str, blocks: &mut Blocks) -> Vec<usize> {
+        let taken: Vec<std::ops::Range<usize>> = blocks
+            .fenced
+            .iter()
+            .map(|block| block.at..block.end)
+            .collect();
+        let elements = sections::elements(shape, &self.compiled.rule.inside, &taken);
+        if elements.is_empty() {
+            return Vec::new();
+        }
+        let holds = |block: &Fence| {
+            elements.iter().any(|element| {
+                element.range.start <= block.at && block.end <= element.range.end + 1
+            })
+        };
+        let mut outside = Vec::new();
+        if blocks.fenced.iter().any(holds) {
+            for (index, block) in blocks.fenced.iter_mut().enumerate() {
+                if !holds(block) {
+                    block.code.clear();
+                    outside.push(index);
+                }
+            }
+            return outside;
+        }
+        let lines = lines::Lines::of(shape);
+        for element in elements {
+            let inner = &reply[element.inner.clone()];
+            let code = mend::unescaped(&inner.replace("\r\n", "\n"));
+            let text = code.strip_prefix('\n').unwrap_or(&code);
+            let start_line =
+                lines.number(element.inner.start) + usize::from(text.len() < code.len());
+            // `<code>` and `<answer>` name no language.
+            let is_plain = self
+                .compiled
+                .rule
+                .inside
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(&element.tag));
+            let count = text.trim_end().lines().count();
+            let block = Fence {
+                tag: if is_plain {
+                    String::new()
+                } else {
+                    element.tag.clone()
+                },
+                code: text.to_owned(),
+                start_line,
+                end_line: (start_line + count).saturating_sub(1),
+                at: element.range.start,
+                end: element.range.end,
+                is_closed: true,
+            };
+            let place = blocks.fenced.partition_point(|other| other.at < block.at);
+            blocks.fenced.insert(place, block);
+        }
+        outside
+    }
+
+    /// The code of a reply none of whose fences is the program: handed to a tool, indented, without
+    /// any mark, or inline.
+    fn elsewhere(
         &self,
-        code: Option<String>,
-        reason: String,
-        wanted: &LanguageTags,
-        fences: Vec<Fence>,
-        chosen: &[usize],
-    ) -> Extraction {
-        let blocks = fences
+        search: &Search<'_>,
+        shape: &str,
+        blocks: &mut Blocks,
+        failed: Choice,
+    ) -> Choice {
+        let rule = &self.compiled.rule;
+        let visible: String = search
+            .reply
+            .char_indices()
+            .filter(|(at, letter)| letter.is_whitespace() || !is_blanked(shape, *at, *letter))
+            .map(|(_, letter)| letter)
+            .collect();
+        if let Some(code) = calls::code(&visible, &rule.json) {
+            let inner = self
+                .without_calls()
+                .extract(&code, search.wanted, search.known);
+            let is_fenced = !inner.blocks.is_empty() && inner.code.is_some();
+            return Choice {
+                code: if is_fenced { inner.code } else { Some(code) },
+                reason: "the argument of a tool's call".to_owned(),
+                lost: failed.lost,
+                ..Choice::default()
+            };
+        }
+        if let Some(inner) = self.nested(search, &blocks.fenced) {
+            blocks.fenced = inner.1;
+            return inner.0;
+        }
+        let is_whole = rule.no_fence == NoFence::WholeWhenItParses && blocks.fenced.is_empty();
+        if is_whole && !blocks.indented.is_empty() && !parses::parses(&visible, search.wanted) {
+            let untagged = Search {
+                pick: search.pick,
+                ..*search
+            };
+            let choice = untagged.choose(&blocks.indented);
+            if choice.code.is_some() {
+                blocks.fenced = std::mem::take(&mut blocks.indented);
+                return choice;
+            }
+        }
+        let text = outside_of(&visible, search.reply, shape, &blocks.fenced);
+        if rule.no_fence == NoFence::WholeWhenItParses {
+            let segments = unfenced::segments(&text, search.wanted);
+            let choice = Search {
+                reply: &text,
+                ..*search
+            }
+            .choose(&segments);
+            if choice.code.is_some() {
+                return Choice {
+                    reason: format!("no fenced block; the text parses as {}", search.wanted.name),
+                    lost: failed.lost,
+                    code: choice.code,
+                    ..Choice::default()
+                };
+            }
+        }
+        let spans: Vec<&str> = blocks
+            .spans
+            .iter()
+            .filter_map(|span| search.reply.get(span.clone()))
+            .collect();
+        Choice {
+            lost: failed.lost,
+            ..search.without_block(&blocks.fenced, &text, &spans)
+        }
+    }
+
+    /// The program in a block that is a document of its own, with fences in it.
+    fn nested(&self, search: &Search<'_>, blocks: &[Fence]) -> Option<(Choice, Vec<Fence>)> {
+        let document = blocks
+            .iter()
+            .find(|block| block.code.contains("```") || block.code.contains("~~~"))?;
+        let is_broken = |_: &Fence| false;
+        let inner = fences::find(&document.code, &[], &is_broken);
+        let choice = Search {
+            reply: &document.code,
+            ..*search
+        }
+        .choose(&inner.fenced);
+        choice.code.as_ref()?;
+        let moved = inner.fenced.into_iter().map(|block| Fence {
+            start_line: block.start_line + document.start_line - 1,
+            end_line: block.end_line + document.start_line - 1,
+            ..block
+        });
+        Some((choice, moved.collect()))
+    }
+
+    /// The same, for code that a tool was handed: it holds no further call.
+    fn without_calls(&self) -> CodeExtractor {
+        let mut compiled = self.compiled.clone();
+        compiled.rule = std::sync::Arc::new(CodeRule {
+            json: Vec::new(),
+            ..(*compiled.rule).clone()
+        });
+        CodeExtractor {
+            name: self.name.clone(),
+            compiled,
+        }
+    }
+
+    fn found(&self, choice: Choice, wanted: &LanguageTags, blocks: &[Fence]) -> Extraction {
+        let code = choice.code.map(|mut code| {
+            for pattern in &self.compiled.remove_inside {
+                code = pattern.replace_all(&code, "").into_owned();
+            }
+            if self.compiled.rule.trim {
+                code = code.trim().to_owned();
+            }
+            code
+        });
+        let mut is_chosen = vec![false; blocks.len()];
+        for index in &choice.chosen {
+            is_chosen[*index] = true;
+        }
+        let blocks = blocks
             .iter()
             .enumerate()
-            .map(|(index, fence)| Block {
-                lang: fence.tag.clone(),
-                start_line: fence.start_line,
-                end_line: fence.end_line,
-                chosen: chosen.contains(&index),
+            .map(|(index, block)| {
+                let chosen = is_chosen[index];
+                let lost = choice.lost.get(index).copied().flatten();
+                Block {
+                    lang: block.tag.clone(),
+                    start_line: block.start_line,
+                    end_line: block.end_line,
+                    chosen,
+                    lost: lost.filter(|_| !chosen),
+                }
             })
             .collect();
         Extraction {
             code,
             language: Some(wanted.name.clone()),
             rule: self.name.clone(),
-            reason,
+            reason: choice.reason,
             blocks,
         }
     }
+}
+
+/// Whether a letter of the reply is blank in its layout: it stands in a removed section.
+fn is_blanked(shape: &str, at: usize, letter: char) -> bool {
+    shape
+        .get(at..at + letter.len_utf8())
+        .is_none_or(|shaped| shaped.bytes().all(|byte| byte == b' '))
+}
+
+/// The text outside of blocks.
+fn outside_of(visible: &str, reply: &str, shape: &str, blocks: &[Fence]) -> String {
+    if blocks.is_empty() {
+        return visible.to_owned();
+    }
+    reply
+        .char_indices()
+        .filter(|(at, letter)| {
+            fences::is_outside(blocks, *at)
+                && (letter.is_whitespace() || !is_blanked(shape, *at, *letter))
+        })
+        .map(|(_, letter)| letter)
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,24 +1,72 @@
 //! Is a text code of a language? By a compiled-in grammar, else by the language's patterns.
 
-use tree_sitter::{Node, Parser};
+use tree_sitter::{Node, Parser, Tree};
 
+use super::names::{self, Names};
 use super::{Grammar, LanguageTags};
 
 /// Bytes of a text that are parsed; longer ones are taken at their word.
 const PARSED_MAX: usize = 256 * 1024;
 
-/// Whether a text is code of the language.
-pub(super) fn parses(text: &str, language: &LanguageTags) -> bool {
-    if text.trim().is_empty() {
-        return false;
-    }
-    match language.grammar {
-        Some(grammar) => errors(text, grammar) == 0 && is_code(text, grammar),
-        None => language
+/// What is known of a text as code of a language.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
+    /// Syntax errors; none where nothing can tell.
+    pub(super) errors: usize,
+    /// Whether it does more than name a value, as output such as `42` or a word of prose do.
+    pub(super) does_something: bool,
+    /// Whether it is code of the language.
+    pub(super) parses: bool,
+    /// Whether it returns outside of any function: a part of one.
+    pub(super) is_fragment: bool,
+    /// What it defines and needs.
+    pub(super) names: Names,
+}
+
+/// Looks at a text.
+pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
+    let is_blank = text.trim().is_empty();
+    let looks_right = || {
+        language
             .looks_like
             .iter()
-            .any(|pattern| pattern.is_match(text)),
+            .any(|pattern| pattern.is_match(text))
+    };
+    let Some(grammar) = language.grammar else {
+        return Facts {
+            errors: 0,
+            is_fragment: false,
+            does_something: !is_blank,
+            parses: !is_blank && looks_right(),
+            names: names::of_words(text, &language.declares),
+        };
+    };
+    if text.len() > PARSED_MAX {
+        return Facts {
+            errors: 0,
+            is_fragment: false,
+            does_something: true,
+            parses: true,
+            names: names::of_words(text, &language.declares),
+        };
     }
+    let Some(tree) = tree(text, grammar) else {
+        return Facts::default();
+    };
+    let errors = errors_of(&tree);
+    let does_something = does_something(tree.root_node(), text);
+    Facts {
+        errors,
+        is_fragment: returns_outside(tree.root_node()),
+        does_something: errors > 0 || does_something,
+        parses: !is_blank && errors == 0 && does_something,
+        names: names::of_tree(tree.root_node(), text, grammar),
+    }
+}
+
+/// Whether a text is code of the language.
+pub(super) fn parses(text: &str, language: &LanguageTags) -> bool {
+    !text.trim().is_empty() && facts(text, language).parses
 }
 
 /// Syntax errors of a text; a text too long to parse has none.
@@ -26,20 +74,21 @@ pub(super) fn errors(text: &str, grammar: Grammar) -> usize {
     if text.len() > PARSED_MAX {
         return 0;
     }
-    let Some(tree) = tree(text, grammar) else {
-        return 1;
-    };
-    let mut count = 0;
+    tree(text, grammar).map_or(1, |tree| errors_of(&tree))
+}
+
+fn errors_of(tree: &Tree) -> usize {
     if !tree.root_node().has_error() {
         return 0;
     }
+    let mut count = 0;
     walk(tree.root_node(), &mut |node| {
         count += usize::from(node.is_error() || node.is_missing())
     });
     count.max(1)
 }
 
-fn tree(text: &str, grammar: Grammar) -> Option<tree_sitter::Tree> {
+fn tree(text: &str, grammar: Grammar) -> Option<Tree> {
     let mut parser = Parser::new();
     let language = match grammar {
         Grammar::Python => tree_sitter_python::LANGUAGE.into(),
@@ -49,41 +98,72 @@ fn tree(text: &str, grammar: Grammar) -> Option<tree_sitter::Tree> {
     parser.parse(text, None)
 }
 
-/// More than a bare word or value: prose of one word, output such as `42` or `[1, 2]` parse too.
-pub(super) fn is_code(text: &str, grammar: Grammar) -> bool {
-    let Some(tree) = (text.len() <= PARSED_MAX)
-        .then(|| tree(text, grammar))
-        .flatten()
-    else {
-        return true;
-    };
+/// Statements and expressions that do something.
+const DOES: [&str; 24] = [
+    "call",
+    "call_expression",
+    "new_expression",
+    "assignment",
+    "assignment_expression",
+    "augmented_assignment",
+    "augmented_assignment_expression",
+    "function_definition",
+    "function_declaration",
+    "generator_function_declaration",
+    "class_definition",
+    "class_declaration",
+    "lexical_declaration",
+    "variable_declaration",
+    "import_statement",
+    "import_from_statement",
+    "export_statement",
+    "arrow_function",
+    "for_statement",
+    "for_in_statement",
+    "while_statement",
+    "return_statement",
+    "assert_statement",
+    "lambda",
+];
+
+fn does_something(root: Node<'_>, text: &str) -> bool {
     let mut found = false;
-    walk(tree.root_node(), &mut |node| {
-        found |= matches!(
-            node.kind(),
-            "call"
-                | "call_expression"
-                | "new_expression"
-                | "assignment"
-                | "assignment_expression"
-                | "augmented_assignment"
-                | "function_definition"
-                | "function_declaration"
-                | "class_definition"
-                | "class_declaration"
-                | "lexical_declaration"
-                | "variable_declaration"
-                | "import_statement"
-                | "import_from_statement"
-                | "export_statement"
-                | "arrow_function"
-                | "for_statement"
-                | "while_statement"
-                | "return_statement"
-                | "print_statement"
-        );
+    walk(root, &mut |node| {
+        found |= DOES.contains(&node.kind())
+            // `x: Note` is an annotation, and `Note: text` a label of prose.
+            && (node.kind() != "assignment" || node.child_by_field_name("right").is_some())
+            // `Alice (30)` reads as a call.
+            && (!node.kind().starts_with("call") || is_written_as_call(node, text));
     });
     found
+}
+
+/// Whether a `return` stands in no function.
+fn returns_outside(root: Node<'_>) -> bool {
+    let mut cursor = root.walk();
+    loop {
+        let node = cursor.node();
+        if node.kind() == "return_statement" {
+            return true;
+        }
+        if !names::opens_scope(node) && cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return false;
+            }
+        }
+    }
+}
+
+fn is_written_as_call(node: Node<'_>, text: &str) -> bool {
+    let at = node
+        .child_by_field_name("arguments")
+        .map_or(0, |arguments| arguments.start_byte());
+    !text
+        .get(..at)
+        .is_some_and(|before| before.ends_with([' ', '\n']))
 }
 
 /// Visits every node, without recursion: hostile nesting is deep.

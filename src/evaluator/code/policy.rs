@@ -1,308 +1,653 @@
 //! Which of a reply's blocks is the program.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::ops::Range;
-use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::LanguageTags;
+use super::compiled::Compiled;
 use super::fences::Fence;
-use super::parses::{errors, is_code, parses};
-use super::rule::{CodeRule, Join, NoFence, Pick, Preference, Unclosed, Untagged};
+use super::names::Names;
+use super::parses::{Facts, errors, facts, parses};
+use super::rule::{Join, Pick, Preference, Spans, Unclosed, Untagged};
+use super::{LanguageTags, mend};
 
-/// Words before a block that call it the one to use.
-static CORRECTION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?i)\b(?:correct(?:ed|ion)|fixed|(?:complete|full|final|whole|entire|revised|updated|improved) (?:\w+ ){0,3}?(?:code|program|script|version|solution|function|implementation|file|example)|final answer|put(?:ting)? (?:it|this|everything|that) (?:all )?together|here(?:'s| is) the (?:complete|full|final|whole|entire|corrected|revised|updated))\b",
-    )
-    .expect("the pattern is right")
-});
+/// Blocks that are joined at most: each join is parsed.
+const JOINED_MAX: usize = 48;
+/// How much of the text before a block is asked what it says of it, in bytes.
+const LEAD_MAX: usize = 400;
 
 /// What a choice among blocks needs.
 pub(super) struct Search<'a> {
-    pub(super) rule: &'a CodeRule,
-    pub(super) ignore_when: Option<&'a Regex>,
+    pub(super) compiled: &'a Compiled,
+    pub(super) pick: Pick,
     pub(super) reply: &'a str,
-    pub(super) removed: &'a [Range<usize>],
     pub(super) wanted: &'a LanguageTags,
     pub(super) known: &'a [LanguageTags],
 }
 
 /// The blocks that are the program.
+#[derive(Debug, Default)]
 pub(super) struct Choice {
     pub(super) code: Option<String>,
+    /// Indexes of blocks, in the order in which they are joined.
     pub(super) chosen: Vec<usize>,
     pub(super) reason: String,
+    /// Why each block is no part of it, by its index; the last word counts.
+    pub(super) lost: Vec<Option<&'static str>>,
 }
 
-impl Search<'_> {
-    pub(super) fn choose(&self, fences: &[Fence]) -> Choice {
-        if fences.is_empty() {
-            return self.without_fence();
-        }
-        let (candidates, kind) = self.candidates(fences);
-        if candidates.is_empty() {
+/// A block's code, mended, and what is known of it: looked at once.
+struct Piece {
+    code: String,
+    facts: Facts,
+}
+
+/// A block that could be the program.
+struct Candidate<'c> {
+    index: usize,
+    piece: &'c Piece,
+    /// Whether its tag names the wanted language.
+    is_tagged: bool,
+    /// What the text before it says.
+    lead: &'c str,
+}
+
+impl Candidate<'_> {
+    fn names(&self) -> &Names {
+        &self.piece.facts.names
+    }
+}
+
+/// The blocks of a reply while one is chosen.
+struct Blocks<'c> {
+    all: &'c [Fence],
+    pieces: Vec<OnceCell<Piece>>,
+    lost: Vec<Option<&'static str>>,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn choose(&self, all: &[Fence]) -> Choice {
+        let mut blocks = Blocks {
+            all,
+            pieces: all.iter().map(|_| OnceCell::new()).collect(),
+            lost: vec![None; all.len()],
+        };
+        let (found, kind) = self.candidates(&mut blocks);
+        let Blocks {
+            pieces, mut lost, ..
+        } = blocks;
+        let list: Vec<Candidate<'_>> = found
+            .iter()
+            .map(|index| Candidate {
+                index: *index,
+                piece: self.piece(&pieces[*index], &all[*index]),
+                is_tagged: self.is_tagged(&all[*index].tag),
+                lead: self.lead(all, *index),
+            })
+            .collect();
+        if list.is_empty() {
             return Choice {
-                code: None,
-                chosen: Vec::new(),
-                reason: self.why_none(fences),
+                lost,
+                ..Choice::default()
             };
         }
-        let chosen = match self.rule.pick {
-            Pick::First => vec![candidates[0]],
-            Pick::Last => vec![candidates[candidates.len() - 1]],
-            Pick::Longest => {
-                let longest = candidates
-                    .iter()
-                    .copied()
-                    .max_by_key(|index| (fences[*index].code.len(), std::cmp::Reverse(*index)));
-                longest.into_iter().collect()
-            }
-            Pick::All => candidates.clone(),
-            Pick::Policy | Pick::Whole => self.by_policy(fences, &candidates),
+        let chosen: Vec<usize> = match self.pick {
+            Pick::First => vec![0],
+            Pick::Last => vec![list.len() - 1],
+            Pick::Longest => (0..list.len())
+                .max_by_key(|at| (list[*at].piece.code.len(), std::cmp::Reverse(*at)))
+                .into_iter()
+                .collect(),
+            Pick::All => (0..list.len()).collect(),
+            Pick::Policy | Pick::Whole => self.by_policy(&list, &mut lost),
         };
-        let code: Vec<&str> = chosen
-            .iter()
-            .map(|index| fences[*index].code.as_str())
-            .collect();
-        let reason = self.told(fences, &chosen, candidates.len(), kind);
+        let why = match self.pick {
+            Pick::First => "an earlier block is taken",
+            Pick::Last => "a later block is taken",
+            Pick::Longest => "a longer block is taken",
+            Pick::All | Pick::Policy | Pick::Whole => "another block is taken",
+        };
+        for candidate in &list {
+            lost[candidate.index].get_or_insert(why);
+        }
+        let mut code = String::new();
+        for at in &chosen {
+            if !code.is_empty() && !code.ends_with('\n') {
+                code.push('\n');
+            }
+            code.push_str(&list[*at].piece.code);
+        }
+        let of = list.len();
+        let chosen: Vec<usize> = chosen.iter().map(|at| list[*at].index).collect();
+        if chosen.is_empty() {
+            return Choice {
+                lost,
+                ..Choice::default()
+            };
+        }
         Choice {
-            code: Some(code.concat()),
+            code: Some(code),
+            reason: self.told(all, &chosen, of, kind),
             chosen,
-            reason,
+            lost,
         }
     }
 
+    fn piece<'p>(&self, cell: &'p OnceCell<Piece>, block: &Fence) -> &'p Piece {
+        cell.get_or_init(|| {
+            let code = self.mended(&block.code);
+            let facts = facts(&code, self.wanted);
+            Piece { code, facts }
+        })
+    }
+
     /// The blocks that can be the program, of the first kind that the rule prefers.
-    fn candidates(&self, fences: &[Fence]) -> (Vec<usize>, Preference) {
-        let mut found: Vec<usize> = Vec::new();
-        let mut kind = Preference::Language;
-        for preference in &self.rule.tags {
-            found = (0..fences.len())
-                .filter(|index| self.is_candidate(&fences[*index], *preference))
-                .collect();
-            kind = *preference;
+    fn candidates(&self, blocks: &mut Blocks<'_>) -> (Vec<usize>, Preference) {
+        let rule = &self.compiled.rule;
+        let mut usable = Vec::new();
+        for index in 0..blocks.all.len() {
+            blocks.lost[index] = self.why_unusable(blocks, index);
+            if blocks.lost[index].is_none() {
+                usable.push(index);
+            }
+        }
+        let (mut found, mut kind) = (Vec::new(), Preference::Language);
+        for may_be_output in [false, true] {
+            for preference in &rule.tags {
+                let is_one = |index: &usize| {
+                    self.is_of_kind(blocks, *index, *preference)
+                        && (may_be_output || !self.is_shown_output(blocks, *index))
+                };
+                found = usable.iter().copied().filter(is_one).collect();
+                kind = *preference;
+                if !found.is_empty() {
+                    break;
+                }
+            }
             if !found.is_empty() {
                 break;
             }
         }
         if kind == Preference::Language
-            && self.rule.tags.contains(&Preference::Untagged)
-            && self.rule.untagged == Untagged::WhenItParses
+            && self.pick == Pick::Policy
+            && rule.tags.contains(&Preference::Untagged)
+            && rule.untagged == Untagged::WhenItParses
+            && !found.is_empty()
         {
             // Beside a tagged block, an untagged one may be its usage.
-            let more = (0..fences.len())
-                .filter(|index| self.is_candidate(&fences[*index], Preference::Untagged));
+            let first = found[0];
+            let more = usable.iter().copied().filter(|index| {
+                *index > first && self.is_of_kind(blocks, *index, Preference::Untagged)
+            });
             found.extend(more.collect::<Vec<_>>());
             found.sort_unstable();
-            let first_tagged = found
-                .iter()
-                .position(|index| !fences[*index].tag.is_empty())
-                .unwrap_or(0);
-            found.drain(..first_tagged);
+        }
+        for index in usable {
+            if found.binary_search(&index).is_err() {
+                let tag = &blocks.all[index].tag;
+                let why = if self.is_tagged(tag) || found.is_empty() {
+                    "it is no code of the wanted language"
+                } else if tag.is_empty() {
+                    "it is untagged"
+                } else {
+                    "it has another tag"
+                };
+                blocks.lost[index] = Some(why);
+            }
         }
         (found, kind)
     }
 
-    fn is_candidate(&self, fence: &Fence, preference: Preference) -> bool {
-        if !fence.is_closed && self.rule.unclosed == Unclosed::Refuse
-            || fence.code.trim().is_empty()
-        {
-            return false;
+    /// The last of the text between a block and the one before.
+    fn lead(&self, blocks: &[Fence], index: usize) -> &'a str {
+        let from = index.checked_sub(1).map_or(0, |before| blocks[before].end);
+        let text = self.reply.get(from..blocks[index].at).unwrap_or("");
+        let start = text.len().saturating_sub(LEAD_MAX);
+        let start = (start..=text.len())
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        &text[start..]
+    }
+
+    /// A block that does not parse and that the text calls output, whatever its tag.
+    fn is_shown_output(&self, blocks: &Blocks<'_>, index: usize) -> bool {
+        let words = &self.compiled.words.output;
+        self.wanted.grammar.is_some()
+            && words
+                .iter()
+                .any(|pattern| pattern.is_match(self.lead(blocks.all, index)))
+            && self.facts_of(blocks, index).errors > 0
+    }
+
+    fn facts_of<'b>(&self, blocks: &'b Blocks<'_>, index: usize) -> &'b Facts {
+        &self.piece(&blocks.pieces[index], &blocks.all[index]).facts
+    }
+
+    fn mended(&self, code: &str) -> String {
+        let mended = mend::mended(code, &self.compiled.rule.mend, self.wanted);
+        mended.map_or_else(|| code.to_owned(), |(code, _)| code)
+    }
+
+    fn is_tagged(&self, tag: &str) -> bool {
+        if self.compiled.rule.aliases {
+            self.wanted.is_tagged(tag)
+        } else {
+            tag.eq_ignore_ascii_case(&self.wanted.name)
         }
-        let ignored_tag = self
-            .rule
-            .ignore
-            .tags
-            .iter()
-            .any(|tag| tag.eq_ignore_ascii_case(&fence.tag))
-            && !self.wanted.is_tagged(&fence.tag);
-        if ignored_tag
-            || self
-                .ignore_when
-                .is_some_and(|pattern| pattern.is_match(&fence.code))
-        {
-            return false;
+    }
+
+    fn why_unusable(&self, blocks: &Blocks<'_>, index: usize) -> Option<&'static str> {
+        let rule = &self.compiled.rule;
+        let block = &blocks.all[index];
+        if !block.is_closed && rule.unclosed == Unclosed::Refuse {
+            return Some("it is never closed");
         }
+        let is_blank = block.code.trim().is_empty();
+        if is_blank && !self.compiled.takes_empty() {
+            return Some("it is empty");
+        }
+        let is_listed = |tag: &str| {
+            rule.ignore
+                .tags
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(tag))
+        };
+        // A tag that names what is no program, where the content is not the wanted language.
+        if is_listed(&block.tag)
+            && !self.wanted.is_tagged(&block.tag)
+            && !(rule.tags.contains(&Preference::Mistagged) && self.facts_of(blocks, index).parses)
+        {
+            return Some("its tag says that it is no program");
+        }
+        let ignores = self
+            .compiled
+            .ignore_when
+            .as_ref()
+            .is_some_and(|pattern| pattern.is_match(&block.code));
+        if ignores && !(self.wanted.grammar.is_some() && self.facts_of(blocks, index).parses) {
+            return Some("its content is no program: a session, a diff or the like");
+        }
+        let is_shell = is_listed(&self.wanted.name)
+            || self.wanted.aliases.iter().any(|alias| is_listed(alias));
+        let commands = &self.compiled.commands;
+        if !is_shell && !commands.is_empty() && is_all_commands(&block.code, commands) {
+            return Some("it holds commands for a shell");
+        }
+        None
+    }
+
+    fn is_of_kind(&self, blocks: &Blocks<'_>, index: usize, preference: Preference) -> bool {
+        let block = &blocks.all[index];
+        let untagged = || {
+            block.tag.is_empty()
+                && match self.compiled.rule.untagged {
+                    Untagged::Always => true,
+                    Untagged::Never => false,
+                    Untagged::WhenItParses => self.facts_of(blocks, index).parses,
+                }
+        };
         match preference {
-            Preference::Language => self.wanted.is_tagged(&fence.tag),
-            Preference::Untagged => {
-                fence.tag.is_empty()
-                    && match self.rule.untagged {
-                        Untagged::Always => true,
-                        Untagged::Never => false,
-                        Untagged::WhenItParses => parses(&fence.code, self.wanted),
-                    }
+            Preference::Any => true,
+            Preference::Language => {
+                self.is_tagged(&block.tag) && !self.is_other_language(blocks, index)
             }
+            Preference::LanguageOrUntagged => self.is_tagged(&block.tag) || untagged(),
+            Preference::Untagged => untagged(),
             Preference::Mistagged => {
                 // Some languages' code parses as another's: a tag that is right for itself stays.
-                let other = self
-                    .known
-                    .iter()
-                    .find(|language| language.is_tagged(&fence.tag));
-                let is_itself = other.is_some_and(|other| parses(&fence.code, other));
-                !fence.tag.is_empty() && !is_itself && parses(&fence.code, self.wanted)
+                !block.tag.is_empty()
+                    && self.facts_of(blocks, index).parses
+                    && !self
+                        .language_of(&block.tag)
+                        .is_some_and(|other| parses(&block.code, other))
             }
         }
     }
 
-    fn by_policy(&self, fences: &[Fence], candidates: &[usize]) -> Vec<usize> {
-        // A bare literal, such as a table that an explanation quotes, is no program beside one.
-        let programs: Vec<usize> = candidates
-            .iter()
-            .copied()
-            .filter(|index| self.does_something(&fences[*index].code))
-            .collect();
-        let candidates = if programs.is_empty() {
-            candidates
-        } else {
-            programs.as_slice()
+    fn language_of(&self, tag: &str) -> Option<&'a LanguageTags> {
+        self.known.iter().find(|language| language.is_tagged(tag))
+    }
+
+    /// A wrong tag yields to the content: tagged with the wanted language, code of another one.
+    fn is_other_language(&self, blocks: &Blocks<'_>, index: usize) -> bool {
+        if !self.compiled.rule.tags.contains(&Preference::Mistagged)
+            || self.wanted.grammar.is_none()
+            || self.facts_of(blocks, index).errors == 0
+        {
+            return false;
+        }
+        let code = &blocks.all[index].code;
+        self.known.iter().any(|other| {
+            let is_other = other.name != self.wanted.name && other.grammar.is_some();
+            is_other && {
+                let facts = facts(code, other);
+                facts.parses && (!facts.names.declared.is_empty() || !facts.names.once.is_empty())
+            }
+        })
+    }
+
+    fn by_policy(&self, list: &[Candidate<'_>], lost: &mut [Option<&'static str>]) -> Vec<usize> {
+        let words = &self.compiled.words;
+        let says = |patterns: &[Regex], at: usize| {
+            patterns
+                .iter()
+                .any(|pattern| pattern.is_match(list[at].lead))
         };
-        let mut first = 0;
-        // A later block that the text calls the correction, or that defines anew all that came
-        // before and more, is the program.
-        for (position, index) in candidates.iter().enumerate().skip(1) {
-            let before = &self.reply[fences[index - 1].at..fences[*index].at];
-            let after_last = before.rfind("```").map_or(before, |at| &before[at + 3..]);
-            let says_so = CORRECTION.is_match(after_last);
-            let earlier = defined(&fences[candidates[first]].code);
-            let here = defined(&fences[*index].code);
-            if says_so
-                && (earlier.is_empty()
-                    || !here.is_disjoint(&earlier)
-                    || fences[*index].code.len() >= fences[candidates[first]].code.len())
-            {
-                first = position;
+        let all: Vec<usize> = (0..list.len()).collect();
+        // A bare literal, such as a table that an explanation quotes, is no program; so is what the
+        // text calls output.
+        let mut kept = self.keep(
+            &all,
+            list,
+            lost,
+            "it does nothing: a value or words",
+            |at| list[at].piece.facts.does_something,
+        );
+        if kept.is_empty() {
+            let is_output =
+                |at: &usize| says(&words.output, *at) || list[*at].piece.facts.errors == 0;
+            if all.iter().all(is_output) && self.wanted.grammar.is_some() {
+                return Vec::new();
+            }
+            for candidate in list {
+                lost[candidate.index] = None;
+            }
+            kept = all;
+        }
+        for (why, patterns) in [
+            ("the text calls it output", &words.output),
+            (
+                "the text calls it the code that was asked about",
+                &words.quoted,
+            ),
+            ("the text calls it a sketch", &words.sketch),
+        ] {
+            let is_output = std::ptr::eq(patterns, &words.output);
+            let rest = self.keep(&kept, list, lost, why, |at| {
+                let is_sound = list[at].is_tagged && list[at].piece.facts.errors == 0;
+                !says(patterns, at) || is_output && is_sound
+            });
+            if rest.is_empty() {
+                for at in &kept {
+                    lost[list[*at].index] = None;
+                }
+            } else {
+                kept = rest;
             }
         }
-        let mut chosen = vec![candidates[first]];
-        if self.rule.join == Join::Never {
-            return chosen;
+        let base = self.base(&kept, list, lost, &says);
+        self.joined(base, &kept, list, lost, &says)
+    }
+
+    fn keep(
+        &self,
+        of: &[usize],
+        list: &[Candidate<'_>],
+        lost: &mut [Option<&'static str>],
+        why: &'static str,
+        holds: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
+        let (kept, gone): (Vec<usize>, Vec<usize>) = of.iter().partition(|at| holds(**at));
+        for at in gone {
+            lost[list[at].index] = Some(why);
         }
-        let mut names = defined(&fences[candidates[first]].code);
-        let mut code = fences[candidates[first]].code.clone();
-        for index in &candidates[first + 1..] {
-            let block = &fences[*index].code;
-            let here = defined(block);
-            let uses = names.iter().any(|name| has_word(block, name));
-            let redefines = here.iter().any(|name| names.contains(name));
-            let joined = format!("{code}{block}");
-            let breaks = self
-                .wanted
-                .grammar
-                .is_some_and(|grammar| errors(&joined, grammar) > errors(&code, grammar));
-            if uses && !redefines && !breaks {
-                chosen.push(*index);
-                names.extend(here);
-                code = joined;
+        kept
+    }
+
+    /// The block that the program begins with: the first, unless a later one is called the
+    /// correction, or holds again all that several before it declare.
+    fn base(
+        &self,
+        kept: &[usize],
+        list: &[Candidate<'_>],
+        lost: &mut [Option<&'static str>],
+        says: &impl Fn(&[Regex], usize) -> bool,
+    ) -> usize {
+        let words = &self.compiled.words;
+        let mut base = 0;
+        let mut before = BTreeSet::new();
+        let mut declaring = 0;
+        for (position, at) in kept.iter().enumerate() {
+            let names = list[*at].names();
+            let own: BTreeSet<&String> = names
+                .declared
+                .iter()
+                .chain(&names.once)
+                .chain(&names.set)
+                .collect();
+            if position > 0 {
+                let first = &list[kept[base]];
+                let earlier = first.names();
+                let shares = own.iter().any(|name| before.contains(*name));
+                let is_other = says(&words.alternative, *at);
+                let says_so = says(&words.correction, *at)
+                    && !is_other
+                    && (shares
+                        || earlier.declared.is_empty() && earlier.once.is_empty()
+                        || list[*at].piece.code.len() >= first.piece.code.len());
+                let declared: BTreeSet<&String> =
+                    names.declared.iter().chain(&names.once).collect();
+                let is_whole = !is_other
+                    && declaring > 1
+                    && !before.is_empty()
+                    && before.len() <= declared.len()
+                    && before.is_subset(&declared);
+                if says_so || is_whole {
+                    for gone in &kept[base..position] {
+                        lost[list[*gone].index] =
+                            Some("a later block is the correction or the whole of it");
+                    }
+                    base = position;
+                }
             }
+            declaring += usize::from(!names.declared.is_empty() || !names.once.is_empty());
+            before.extend(names.declared.iter().chain(&names.once));
+        }
+        base
+    }
+
+    /// The base, with the blocks that it needs and those that go on from it.
+    fn joined(
+        &self,
+        base: usize,
+        kept: &[usize],
+        list: &[Candidate<'_>],
+        lost: &mut [Option<&'static str>],
+        says: &impl Fn(&[Regex], usize) -> bool,
+    ) -> Vec<usize> {
+        if self.compiled.rule.join == Join::Never {
+            return vec![kept[base]];
+        }
+        // An example of use that stands before what it uses is taken where no other follows.
+        let example = kept[base];
+        let base = self.definition_behind(base, kept, list, says);
+        let first = kept[base];
+        let mut join = Joined {
+            search: self,
+            list,
+            chosen: vec![first],
+            given: list[first].names().clone(),
+            errors: list[first].piece.facts.errors,
+        };
+        // What the base needs and a block before or behind it gives.
+        self.complete(&mut join, kept, lost, says);
+        for at in &kept[base + 1..] {
+            if join.chosen.len() >= JOINED_MAX {
+                break;
+            }
+            if join.chosen.contains(at) {
+                continue;
+            }
+            let names = list[*at].names();
+            let uses = join.given.gives(&names.needed);
+            match join.conflict(*at) {
+                Some(why) => lost[list[*at].index] = Some(why),
+                None if says(&self.compiled.words.alternative, *at) => {
+                    lost[list[*at].index] = Some("the text calls it an alternative");
+                }
+                None if !uses => {}
+                None => lost[list[*at].index] = join.push(*at),
+            }
+        }
+        self.complete(&mut join, kept, lost, says);
+        if example != first && join.chosen.len() == 1 {
+            join.push(example);
+        }
+        let chosen = join.chosen;
+        for at in kept {
+            lost[list[*at].index].get_or_insert("it uses nothing of the program");
+        }
+        for at in &chosen {
+            lost[list[*at].index] = None;
         }
         chosen
     }
 
-    fn does_something(&self, code: &str) -> bool {
+    /// The block with the definitions that a block uses which defines nothing itself.
+    fn definition_behind(
+        &self,
+        base: usize,
+        kept: &[usize],
+        list: &[Candidate<'_>],
+        says: &impl Fn(&[Regex], usize) -> bool,
+    ) -> usize {
+        let names = list[kept[base]].names();
+        if !names.declared.is_empty() || !names.imported.is_empty() || base + 1 == kept.len() {
+            return base;
+        }
+        let defines = |position: &usize| {
+            let other = list[kept[*position]].names();
+            names
+                .needed
+                .iter()
+                .any(|name| other.declared.contains(name))
+        };
+        (base + 1..kept.len())
+            .find(defines)
+            .filter(|position| !says(&self.compiled.words.alternative, kept[*position]))
+            .unwrap_or(base)
+    }
+
+    /// Takes in the blocks that give what the chosen ones need and do not have.
+    fn complete(
+        &self,
+        join: &mut Joined<'_, '_>,
+        kept: &[usize],
+        lost: &mut [Option<&'static str>],
+        says: &impl Fn(&[Regex], usize) -> bool,
+    ) {
+        for _ in 0..JOINED_MAX {
+            let missing: BTreeSet<String> = join
+                .chosen
+                .iter()
+                .flat_map(|at| &join.list[*at].names().needed)
+                .filter(|name| !join.given.has(name))
+                .cloned()
+                .collect();
+            if missing.is_empty() {
+                return;
+            }
+            let more = kept.iter().copied().rev().find(|at| {
+                !join.chosen.contains(at)
+                    && lost[join.list[*at].index].is_none()
+                    && join.list[*at].names().gives(&missing)
+                    && join.conflict(*at).is_none()
+                    && !says(&self.compiled.words.alternative, *at)
+            });
+            let Some(at) = more else { return };
+            if join.insert(at).is_some() {
+                return;
+            }
+        }
+    }
+
+    fn errors(&self, code: &str) -> usize {
         self.wanted
             .grammar
-            .is_none_or(|grammar| errors(code, grammar) > 0 || is_code(code, grammar))
+            .map_or(0, |grammar| errors(code, grammar))
     }
 
-    /// A reply without a fence: all of it, or the lines between prose, where they parse.
-    fn without_fence(&self) -> Choice {
-        let nothing = |reason: &str| Choice {
-            code: None,
-            chosen: Vec::new(),
-            reason: reason.to_owned(),
-        };
-        let mut rest = String::new();
-        let mut at = 0;
-        for range in self.removed {
-            rest.push_str(&self.reply[at.min(range.start)..range.start]);
-            at = at.max(range.end);
-        }
-        rest.push_str(&self.reply[at.min(self.reply.len())..]);
-        match self.rule.no_fence {
-            NoFence::Nothing => nothing("the reply holds no fenced block"),
-            NoFence::Whole if rest.trim().is_empty() => nothing("the reply is empty"),
-            NoFence::Whole => Choice {
-                code: Some(rest),
-                chosen: Vec::new(),
+    /// The code of a reply in which no block is the program.
+    pub(super) fn without_block(&self, blocks: &[Fence], text: &str, spans: &[&str]) -> Choice {
+        let rule = &self.compiled.rule;
+        let is_whole = rule.no_fence == super::NoFence::Whole;
+        if is_whole && blocks.is_empty() && !text.trim().is_empty() {
+            return Choice {
+                code: Some(text.to_owned()),
                 reason: "the whole reply is the code: it has no fenced block".to_owned(),
-            },
-            NoFence::WholeWhenItParses => match self.between_prose(&rest) {
-                Some(code) => Choice {
-                    code: Some(code),
-                    chosen: Vec::new(),
-                    reason: format!("no fenced block; the text parses as {}", self.wanted.name),
-                },
-                None => nothing(&format!(
+                ..Choice::default()
+            };
+        }
+        if rule.spans == Spans::WhenItParses {
+            let mut codes: Vec<&str> = spans
+                .iter()
+                .copied()
+                .filter(|span| parses(span, self.wanted))
+                .collect();
+            codes.dedup();
+            if let [code] = codes.as_slice() {
+                return Choice {
+                    code: Some((*code).to_owned()),
+                    reason: format!(
+                        "no fenced block; the only inline code that parses as {}",
+                        self.wanted.name
+                    ),
+                    ..Choice::default()
+                };
+            }
+        }
+        Choice {
+            reason: self.why_none(blocks),
+            ..Choice::default()
+        }
+    }
+
+    fn why_none(&self, blocks: &[Fence]) -> String {
+        if blocks.is_empty() {
+            return match self.compiled.rule.no_fence {
+                super::NoFence::Nothing => "the reply holds no fenced block".to_owned(),
+                super::NoFence::Whole => "the reply is empty".to_owned(),
+                super::NoFence::WholeWhenItParses => format!(
                     "the reply holds no fenced block, and its text is no {}",
                     self.wanted.name
-                )),
-            },
+                ),
+            };
         }
-    }
-
-    fn between_prose(&self, text: &str) -> Option<String> {
-        let text = text.replace("\r\n", "\n").replace('\r', "\n");
-        if parses(&text, self.wanted) {
-            return Some(text);
-        }
-        let grammar = self.wanted.grammar?;
-        let lines: Vec<&str> = text.split('\n').collect();
-        let start = lines.iter().position(|line| STARTS_CODE.is_match(line))?;
-        // The longest run of lines from there that parses: prose is cut from its end, by whole
-        // paragraphs, so that the number of tries stays small.
-        let mut ends: Vec<usize> = (start + 1..=lines.len())
-            .filter(|end| {
-                *end == lines.len()
-                    || lines[*end].trim().is_empty()
-                    || lines[*end].starts_with(|letter: char| letter.is_uppercase())
-            })
-            .collect();
-        ends.reverse();
-        ends.truncate(64);
-        ends.into_iter().find_map(|end| {
-            let part = lines[start..end].join("\n") + "\n";
-            (errors(&part, grammar) == 0 && parses(&part, self.wanted)).then_some(part)
-        })
-    }
-
-    fn why_none(&self, fences: &[Fence]) -> String {
-        let tags: BTreeSet<String> = fences
+        let tags: BTreeSet<String> = blocks
             .iter()
-            .map(|fence| {
-                if fence.tag.is_empty() {
+            .map(|block| {
+                if block.tag.is_empty() {
                     "untagged".to_owned()
                 } else {
-                    format!("`{}`", fence.tag)
+                    format!("`{}`", block.tag)
                 }
             })
             .collect();
         let tags: Vec<String> = tags.into_iter().collect();
-        let blocks = if fences.len() == 1 {
+        let count = if blocks.len() == 1 {
             "one fenced block".to_owned()
         } else {
-            format!("{} fenced blocks", fences.len())
+            format!("{} fenced blocks", blocks.len())
         };
         format!(
-            "the reply holds {blocks} ({}), none of it {} to run",
+            "the reply holds {count} ({}), none of it {} to run",
             tags.join(", "),
             self.wanted.name
         )
     }
 
-    fn told(&self, fences: &[Fence], chosen: &[usize], of: usize, kind: Preference) -> String {
+    fn told(&self, blocks: &[Fence], chosen: &[usize], of: usize, kind: Preference) -> String {
         let lines: Vec<String> = chosen
             .iter()
             .map(|index| {
-                let fence = &fences[*index];
-                let unclosed = if fence.is_closed {
+                let block = &blocks[*index];
+                let unclosed = if block.is_closed {
                     ""
                 } else {
                     " (never closed)"
                 };
-                let (from, to) = (fence.start_line, fence.end_line);
+                let (from, to) = (block.start_line, block.end_line);
                 if from == to {
                     format!("line {from}{unclosed}")
                 } else {
@@ -310,13 +655,18 @@ impl Search<'_> {
                 }
             })
             .collect();
+        let tag = &blocks[chosen[0]].tag;
         let how = match kind {
-            Preference::Language => format!("tagged `{}`", fences[chosen[0]].tag),
-            Preference::Untagged => format!("untagged, it parses as {}", self.wanted.name),
-            Preference::Mistagged => format!(
-                "tagged `{}`, but it is {}",
-                fences[chosen[0]].tag, self.wanted.name
-            ),
+            Preference::Language | Preference::LanguageOrUntagged | Preference::Any
+                if !tag.is_empty() =>
+            {
+                format!("tagged `{tag}`")
+            }
+            Preference::Untagged if self.compiled.rule.untagged == Untagged::WhenItParses => {
+                format!("untagged, it parses as {}", self.wanted.name)
+            }
+            Preference::Mistagged => format!("tagged `{tag}`, but it is {}", self.wanted.name),
+            _ => "untagged".to_owned(),
         };
         match lines.as_slice() {
             [one] if of == 1 => format!("the block in {one}, {how}"),
@@ -326,28 +676,84 @@ impl Search<'_> {
     }
 }
 
-static STARTS_CODE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\s*(?:def |class |import |from \w|async |@\w|function\b|const |let |var |print\(|console\.|for |while |if |#!|#include|'use strict'|[A-Za-z_]\w* *=[^=])").expect("the pattern is right")
-});
-
-static DEFINES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)^(?:export |default |async )*(?:def|class|function\*?|const|let|var)[ \t]+([A-Za-z_$][\w$]*)|^([A-Za-z_]\w*)[ \t]*=[^=]").expect("the pattern is right")
-});
-
-/// The names that code defines at the margin.
-fn defined(code: &str) -> BTreeSet<String> {
-    DEFINES
-        .captures_iter(code)
-        .filter_map(|groups| groups.get(1).or(groups.get(2)))
-        .map(|name| name.as_str().to_owned())
-        .collect()
+/// Whether every line but comments is a command, and there is one.
+fn is_all_commands(code: &str, commands: &[Regex]) -> bool {
+    let mut lines = code
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .peekable();
+    lines.peek().is_some()
+        && lines.all(|line| commands.iter().any(|pattern| pattern.is_match(line)))
 }
 
-fn has_word(text: &str, word: &str) -> bool {
-    let is_part = |letter: Option<char>| {
-        letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
-    };
-    text.match_indices(word).any(|(at, _)| {
-        !is_part(text[..at].chars().next_back()) && !is_part(text[at + word.len()..].chars().next())
-    })
+/// Blocks joined so far.
+struct Joined<'s, 'c> {
+    search: &'s Search<'s>,
+    list: &'s [Candidate<'c>],
+    chosen: Vec<usize>,
+    given: Names,
+    errors: usize,
+}
+
+impl Joined<'_, '_> {
+    /// Why a block cannot stand beside those: it declares again what they declare.
+    fn conflict(&self, at: usize) -> Option<&'static str> {
+        let names = self.list[at].names();
+        let again = names
+            .declared
+            .iter()
+            .any(|name| self.given.declared.contains(name) || self.given.once.contains(name))
+            || names.once.iter().any(|name| self.given.has(name));
+        again.then_some("it declares again what the program declares")
+    }
+
+    /// Joins a block at the end; why not, where that adds syntax errors.
+    fn push(&mut self, at: usize) -> Option<&'static str> {
+        let mut order = self.chosen.clone();
+        order.push(at);
+        self.take(at, order)
+    }
+
+    /// Joins a block where it stands in the reply; before all others where it gives what the first
+    /// needs.
+    fn insert(&mut self, at: usize) -> Option<&'static str> {
+        let mut order = self.chosen.clone();
+        let given = self.list[at].names();
+        let user = order
+            .iter()
+            .position(|chosen| {
+                let needed = &self.list[*chosen].names().needed;
+                given.gives(needed)
+            })
+            .unwrap_or(order.len());
+        let by_place = order
+            .iter()
+            .position(|chosen| *chosen > at)
+            .unwrap_or(order.len());
+        order.insert(user.min(by_place), at);
+        self.take(at, order)
+    }
+
+    fn take(&mut self, at: usize, order: Vec<usize>) -> Option<&'static str> {
+        let mut code = String::new();
+        for at in &order {
+            code.push_str(&self.list[*at].piece.code);
+            if !code.ends_with('\n') {
+                code.push('\n');
+            }
+        }
+        let own = self.list[at].piece.facts.errors;
+        let errors = self.search.errors(&code);
+        if self.list[at].piece.facts.is_fragment {
+            return Some("it is a part of a function");
+        }
+        if errors > self.errors || own > 0 && self.errors == 0 {
+            return Some("joined, it would be a syntax error");
+        }
+        self.errors = errors;
+        self.given.extend(self.list[at].names());
+        self.chosen = order;
+        None
+    }
 }

@@ -4,16 +4,26 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// How the code in a reply is found.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "a map such as `{pick: last}`")]
 pub struct CodeRule {
     /// What it is for, for people.
     #[schemars(example = &"The last block of the language.")]
     pub description: Option<String>,
-    /// Which fences count, in order of preference.
+    /// How blocks are found, instead of by CommonMark: patterns, of which the first that matches
+    /// anything decides. To read replies as another tool does.
+    #[schemars(example = serde_json::json!([{"pattern": "(?s)```(?P<tag>\\w*)\n(?P<code>.*?)\n```"}]))]
+    pub blocks: Vec<BlockPattern>,
+    /// Other marks of blocks, looked for outside of those that CommonMark sees.
+    #[schemars(example = serde_json::json!([{"pattern": "(?s)\\[(?P<tag>PYTHON)\\](?P<code>.*?)\\[/PYTHON\\]"}]))]
+    pub marks: Vec<BlockPattern>,
+    /// Which blocks count, in order of preference: the first kind of which there is a block.
     #[schemars(example = serde_json::json!(["language", "untagged"]))]
     pub tags: Vec<Preference>,
+    /// Whether a language's aliases name it in a tag, as its own name does.
+    #[schemars(example = true)]
+    pub aliases: bool,
     /// Which untagged fences count.
     #[schemars(example = &"when_it_parses")]
     pub untagged: Untagged,
@@ -29,12 +39,36 @@ pub struct CodeRule {
     /// What a reply without a fence means.
     #[schemars(example = &"whole_when_it_parses")]
     pub no_fence: NoFence,
+    /// Whether inline code is the program where there is nothing else.
+    #[schemars(example = &"when_it_parses")]
+    pub spans: Spans,
+    /// Keys under which a call of a tool in JSON holds code: `code` finds
+    /// `{"name": "run", "arguments": {"code": "print(1)"}}`. Asked where no block is the program.
+    #[schemars(example = serde_json::json!(["code", "script"]))]
+    pub json: Vec<String>,
+    /// Elements that hold the answer, by name: `answer` finds `<answer>…</answer>`. Fences in one of
+    /// them are the only ones that count; without a fence, what stands in it is a block, tagged by its
+    /// `class="language-…"`, else by its name.
+    #[schemars(example = serde_json::json!(["answer", "code"]))]
+    pub inside: Vec<String>,
     /// Sections that are no part of the answer, by their tag: `think` removes `<think>…</think>`.
     #[schemars(example = serde_json::json!(["think"]))]
     pub remove: Vec<String>,
+    /// Patterns that are taken out of the code.
+    #[schemars(example = serde_json::json!(["(?m)^%.*$"]))]
+    pub remove_inside: Vec<String>,
+    /// Whether white space at both ends of the code is taken away.
+    #[schemars(example = true)]
+    pub trim: bool,
+    /// Damage that is mended, in this order, where it makes code parse better.
+    #[schemars(example = serde_json::json!(["html_entities"]))]
+    pub mend: Vec<Mend>,
     /// Blocks that are no program.
     #[schemars(example = serde_json::json!({"tags": ["sh", "console"]}))]
     pub ignore: IgnoreRule,
+    /// What the text before a block says of it, for `pick: policy`.
+    #[schemars(example = serde_json::json!({"correction": ["(?i)\\bcorrected\\b"]}))]
+    pub words: WordRule,
     /// Several files: how the file of a block is known.
     #[schemars(example = &"by_name")]
     pub files: Option<FilesBy>,
@@ -44,6 +78,102 @@ pub struct CodeRule {
     /// Replies and the code in them.
     #[schemars(example = serde_json::json!([{"reply": "print(1)", "language": "python", "code": "print(1)"}]))]
     pub examples: Vec<CodeExample>,
+}
+
+impl Default for CodeRule {
+    fn default() -> Self {
+        CodeRule {
+            description: None,
+            blocks: Vec::new(),
+            marks: Vec::new(),
+            tags: Vec::new(),
+            aliases: true,
+            untagged: Untagged::default(),
+            pick: Pick::default(),
+            join: Join::default(),
+            unclosed: Unclosed::default(),
+            no_fence: NoFence::default(),
+            spans: Spans::default(),
+            json: Vec::new(),
+            inside: Vec::new(),
+            remove: Vec::new(),
+            remove_inside: Vec::new(),
+            trim: false,
+            mend: Vec::new(),
+            ignore: IgnoreRule::default(),
+            words: WordRule::default(),
+            files: None,
+            main: None,
+            examples: Vec::new(),
+        }
+    }
+}
+
+/// A pattern that finds blocks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a map with `pattern`")]
+pub struct BlockPattern {
+    /// A regular expression with a group `code` and, perhaps, one named `tag`. The search goes on
+    /// where the code ends.
+    #[schemars(example = &"(?s)```python(?P<code>.*?)```")]
+    pub pattern: String,
+    /// Which of its blocks is taken, instead of the rule's `pick`.
+    #[schemars(example = &"last")]
+    #[serde(default)]
+    pub pick: Option<Pick>,
+    /// Whether the search goes on behind the whole match, as most regular expressions do.
+    #[schemars(example = true)]
+    #[serde(default)]
+    pub whole_match: bool,
+}
+
+/// What the text between a block and the one before says of it: patterns, each asked of the last
+/// paragraphs of that text.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "a map such as `{correction: ['(?i)corrected']}`")]
+pub struct WordRule {
+    /// It is the one to use, and what came before is not.
+    #[schemars(example = serde_json::json!(["(?i)\\bcorrected\\b"]))]
+    pub correction: Vec<String>,
+    /// It is another way to do the same.
+    #[schemars(example = serde_json::json!(["(?i)\\balternatively\\b"]))]
+    pub alternative: Vec<String>,
+    /// It repeats what was asked about: the code with the mistake.
+    #[schemars(example = serde_json::json!(["(?i)\\byour code\\b"]))]
+    pub quoted: Vec<String>,
+    /// It shows what a program prints.
+    #[schemars(example = serde_json::json!(["(?i)\\boutput:?\\s*$"]))]
+    pub output: Vec<String>,
+    /// It is a sketch, not to be run.
+    #[schemars(example = serde_json::json!(["(?i)\\bpseudocode\\b"]))]
+    pub sketch: Vec<String>,
+}
+
+/// Damage that can be mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mend {
+    /// The first line of the code is the language's name once more.
+    RepeatedTag,
+    /// `&lt;` and other entities stand where characters should.
+    HtmlEntities,
+    /// Blanks that are no spaces, and characters without width.
+    NoBreakSpaces,
+    /// The code is the record of an interactive session: what stands behind `>>>` is the program.
+    Prompts,
+}
+
+/// Whether inline code counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Spans {
+    /// Never.
+    #[default]
+    Never,
+    /// The only one that parses as the wanted language.
+    WhenItParses,
 }
 
 /// How the file of a block is known.
@@ -65,6 +195,10 @@ pub enum Preference {
     Untagged,
     /// With another tag, where the content is of the wanted language.
     Mistagged,
+    /// Tagged with the wanted language, or without a tag.
+    LanguageOrUntagged,
+    /// Any, whatever its tag.
+    Any,
 }
 
 /// Which untagged fences count.
@@ -145,6 +279,9 @@ pub struct IgnoreRule {
     /// A pattern in the content.
     #[schemars(example = &"^\\s*\\$ ")]
     pub when: Option<String>,
+    /// Patterns of lines: a block of nothing else is no program, unless a language of `tags` is wanted.
+    #[schemars(example = serde_json::json!(["^pip install "]))]
+    pub commands: Vec<String>,
 }
 
 /// A reply and the code in it.

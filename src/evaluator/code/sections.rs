@@ -1,34 +1,208 @@
-//! Sections of a reply that are no part of the answer, such as `<think>…</think>`.
+//! Parts of a reply between tags: what is no answer (`<think>…</think>`), and what is the answer
+//! (`<answer>…</answer>`, `<pre><code class="language-python">…`).
 
 use std::ops::Range;
 
-/// The byte ranges of the sections with these tags, in order. A section that is not closed ends
-/// with the reply; a closing tag without an opening one closes what began with the reply.
+/// The byte ranges of the sections with these tags, in order, whatever the case of their letters, in angle or square brackets. A
+/// section that is not closed ends with the reply; a closing tag without an opening one closes what
+/// began with the reply. A tag that begins inside a fence that is closed again is text.
 pub(super) fn removed(reply: &str, tags: &[String]) -> Vec<Range<usize>> {
+    if tags.is_empty() || !reply.contains(['<', '[']) {
+        return Vec::new();
+    }
+    let lower = reply.to_ascii_lowercase();
+    let last_fence = lower.rfind("\n```").unwrap_or(0);
     let mut ranges = Vec::new();
-    for tag in tags {
-        let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+    let marks = tags.iter().flat_map(|tag| {
+        let tag = tag.to_ascii_lowercase();
+        [
+            (format!("<{tag}>"), format!("</{tag}>")),
+            (format!("[{tag}]"), format!("[/{tag}]")),
+        ]
+    });
+    for (open, close) in marks {
         let mut from = 0;
-        if let Some(first_close) = reply.find(&close)
-            && !reply[..first_close].contains(&open)
+        if let Some(first) = closing(&lower, &close, 0)
+            && !lower[..first].contains(&open)
         {
-            from = first_close + close.len();
+            from = first + close.len();
             ranges.push(0..from);
         }
-        while let Some(start) = reply[from..].find(&open).map(|at| from + at) {
+        let mut fence = FenceState::default();
+        let mut told_to = from;
+        while let Some(start) = lower[from..].find(&open).map(|at| from + at) {
+            fence.read(&lower[told_to..start]);
+            told_to = start;
             // A tag inside a line of code or prose is text: a section begins a line.
-            let line_start = reply[..start].rfind('\n').map_or(0, |at| at + 1);
-            if !reply[line_start..start].trim().is_empty() {
+            let is_text = before(&lower, start).is_some();
+            if is_text || fence.is_open && start < last_fence && fence.is_code {
                 from = start + open.len();
                 continue;
             }
-            let end = reply[start..]
-                .find(&close)
-                .map_or(reply.len(), |at| start + at + close.len());
+            let end = closing(&lower, &close, start).map_or(lower.len(), |at| at + close.len());
             ranges.push(start..end);
             from = end;
+            told_to = end;
+            fence = FenceState::default();
         }
     }
     ranges.sort_by_key(|range| range.start);
     ranges
+}
+
+/// The last letter before a place on its line that is no blank; far ones do not count.
+fn before(text: &str, at: usize) -> Option<char> {
+    text[..at]
+        .chars()
+        .rev()
+        .take(200)
+        .take_while(|letter| *letter != '\n')
+        .find(|letter| !letter.is_whitespace())
+}
+
+/// Where a closing tag stands that is no quoted text.
+fn closing(lower: &str, close: &str, from: usize) -> Option<usize> {
+    let is_quote = |letter: Option<char>| matches!(letter, Some('"' | '\'' | '`'));
+    lower[from..]
+        .match_indices(close)
+        .map(|(at, _)| from + at)
+        .find(|at| {
+            !is_quote(lower[..*at].chars().next_back())
+                && !is_quote(lower[at + close.len()..].chars().next())
+        })
+}
+
+/// Whether a fence is open, read line by line.
+#[derive(Default)]
+struct FenceState {
+    is_open: bool,
+    /// Whether the open one has a tag.
+    is_code: bool,
+}
+
+impl FenceState {
+    fn read(&mut self, text: &str) {
+        for line in text.split('\n') {
+            if let Some(info) = line.trim_start().strip_prefix("```") {
+                self.is_open = !self.is_open;
+                self.is_code = !info.trim().is_empty();
+            }
+        }
+    }
+}
+
+/// An element that holds an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Element {
+    /// Its name, or the language of its `class`.
+    pub(super) tag: String,
+    /// All of it.
+    pub(super) range: Range<usize>,
+    /// What stands in it.
+    pub(super) inner: Range<usize>,
+}
+
+/// The outermost elements with these names that begin a line, outside `taken`. Of elements in one
+/// another, such as `<pre><code>`, the innermost is the content and each may name the language.
+pub(super) fn elements(reply: &str, names: &[String], taken: &[Range<usize>]) -> Vec<Element> {
+    let mut found: Vec<Element> = Vec::new();
+    if names.is_empty() || !reply.contains("</") {
+        return found;
+    }
+    let lower = reply.to_ascii_lowercase();
+    let mut from = 0;
+    // Closing tags that no longer come: each is looked for once.
+    let mut missing: Vec<String> = Vec::new();
+    while let Some(start) = lower[from..].find('<').map(|at| from + at) {
+        from = start + 1;
+        let is_taken = taken
+            .binary_search_by(|range| {
+                if range.end <= start {
+                    std::cmp::Ordering::Less
+                } else if range.start > start {
+                    std::cmp::Ordering::Greater
+                } else {
+                    std::cmp::Ordering::Equal
+                }
+            })
+            .is_ok();
+        let is_begin = before(&lower, start).is_none_or(|letter| [':', '>', '.'].contains(&letter));
+        if is_taken || !is_begin {
+            continue;
+        }
+        let Some((name, content)) = opening_tag(&lower, start) else {
+            continue;
+        };
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name))
+            || missing.iter().any(|gone| gone == name)
+        {
+            continue;
+        }
+        let close = format!("</{name}>");
+        let Some(end) = closing(&lower, &close, content) else {
+            missing.push(name.to_owned());
+            continue;
+        };
+        let mut element = Element {
+            tag: class_of(&lower[start..content]).unwrap_or(name).to_owned(),
+            range: start..end + close.len(),
+            inner: content..end,
+        };
+        narrow(&lower, names, &mut element);
+        from = element.range.end;
+        found.push(element);
+    }
+    found
+}
+
+/// Goes into an element that is all there is in another.
+fn narrow(lower: &str, names: &[String], element: &mut Element) {
+    loop {
+        let inner = &lower[element.inner.clone()];
+        let start = element.inner.start + (inner.len() - inner.trim_start().len());
+        let Some((name, content)) = opening_tag(lower, start) else {
+            return;
+        };
+        let close = format!("</{name}>");
+        let is_known = names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if !is_known || content > element.inner.end || !inner.trim_end().ends_with(&close) {
+            return;
+        }
+        let end = element.inner.start + inner.trim_end().len() - close.len();
+        if end < content {
+            return;
+        }
+        if let Some(class) = class_of(&lower[start..content]) {
+            element.tag = class.to_owned();
+        }
+        element.inner = content..end;
+    }
+}
+
+/// The name of the tag that opens at `start`, and where its content begins.
+fn opening_tag(lower: &str, start: usize) -> Option<(&str, usize)> {
+    let rest = lower[start..].strip_prefix('<')?;
+    let length = rest
+        .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-')?;
+    let name = rest.get(..length).filter(|name| !name.is_empty())?;
+    // Attributes end soon, on the same line.
+    let tail: &str = rest[length..].split('\n').next()?;
+    let close = tail.find('>').filter(|close| *close < 200)?;
+    let attributes = &tail[..close];
+    let is_tag = attributes.is_empty() || attributes.starts_with(' ');
+    is_tag.then_some((name, start + 1 + length + close + 1))
+}
+
+/// The language of a `class`, `language` or `lang` attribute.
+fn class_of(tag: &str) -> Option<&str> {
+    let at = ["class=", "language=", "lang="]
+        .iter()
+        .find_map(|name| tag.find(name).map(|at| at + name.len()))?;
+    let value = tag[at..].trim_start_matches(['"', '\'']);
+    let word = value.split(['"', '\'', ' ', '>']).next()?;
+    let word = word
+        .strip_prefix("language-")
+        .or_else(|| word.strip_prefix("lang-"))
+        .unwrap_or(word);
+    (!word.is_empty()).then_some(word)
 }

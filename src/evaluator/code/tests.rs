@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde::Deserialize;
 
 use super::{CodeRule, Grammar, LanguageTags};
@@ -17,21 +18,49 @@ fn standard() -> BTreeMap<String, CodeRule> {
         .code
 }
 
+#[derive(Deserialize)]
+struct LanguagePack {
+    languages: BTreeMap<String, LanguageKeys>,
+}
+
+/// Of a language's keys, those that say how its code is known.
+#[derive(Deserialize)]
+struct LanguageKeys {
+    #[serde(default)]
+    aliases: Vec<String>,
+    grammar: Option<Grammar>,
+    #[serde(default)]
+    looks_like: Vec<String>,
+    #[serde(default)]
+    declares: Vec<String>,
+}
+
+/// The languages of the standard pack.
 fn languages() -> Vec<LanguageTags> {
-    let tags = |name: &str, aliases: &[&str], grammar| LanguageTags {
-        name: name.to_owned(),
-        aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
-        grammar,
-        looks_like: Vec::new(),
-    };
-    vec![
-        tags("python", &["py", "python3"], Some(Grammar::Python)),
-        tags(
-            "javascript",
-            &["js", "node", "nodejs"],
-            Some(Grammar::Javascript),
-        ),
-    ]
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/languages");
+    let mut languages = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let pack: LanguagePack = serde_yaml::from_str(&text).unwrap();
+        let regexes = |patterns: &[String]| {
+            let compiled = patterns.iter().map(|pattern| Regex::new(pattern).unwrap());
+            compiled.collect()
+        };
+        for (name, keys) in pack.languages {
+            languages.push(LanguageTags {
+                name,
+                aliases: keys.aliases,
+                grammar: keys.grammar,
+                looks_like: regexes(&keys.looks_like),
+                declares: regexes(&keys.declares),
+            });
+        }
+    }
+    languages
 }
 
 fn extract(rule: &str, reply: &str, language: &str) -> Option<String> {
@@ -50,8 +79,35 @@ struct Row {
     language: Option<String>,
     reply: String,
     code: Option<String>,
+    #[serde(default)]
     blocks: Vec<serde_json::Value>,
+    #[serde(default)]
     accept: Vec<Vec<usize>>,
+    #[serde(default)]
+    accept_code: Vec<String>,
+}
+
+impl Row {
+    /// Other choices that are as defensible.
+    fn accepted(&self) -> impl Iterator<Item = Vec<String>> {
+        let lines: Vec<&str> = self.reply.split('\n').collect();
+        let by_block = self.accept.iter().map(move |choice| {
+            let code: Vec<String> = choice
+                .iter()
+                .map(|index| {
+                    let line = |key: &str| {
+                        usize::try_from(self.blocks[*index][key].as_u64().unwrap()).unwrap()
+                    };
+                    lines
+                        .get(line("start_line") - 1..line("end_line"))
+                        .unwrap_or_default()
+                        .join("\n")
+                })
+                .collect();
+            essence(&code.join("\n"))
+        });
+        by_block.chain(self.accept_code.iter().map(|code| essence(code)))
+    }
 }
 
 /// CRLF is LF, trailing blanks are cut, blank lines dropped.
@@ -63,23 +119,19 @@ fn essence(code: &str) -> Vec<String> {
         .collect()
 }
 
-#[test]
-fn the_corpus_is_found() {
+/// Rows found exactly, and those found as one of the accepted choices, of all.
+fn score(rows: &str) -> (usize, usize, usize, String) {
     let languages = languages();
     let extractor = standard()["standard"].compile("standard").unwrap();
-    let rows: Vec<Row> = include_str!("../../../tests/data/extraction.jsonl")
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
     let (mut strict, mut lenient, mut all) = (0, 0, 0);
     let mut wrong = Vec::new();
-    for row in &rows {
-        let Some(wanted) = languages
+    for line in rows.lines() {
+        let row: Row = serde_json::from_str(line).unwrap();
+        let name = row.language.as_deref().unwrap_or("python");
+        let wanted = languages
             .iter()
-            .find(|tags| Some(&tags.name) == row.language.as_ref())
-        else {
-            continue;
-        };
+            .find(|tags| tags.name == name)
+            .unwrap_or_else(|| panic!("no language {name}"));
         all += 1;
         let found = extractor
             .extract(&row.reply, wanted, &languages)
@@ -87,36 +139,34 @@ fn the_corpus_is_found() {
             .map(|code| essence(&code))
             .unwrap_or_default();
         let exact = found == row.code.as_deref().map(essence).unwrap_or_default();
-        let lines: Vec<&str> = row.reply.split('\n').collect();
-        let accepted = row.accept.iter().any(|choice| {
-            let code: Vec<String> = choice
-                .iter()
-                .map(|index| {
-                    let line = |key: &str| {
-                        usize::try_from(row.blocks[*index][key].as_u64().unwrap()).unwrap()
-                    };
-                    lines
-                        .get(line("start_line") - 1..line("end_line"))
-                        .unwrap_or_default()
-                        .join("\n")
-                })
-                .collect();
-            essence(&code.join("\n")) == found
-        });
+        let accepted = exact || row.accepted().any(|choice| choice == found);
         strict += usize::from(exact);
-        lenient += usize::from(exact || accepted);
+        lenient += usize::from(accepted);
         if !exact {
-            wrong.push(format!(
-                "{}{}",
-                row.id,
-                if accepted { " (accepted)" } else { "" }
-            ));
+            let note = if accepted { " (accepted)" } else { "" };
+            wrong.push(format!("{}{note}", row.id));
         }
     }
+    (strict, lenient, all, wrong.join(" "))
+}
+
+#[test]
+fn real_replies_are_read_as_an_engineer_reads_them() {
+    let rows = include_str!("../../../tests/data/extraction.jsonl");
+    let (strict, lenient, all, wrong) = score(rows);
     assert!(
-        strict * 100 >= all * 88 && lenient * 100 >= all * 90,
-        "{strict} strict, {lenient} lenient of {all}: {}",
-        wrong.join(" ")
+        strict * 100 >= all * 98 && lenient * 100 >= all * 99,
+        "{strict} strict, {lenient} lenient of {all}: {wrong}"
+    );
+}
+
+#[test]
+fn odd_replies_are_read_as_an_engineer_reads_them() {
+    let rows = include_str!("../../../tests/data/extraction-odd.jsonl");
+    let (strict, lenient, all, wrong) = score(rows);
+    assert!(
+        strict * 100 >= all * 97 && lenient * 100 >= all * 98,
+        "{strict} strict, {lenient} lenient of {all}: {wrong}"
     );
 }
 
@@ -228,8 +278,25 @@ fn odd_shapes() {
 }
 
 #[test]
-fn a_megabyte_of_marks_is_no_trouble() {
+fn long_replies_of_marks_are_no_trouble() {
     for part in [
+        "x<think>",
+        "```py\n<think>\n",
+        "````x\n",
+        "```py\n'\n```\n",
+        "<answer>",
+        "[python]\n",
+        "'''python\n",
+        "</think>",
+        "- ",
+        "> > > ```\n",
+        "def f():\n",
+        "Foo bar baz.\nx = 1\n",
+        "{\"code\":",
+        "((((a,",
+        "{{{{a;",
+        "return\n",
+        "&lt;",
         "`",
         "```\n",
         "```python\n",
@@ -240,7 +307,7 @@ fn a_megabyte_of_marks_is_no_trouble() {
         "(\n",
         "a ```\n",
     ] {
-        let reply = part.repeat(1_000_000 / part.len());
+        let reply = part.repeat(250_000 / part.len());
         extract("standard", &reply, "python");
     }
 }

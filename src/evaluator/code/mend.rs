@@ -1,0 +1,124 @@
+//! Code that was damaged on its way into a reply, where mending makes it parse.
+
+use super::LanguageTags;
+use super::parses::facts;
+use super::rule::Mend;
+
+/// The code mended by the first of these that leaves fewer syntax errors, each after the other.
+pub(super) fn mended(
+    code: &str,
+    mends: &[Mend],
+    language: &LanguageTags,
+) -> Option<(String, Mend)> {
+    let mut best: Option<(String, Mend)> = None;
+    let before = facts(code, language);
+    let mut errors = before.errors;
+    for mend in mends {
+        let current = best.as_ref().map_or(code, |(code, _)| code.as_str());
+        let Some(tried) = apply(current, *mend, language) else {
+            continue;
+        };
+        let after = facts(&tried, language);
+        let is_better = match (mend, language.grammar) {
+            (Mend::RepeatedTag, _) => after.errors <= errors && !tried.trim().is_empty(),
+            (_, Some(_)) => after.errors < errors,
+            (Mend::NoBreakSpaces | Mend::HtmlEntities, None) => true,
+            (Mend::Prompts, None) => false,
+        };
+        if is_better {
+            errors = after.errors;
+            best = Some((tried, *mend));
+        }
+    }
+    best
+}
+
+fn apply(code: &str, mend: Mend, language: &LanguageTags) -> Option<String> {
+    match mend {
+        Mend::RepeatedTag => {
+            let (first, rest) = code.split_once('\n')?;
+            let word = first.trim().trim_end_matches(':');
+            (!word.contains('.') && language.is_tagged(word)).then(|| rest.to_owned())
+        }
+        Mend::HtmlEntities => code
+            .contains('&')
+            .then(|| unescaped(code))
+            .filter(|text| text != code),
+        Mend::NoBreakSpaces => code
+            .contains([
+                '\u{a0}', '\u{200b}', '\u{feff}', '\u{3000}', '\u{202f}', '\u{2060}',
+            ])
+            .then(|| {
+                code.replace(['\u{a0}', '\u{202f}', '\u{3000}'], " ")
+                    .replace(['\u{200b}', '\u{feff}', '\u{2060}'], "")
+            }),
+        Mend::Prompts => without_prompts(code),
+    }
+}
+
+/// The named entities that replies hold, and numeric ones.
+pub(super) fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest
+            .char_indices()
+            .take(12)
+            .find(|(_, letter)| *letter == ';');
+        let decoded = end.and_then(|(end, _)| entity(&rest[1..end]).map(|letter| (letter, end)));
+        match decoded {
+            Some((letter, end)) => {
+                plain.push(letter);
+                rest = &rest[end + 1..];
+            }
+            None => {
+                plain.push('&');
+                rest = &rest[1..];
+            }
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+fn entity(name: &str) -> Option<char> {
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        "nbsp" => Some(' '),
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => number.parse().ok()?,
+            };
+            char::from_u32(code)
+        }
+    }
+}
+
+/// The input of an interactive session: what stands behind `>>> ` and `... `.
+fn without_prompts(code: &str) -> Option<String> {
+    let first = code.lines().find(|line| !line.trim().is_empty())?;
+    let indent = first.len() - first.trim_start().len();
+    if !first.trim_start().starts_with(">>>") {
+        return None;
+    }
+    let mut plain = String::new();
+    for line in code.lines() {
+        let line = line.get(indent..).unwrap_or("");
+        let input = line
+            .strip_prefix(">>>")
+            .or_else(|| line.strip_prefix("..."));
+        if let Some(input) = input {
+            plain.push_str(input.strip_prefix(' ').unwrap_or(input));
+            plain.push('\n');
+        }
+    }
+    Some(plain)
+}
