@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Exit, open, put_line, refuse, report};
 use crate::compile::RuleSet;
 use crate::escape::json_line;
+use crate::evaluator::code::LanguageTags;
 use crate::evaluator::compare::{Expected, Params};
 use crate::project::Project;
 
@@ -32,9 +33,10 @@ enum RulesCommand {
         /// The rule [default: standard]
         #[arg(long, value_name = "NAME")]
         rule: Option<String>,
-        /// The wanted language of code, where a row names none
-        #[arg(long, value_name = "NAME", default_value = "python")]
-        language: String,
+        /// The wanted language of code, where a row names none [default: python, or that of the
+        /// first block where no block is python]
+        #[arg(long, value_name = "NAME")]
+        language: Option<String>,
     },
 }
 
@@ -64,7 +66,7 @@ pub(super) fn rules(arguments: &RulesArguments) -> Exit {
         } => {
             let tried = match kind {
                 Kind::ExpectedOutput => Trial::expected_output(&rules, rule.as_deref()),
-                Kind::Code => Trial::code(&rules, rule.as_deref(), language),
+                Kind::Code => Trial::code(&rules, rule.as_deref(), language.as_deref()),
                 Kind::Compare => Trial::compare(&rules, rule.as_deref()),
             };
             match tried {
@@ -138,18 +140,34 @@ impl<'a> Trial<'a> {
     fn code(
         rules: &'a RuleSet,
         rule: Option<&str>,
-        language: &'a str,
+        language: Option<&'a str>,
     ) -> Result<Self, crate::compile::UnknownName> {
         let extractor = rules.extractor(rule.unwrap_or("standard"))?;
-        rules.language(language)?;
+        if let Some(language) = language {
+            rules.language(language)?;
+        }
         let known = rules.tags();
         let apply = move |row: &Map<String, Value>| {
             let name = match row.get("language") {
                 None | Some(Value::Null) => language,
-                Some(_) => text(row, "language")?,
+                Some(_) => Some(text(row, "language")?),
             };
-            let wanted = rules.language(name).map_err(|unknown| unknown.message)?;
-            let found = extractor.extract(text(row, "text")?, &wanted.tags, &known);
+            let reply = text(row, "text")?;
+            let find = |name: &str| match rules.language(name) {
+                Ok(language) => extractor.extract(reply, &language.tags, &known),
+                // Nothing is run: a language without a rule is known by its name as a tag.
+                Err(_) => extractor.extract(reply, &LanguageTags::by_name(name), &known),
+            };
+            let mut found = find(name.unwrap_or("python"));
+            if name.is_none() && found.code.is_none() {
+                let tagged = found
+                    .blocks
+                    .iter()
+                    .find_map(|block| rules.language(&block.lang).ok());
+                if let Some(language) = tagged {
+                    found = find(&language.name);
+                }
+            }
             let blocks: Vec<Value> = found
                 .blocks
                 .iter()

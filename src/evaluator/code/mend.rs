@@ -1,5 +1,7 @@
 //! Code that was damaged on its way into a reply, where mending makes it parse.
 
+use regex::Regex;
+
 use super::LanguageTags;
 use super::parses::facts;
 use super::rule::Mend;
@@ -8,14 +10,15 @@ use super::rule::Mend;
 pub(super) fn mended(
     code: &str,
     mends: &[Mend],
+    noise: &[Regex],
     language: &LanguageTags,
-) -> Option<(String, Mend)> {
-    let mut best: Option<(String, Mend)> = None;
+) -> Option<String> {
+    let mut best: Option<String> = None;
     let before = facts(code, language);
     let mut errors = before.errors;
     for mend in mends {
-        let current = best.as_ref().map_or(code, |(code, _)| code.as_str());
-        let Some(tried) = apply(current, *mend, language) else {
+        let current = best.as_deref().unwrap_or(code);
+        let Some(tried) = apply(current, *mend, noise, language) else {
             continue;
         };
         let after = facts(&tried, language);
@@ -23,18 +26,28 @@ pub(super) fn mended(
             (Mend::RepeatedTag, _) => after.errors <= errors && !tried.trim().is_empty(),
             (_, Some(_)) => after.errors < errors,
             (Mend::NoBreakSpaces | Mend::HtmlEntities, None) => true,
-            (Mend::Prompts, None) => false,
+            (Mend::Prompts | Mend::Noise, None) => false,
         };
         if is_better {
             errors = after.errors;
-            best = Some((tried, *mend));
+            best = Some(tried);
         }
     }
     best
 }
 
-fn apply(code: &str, mend: Mend, language: &LanguageTags) -> Option<String> {
+/// The code without what the patterns find, but for what their groups `keep` hold.
+pub(super) fn without(code: &str, noise: &[Regex]) -> String {
+    let mut rest = code.to_owned();
+    for pattern in noise {
+        rest = pattern.replace_all(&rest, "${keep}").into_owned();
+    }
+    rest
+}
+
+fn apply(code: &str, mend: Mend, noise: &[Regex], language: &LanguageTags) -> Option<String> {
     match mend {
+        Mend::Noise => Some(without(code, noise)).filter(|text| text != code),
         Mend::RepeatedTag => {
             let (first, rest) = code.split_once('\n')?;
             let word = first.trim().trim_end_matches(':');

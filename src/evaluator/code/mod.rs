@@ -58,6 +58,17 @@ pub struct LanguageTags {
 }
 
 impl LanguageTags {
+    /// A language of which no more than the name is known.
+    pub fn by_name(name: &str) -> LanguageTags {
+        LanguageTags {
+            name: name.to_owned(),
+            aliases: Vec::new(),
+            grammar: None,
+            looks_like: Vec::new(),
+            declares: Vec::new(),
+        }
+    }
+
     /// Whether a fence's tag names this language: letters' case, version numbers, and a file's name
     /// before its ending do not count.
     pub fn is_tagged(&self, tag: &str) -> bool {
@@ -351,6 +362,7 @@ impl CodeExtractor {
         let spans: Vec<&str> = blocks
             .spans
             .iter()
+            .filter(|span| ends_line(search.reply, span.end))
             .filter_map(|span| search.reply.get(span.clone()))
             .collect();
         Choice {
@@ -395,8 +407,8 @@ impl CodeExtractor {
 
     fn found(&self, choice: Choice, wanted: &LanguageTags, blocks: &[Fence]) -> Extraction {
         let code = choice.code.map(|mut code| {
-            for pattern in &self.compiled.remove_inside {
-                code = pattern.replace_all(&code, "").into_owned();
+            if !self.compiled.rule.mend.contains(&Mend::Noise) {
+                code = mend::without(&code, &self.compiled.remove_inside);
             }
             if self.compiled.rule.trim {
                 code = code.trim().to_owned();
@@ -437,6 +449,13 @@ fn is_blanked(shape: &str, at: usize, letter: char) -> bool {
     shape
         .get(at..at + letter.len_utf8())
         .is_none_or(|shaped| shaped.bytes().all(|byte| byte == b' '))
+}
+
+/// Whether inline code is the last of its line: what is named in the middle of a sentence is no
+/// program.
+fn ends_line(reply: &str, end: usize) -> bool {
+    let rest = reply[end..].split('\n').next().unwrap_or("");
+    !rest.contains(char::is_alphanumeric)
 }
 
 /// The text outside of blocks.

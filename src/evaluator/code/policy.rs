@@ -225,8 +225,9 @@ impl<'a> Search<'a> {
     }
 
     fn mended(&self, code: &str) -> String {
-        let mended = mend::mended(code, &self.compiled.rule.mend, self.wanted);
-        mended.map_or_else(|| code.to_owned(), |(code, _)| code)
+        let mends = &self.compiled.rule.mend;
+        let noise = &self.compiled.remove_inside;
+        mend::mended(code, mends, noise, self.wanted).unwrap_or_else(|| code.to_owned())
     }
 
     fn is_tagged(&self, tag: &str) -> bool {

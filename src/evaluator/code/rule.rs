@@ -54,7 +54,8 @@ pub struct CodeRule {
     /// Sections that are no part of the answer, by their tag: `think` removes `<think>…</think>`.
     #[schemars(example = serde_json::json!(["think"]))]
     pub remove: Vec<String>,
-    /// Patterns that are taken out of the code.
+    /// Patterns that are taken out of the code, but for what a group `keep` holds: always, or where
+    /// `mend` names `noise`, only where that leaves fewer syntax errors.
     #[schemars(example = serde_json::json!(["(?m)^%.*$"]))]
     pub remove_inside: Vec<String>,
     /// Whether white space at both ends of the code is taken away.
@@ -161,6 +162,8 @@ pub enum Mend {
     HtmlEntities,
     /// Blanks that are no spaces, and characters without width.
     NoBreakSpaces,
+    /// What `remove_inside` finds stands in the code.
+    Noise,
     /// The code is the record of an interactive session: what stands behind `>>>` is the program.
     Prompts,
 }
@@ -172,7 +175,7 @@ pub enum Spans {
     /// Never.
     #[default]
     Never,
-    /// The only one that parses as the wanted language.
+    /// The only one that parses as the wanted language and ends its line.
     WhenItParses,
 }
 

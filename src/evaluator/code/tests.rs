@@ -307,7 +307,7 @@ fn long_replies_of_marks_are_no_trouble() {
         "(\n",
         "a ```\n",
     ] {
-        let reply = part.repeat(250_000 / part.len());
+        let reply = part.repeat(100_000 / part.len());
         extract("standard", &reply, "python");
     }
 }
