@@ -9,6 +9,7 @@
 mod bad_input; // whatever stands in a file, the answer is a located error
 mod check; // goldens: a suite in, diagnostics out
 mod cli; // commands, exit statuses, streams
+mod conformance; // agreement with reward-kit where it is right
 #[cfg(target_os = "linux")]
 mod container; // what a stock container takes away
 mod docs; // the blocks of README.md are checked and run
