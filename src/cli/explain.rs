@@ -7,6 +7,7 @@ use super::run::{exit_of_one, one_case};
 use super::{BackendArguments, Exit, compile, open, put_line, runtime};
 use crate::backend::e2b::TEMPLATE;
 use crate::escape::visible;
+use crate::evaluator::code::Block;
 use crate::evaluator::{BackendChoice, Evaluator, Expectation, Matcher, Nonce, Wanted};
 use crate::program::CloudMode;
 use crate::report::explain_outcome;
@@ -191,6 +192,11 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
                             extraction.rule,
                             visible(&extraction.reason)
                         );
+                        for block in &extraction.blocks {
+                            if let Some(why) = block.lost {
+                                let _ = writeln!(text, "not {}: {why}", lines_of(block));
+                            }
+                        }
                     }
                     if let Some(program) = &attempt.program {
                         let _ = writeln!(text, "\n== program\n{}", visible(program.trim_end()));
@@ -289,4 +295,17 @@ fn score(evaluator: &Evaluator) -> String {
     lines.extend(gates);
     lines.push(wanted);
     lines.join("\n")
+}
+
+/// A block of a reply, by its lines and tag.
+fn lines_of(block: &Block) -> String {
+    let tag = if block.lang.is_empty() {
+        "untagged".to_owned()
+    } else {
+        format!("`{}`", visible(&block.lang))
+    };
+    if block.end_line <= block.start_line {
+        return format!("line {} ({tag})", block.start_line);
+    }
+    format!("lines {}-{} ({tag})", block.start_line, block.end_line)
 }

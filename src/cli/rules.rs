@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Exit, open, put_line, refuse, report};
 use crate::compile::RuleSet;
 use crate::escape::json_line;
-use crate::evaluator::code::LanguageTags;
+use crate::evaluator::code::{LanguageTags, OTHER_TAG};
 use crate::evaluator::compare::{Expected, Params};
 use crate::project::Project;
 
@@ -160,10 +160,9 @@ impl<'a> Trial<'a> {
             };
             let mut found = find(name.unwrap_or("python"));
             if name.is_none() && found.code.is_none() {
-                let tagged = found
-                    .blocks
-                    .iter()
-                    .find_map(|block| rules.language(&block.lang).ok());
+                let is_other = |lost: Option<&str>| lost == Some(OTHER_TAG);
+                let mut others = found.blocks.iter().filter(|block| is_other(block.lost));
+                let tagged = others.find_map(|block| rules.language(&block.lang).ok());
                 if let Some(language) = tagged {
                     found = find(&language.name);
                 }

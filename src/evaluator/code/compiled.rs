@@ -25,6 +25,7 @@ pub(super) struct Compiled {
     pub(super) blocks: Vec<Pattern>,
     pub(super) marks: Vec<Pattern>,
     pub(super) remove_inside: Vec<Regex>,
+    pub(super) end: Vec<Regex>,
     pub(super) ignore_when: Option<Regex>,
     pub(super) commands: Vec<Regex>,
     pub(super) words: Words,
@@ -56,6 +57,7 @@ impl Compiled {
             sketch: all(&rule.words.sketch, &["words", "sketch"]),
         };
         let remove_inside = all(&rule.remove_inside, &["remove_inside"]);
+        let end = all(&rule.end, &["end"]);
         let commands = all(&rule.ignore.commands, &["ignore", "commands"]);
         let ignore_when = rule
             .ignore
@@ -97,6 +99,7 @@ impl Compiled {
             blocks,
             marks,
             remove_inside,
+            end,
             ignore_when,
             commands,
             words,

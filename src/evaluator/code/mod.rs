@@ -29,6 +29,7 @@ pub use rule::{
 use super::rule_error::RuleError;
 use compiled::Compiled;
 use fences::{Blocks, Fence};
+pub use policy::OTHER_TAG;
 use policy::{Choice, Search};
 
 /// A grammar that is compiled in.
@@ -185,6 +186,7 @@ impl CodeExtractor {
             }
             return self.found(choice, wanted, &blocks);
         }
+        let reply = self.turn(reply);
         let removed = sections::removed(reply, &rule.remove);
         let shape = fences::shape(reply, &removed);
         let is_broken = |block: &Fence| {
@@ -204,6 +206,16 @@ impl CodeExtractor {
             choice = self.elsewhere(&search, &shape, &mut blocks, choice);
         }
         self.found(choice, wanted, &blocks.fenced)
+    }
+
+    /// The reply up to where another turn begins.
+    fn turn<'r>(&self, reply: &'r str) -> &'r str {
+        let begins = |at: usize| !reply[..at].trim().is_empty();
+        let ends = self.compiled.end.iter().filter_map(|pattern| {
+            let mut found = pattern.find_iter(reply).map(|found| found.start());
+            found.find(|at| begins(*at))
+        });
+        &reply[..ends.min().unwrap_or(reply.len())]
     }
 
     fn search<'a>(

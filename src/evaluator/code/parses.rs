@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) does_something: bool,
     /// Whether it is code of the language.
     pub(super) parses: bool,
+    /// Whether it does more than set names, as settings in a file do too.
+    pub(super) acts: bool,
     /// Whether it returns outside of any function: a part of one.
     pub(super) is_fragment: bool,
     /// What it defines and needs.
@@ -35,6 +37,7 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
     let Some(grammar) = language.grammar else {
         return Facts {
             errors: 0,
+            acts: true,
             is_fragment: false,
             does_something: !is_blank,
             parses: !is_blank && looks_right(),
@@ -44,6 +47,7 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
     if text.len() > PARSED_MAX {
         return Facts {
             errors: 0,
+            acts: true,
             is_fragment: false,
             does_something: true,
             parses: true,
@@ -57,6 +61,7 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
     let does_something = does_something(tree.root_node(), text);
     Facts {
         errors,
+        acts: acts(tree.root_node(), text),
         is_fragment: returns_outside(tree.root_node()),
         does_something: errors > 0 || does_something,
         parses: !is_blank && errors == 0 && does_something,
@@ -128,14 +133,24 @@ const DOES: [&str; 24] = [
 
 fn does_something(root: Node<'_>, text: &str) -> bool {
     let mut found = false;
+    walk(root, &mut |node| found |= does(node, text));
+    found
+}
+
+fn acts(root: Node<'_>, text: &str) -> bool {
+    let mut found = false;
     walk(root, &mut |node| {
-        found |= DOES.contains(&node.kind())
-            // `x: Note` is an annotation, and `Note: text` a label of prose.
-            && (node.kind() != "assignment" || node.child_by_field_name("right").is_some())
-            // `Alice (30)` reads as a call.
-            && (!node.kind().starts_with("call") || is_written_as_call(node, text));
+        found |= does(node, text) && !matches!(node.kind(), "assignment" | "assignment_expression");
     });
     found
+}
+
+fn does(node: Node<'_>, text: &str) -> bool {
+    DOES.contains(&node.kind())
+        // `x: Note` is an annotation, and `Note: text` a label of prose.
+        && (node.kind() != "assignment" || node.child_by_field_name("right").is_some())
+        // `Alice (30)` reads as a call.
+        && (!node.kind().starts_with("call") || is_written_as_call(node, text))
 }
 
 /// Whether a `return` stands in no function.

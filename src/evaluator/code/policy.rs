@@ -12,8 +12,12 @@ use super::parses::{Facts, errors, facts, parses};
 use super::rule::{Join, Pick, Preference, Spans, Unclosed, Untagged};
 use super::{LanguageTags, mend};
 
+/// Why a block of another language is not taken.
+pub const OTHER_TAG: &str = "it has another tag";
 /// Blocks that are joined at most: each join is parsed.
 const JOINED_MAX: usize = 48;
+/// Blocks among which one is chosen by what they hold.
+const LOOKED_AT_MAX: usize = 512;
 /// How much of the text before a block is asked what it says of it, in bytes.
 const LEAD_MAX: usize = 400;
 
@@ -186,12 +190,12 @@ impl<'a> Search<'a> {
         for index in usable {
             if found.binary_search(&index).is_err() {
                 let tag = &blocks.all[index].tag;
-                let why = if self.is_tagged(tag) || found.is_empty() {
+                let why = if self.is_tagged(tag) || found.is_empty() && tag.is_empty() {
                     "it is no code of the wanted language"
                 } else if tag.is_empty() {
                     "it is untagged"
                 } else {
-                    "it has another tag"
+                    OTHER_TAG
                 };
                 blocks.lost[index] = Some(why);
             }
@@ -299,6 +303,7 @@ impl<'a> Search<'a> {
                 // Some languages' code parses as another's: a tag that is right for itself stays.
                 !block.tag.is_empty()
                     && self.facts_of(blocks, index).parses
+                    && self.facts_of(blocks, index).acts
                     && !self
                         .language_of(&block.tag)
                         .is_some_and(|other| parses(&block.code, other))
@@ -335,7 +340,7 @@ impl<'a> Search<'a> {
                 .iter()
                 .any(|pattern| pattern.is_match(list[at].lead))
         };
-        let all: Vec<usize> = (0..list.len()).collect();
+        let all: Vec<usize> = (0..list.len().min(LOOKED_AT_MAX)).collect();
         // A bare literal, such as a table that an explanation quotes, is no program; so is what the
         // text calls output.
         let mut kept = self.keep(
@@ -365,9 +370,16 @@ impl<'a> Search<'a> {
             ("the text calls it a sketch", &words.sketch),
         ] {
             let is_output = std::ptr::eq(patterns, &words.output);
+            // What only this block declares is no repetition of anything.
+            let is_only = |at: usize| {
+                let declared = &list[at].names().declared;
+                let mut others = kept.iter().filter(|other| **other != at);
+                !declared.is_empty()
+                    && !others.any(|other| !declared.is_disjoint(&list[*other].names().declared))
+            };
             let rest = self.keep(&kept, list, lost, why, |at| {
                 let is_sound = list[at].is_tagged && list[at].piece.facts.errors == 0;
-                !says(patterns, at) || is_output && is_sound
+                !says(patterns, at) || is_output && is_sound || !is_output && is_only(at)
             });
             if rest.is_empty() {
                 for at in &kept {
@@ -431,7 +443,7 @@ impl<'a> Search<'a> {
                     names.declared.iter().chain(&names.once).collect();
                 let is_whole = !is_other
                     && declaring > 1
-                    && !before.is_empty()
+                    && before.len() > 1
                     && before.len() <= declared.len()
                     && before.is_subset(&declared);
                 if says_so || is_whole {

@@ -51,6 +51,10 @@ pub struct CodeRule {
     /// `class="language-…"`, else by its name.
     #[schemars(example = serde_json::json!(["answer", "code"]))]
     pub inside: Vec<String>,
+    /// Patterns of what ends a reply: what follows is another turn that a model made up. Where one
+    /// begins a reply, it is passed over.
+    #[schemars(example = serde_json::json!(["<\\|im_end\\|>"]))]
+    pub end: Vec<String>,
     /// Sections that are no part of the answer, by their tag: `think` removes `<think>…</think>`.
     #[schemars(example = serde_json::json!(["think"]))]
     pub remove: Vec<String>,
@@ -97,6 +101,7 @@ impl Default for CodeRule {
             spans: Spans::default(),
             json: Vec::new(),
             inside: Vec::new(),
+            end: Vec::new(),
             remove: Vec::new(),
             remove_inside: Vec::new(),
             trim: false,
