@@ -39,8 +39,13 @@ pub(super) fn literal_end(text: &str) -> Option<usize> {
 
 /// The length of literals with blanks, or a comma and blanks, between them.
 pub(super) fn literals_end(text: &str) -> Option<usize> {
-    let mut end = literal_end(text)?;
-    loop {
+    literal_ends(text).last()
+}
+
+/// Where each of those literals ends, in order.
+pub(super) fn literal_ends(text: &str) -> impl Iterator<Item = usize> + '_ {
+    std::iter::successors(literal_end(text), move |end| {
+        let end = *end;
         let rest = &text[end..];
         let gap = rest
             .strip_prefix(',')
@@ -48,13 +53,10 @@ pub(super) fn literals_end(text: &str) -> Option<usize> {
             .trim_start_matches([' ', '\t']);
         let start = text.len() - gap.len();
         if start == end || (rest.starts_with(',') && start == end + 1) {
-            return Some(end);
+            return None;
         }
-        let Some(length) = literal_end(gap) else {
-            return Some(end);
-        };
-        end = start + length;
-    }
+        literal_end(gap).map(|length| start + length)
+    })
 }
 
 /// The length of the text in quotation marks that `text` starts with, marks included.

@@ -8,6 +8,7 @@ mod rule;
 
 pub use rule::{Block, Cleaner, ExpectedExample, ExpectedRule};
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use regex::Regex;
@@ -19,6 +20,12 @@ use clean::Clean;
 const LINE_CONTEXT: usize = 200;
 /// How far `followed_by` looks, in bytes.
 const FOLLOWING_CONTEXT: usize = 80;
+/// How far a bracket that a value opens may close on later lines, in bytes.
+const BRACKET_CONTEXT: usize = 2000;
+/// How many losers are told.
+const LOST_MAX: usize = 100;
+/// Letters of a text that a reason quotes.
+const QUOTE_MAX: usize = 40;
 
 /// What a prompt states.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +38,29 @@ pub struct Stated {
     pub rule: String,
     /// Where `value` stands in the text, in characters.
     pub span: Range<usize>,
+}
+
+/// What a prompt states, and what else it might have stated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// What it states.
+    pub stated: Option<Stated>,
+    /// In the order of the rules: matches that were passed over, and of each rule after the one that
+    /// decided what it would have found. At most a hundred.
+    pub lost: Vec<Lost>,
+}
+
+/// Something that a prompt might have stated, and why it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The rule that matches.
+    pub rule: String,
+    /// The output that it would have been, if there is one.
+    pub value: Option<String>,
+    /// Where that stands, or else what the pattern matches, in characters.
+    pub span: Range<usize>,
+    /// Why it lost.
+    pub reason: String,
 }
 
 /// Rules ready to be applied, in order.
@@ -47,6 +77,7 @@ struct Meant {
     block: Vec<Block>,
     stop: Option<Regex>,
     clean: Vec<Clean>,
+    clean_below: Vec<Clean>,
     followed_by: Option<Regex>,
     not: Option<Regex>,
     unless: Option<Regex>,
@@ -59,10 +90,26 @@ struct Candidate {
     span: Range<usize>,
 }
 
-/// A match that states nothing, and how far the text was read to know that.
-#[derive(Clone, Copy)]
+/// A match that states nothing, why, and how far the text was read to know that.
 struct NoValue {
+    why: Why,
+    /// What it would have stated.
+    candidate: Option<Candidate>,
     read_to: usize,
+}
+
+/// Why a match states nothing.
+enum Why {
+    /// `unless` matches the line.
+    Unless,
+    /// Nothing of `block` stands below.
+    NothingBelow,
+    /// A cleaner left nothing.
+    NothingLeft,
+    /// `followed_by` does not match what follows.
+    FollowedBy,
+    /// `not` matches the value.
+    Description,
 }
 
 impl ExpectedExtractor {
@@ -73,6 +120,7 @@ impl ExpectedExtractor {
     pub fn compile(name: &str, rules: &[ExpectedRule]) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut meant = Vec::new();
+        let mut patterns = Patterns::new();
         for (index, rule) in rules.iter().enumerate() {
             if rules[..index]
                 .iter()
@@ -85,7 +133,7 @@ impl ExpectedExtractor {
                     help: Some("give each rule of an extractor a name of its own".to_owned()),
                 });
             }
-            meant.extend(Meant::compile(index, rule, &mut errors));
+            meant.extend(Meant::compile(index, rule, &mut patterns, &mut errors));
         }
         if errors.is_empty() {
             Ok(Self {
@@ -101,6 +149,25 @@ impl ExpectedExtractor {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// These rules over those of `earlier`: a rule whose name is known there takes its place, all others
+    /// come first.
+    #[must_use]
+    pub fn over(self, earlier: &Self) -> Self {
+        let mut rules = earlier.rules.clone();
+        let mut first = Vec::new();
+        for rule in self.rules {
+            match rules.iter_mut().find(|known| known.name == rule.name) {
+                Some(known) => *known = rule,
+                None => first.push(rule),
+            }
+        }
+        first.extend(rules);
+        Self {
+            name: self.name,
+            rules: first,
+        }
     }
 
     /// The names of the rules, in the order in which they are tried.
@@ -122,15 +189,62 @@ impl ExpectedExtractor {
             .find(|known| known.name == rule)?
             .find(text)
     }
+
+    /// As `find`, or as `find_with_rule` with `only`, and what lost. All rules are tried for that.
+    #[must_use]
+    pub fn explain(&self, text: &str, only: Option<&str>) -> Explained {
+        let mut explained = Explained {
+            stated: None,
+            lost: Vec::new(),
+        };
+        let rules = self.rules.iter();
+        for rule in rules.filter(|rule| only.is_none_or(|only| only == rule.name)) {
+            if explained.lost.len() >= LOST_MAX {
+                if explained.stated.is_some() {
+                    break;
+                }
+                explained.stated = rule.find(text);
+                continue;
+            }
+            let mut passed = Vec::new();
+            let mut keep = |lost: &dyn Fn() -> Lost| {
+                if passed.len() < LOST_MAX {
+                    passed.push(lost());
+                }
+            };
+            let found = rule.stated(text, rule.candidates(text, &mut keep));
+            match (&explained.stated, found) {
+                (None, found) => explained.stated = found,
+                (Some(decided), Some(found)) => {
+                    let reason = format!("a later rule; `{}` decided first", decided.rule);
+                    explained.lost.push(Lost {
+                        rule: found.rule,
+                        value: Some(found.value),
+                        span: found.span,
+                        reason,
+                    });
+                }
+                (Some(_), None) => {}
+            }
+            explained.lost.extend(passed);
+            explained.lost.truncate(LOST_MAX);
+        }
+        explained
+    }
 }
 
 impl Meant {
-    fn compile(index: usize, rule: &ExpectedRule, errors: &mut Vec<RuleError>) -> Option<Self> {
+    fn compile(
+        index: usize,
+        rule: &ExpectedRule,
+        patterns: &mut Patterns,
+        errors: &mut Vec<RuleError>,
+    ) -> Option<Self> {
         let mut regex = |keys: &[&str], pattern: &str| {
             let path = std::iter::once(index.to_string())
                 .chain(keys.iter().map(|key| (*key).to_owned()))
                 .collect();
-            compile_pattern(pattern, path)
+            compile_pattern(pattern, path, patterns)
                 .map_err(|error| errors.push(error))
                 .ok()
         };
@@ -141,22 +255,31 @@ impl Meant {
         let followed_by = optional("followed_by", &rule.followed_by);
         let not = optional("not", &rule.not);
         let unless = optional("unless", &rule.unless);
-        let clean = rule.clean.iter().enumerate();
-        let clean = clean
-            .filter_map(|(at, cleaner)| match cleaner {
-                Cleaner::Cut(pattern) => {
-                    regex(&["clean", &at.to_string(), "cut"], pattern).map(Clean::Cut)
-                }
-                Cleaner::FullStop => Some(Clean::FullStop),
-                Cleaner::Emphasis => Some(Clean::Emphasis),
-                Cleaner::Code => Some(Clean::Code),
-                Cleaner::Quotes => Some(Clean::Quotes),
-                Cleaner::Quoted => Some(Clean::Quoted),
-                Cleaner::Literal => Some(Clean::Literal),
-                Cleaner::Literals => Some(Clean::Literals),
-                Cleaner::Escapes => Some(Clean::Escapes),
-            })
-            .collect();
+        let mut cleaners = |key: &str, cleaners: &[Cleaner]| -> Vec<Clean> {
+            let cleaners = cleaners.iter().enumerate();
+            cleaners
+                .filter_map(|(at, cleaner)| {
+                    let mut regex =
+                        |word: &str, pattern: &str| regex(&[key, &at.to_string(), word], pattern);
+                    match cleaner {
+                        Cleaner::Cut(pattern) => regex("cut", pattern).map(Clean::Cut),
+                        Cleaner::AfterLiteral(pattern) => {
+                            regex("after_literal", pattern).map(Clean::AfterLiteral)
+                        }
+                        Cleaner::FullStop => Some(Clean::FullStop),
+                        Cleaner::Emphasis => Some(Clean::Emphasis),
+                        Cleaner::Code => Some(Clean::Code),
+                        Cleaner::Quotes => Some(Clean::Quotes),
+                        Cleaner::Quoted => Some(Clean::Quoted),
+                        Cleaner::Literal => Some(Clean::Literal),
+                        Cleaner::Literals => Some(Clean::Literals),
+                        Cleaner::Escapes => Some(Clean::Escapes),
+                    }
+                })
+                .collect()
+        };
+        let clean = cleaners("clean", &rule.clean);
+        let clean_below = cleaners("clean_below", &rule.clean_below);
         let pattern = pattern?;
         if !pattern
             .capture_names()
@@ -177,6 +300,7 @@ impl Meant {
             block,
             stop,
             clean,
+            clean_below,
             followed_by,
             not,
             unless,
@@ -184,21 +308,23 @@ impl Meant {
     }
 
     fn find(&self, text: &str) -> Option<Stated> {
-        let found = self.candidates(text);
+        self.stated(text, self.candidates(text, &mut |_| ()))
+    }
+
+    fn stated(&self, text: &str, found: Vec<Candidate>) -> Option<Stated> {
         let first = found.first()?;
-        let start = text[..first.span.start].chars().count();
-        let length = text[first.span.clone()].chars().count();
         Some(Stated {
             value: first.value.clone(),
             rule: self.name.clone(),
-            span: start..start + length,
+            span: in_characters(text, &first.span),
             all: found.into_iter().map(|candidate| candidate.value).collect(),
         })
     }
 
-    /// Every value in order. The search goes on right after a value, not after the match that held it, since
-    /// a line may state several; what is read again that way is bounded by the length of the text.
-    fn candidates(&self, text: &str) -> Vec<Candidate> {
+    /// Every value in order; what is passed over goes to `passed`. The search goes on right after a value,
+    /// not after the match that held it, since a line may state several; what is read again that way is
+    /// bounded by the length of the text.
+    fn candidates(&self, text: &str, passed: &mut dyn FnMut(&dyn Fn() -> Lost)) -> Vec<Candidate> {
         let mut found = Vec::new();
         let mut at = 0;
         let mut rereading_left = 2 * text.len();
@@ -215,78 +341,145 @@ impl Meant {
             let value = groups
                 .name("value")
                 .map_or(matched.end..matched.end, |value| value.range());
-            let (next, read_to) = match self.candidate(text, &closing, &matched, value.clone()) {
-                Ok(candidate) => {
-                    let end = candidate.span.end;
-                    found.push(candidate);
-                    (end, matched.end)
+            let (next, read_to) = match self.judge(text, &closing, &matched, value.clone()) {
+                Ok((candidates, read_to)) => {
+                    let end = candidates.last().map_or(matched.end, |last| last.span.end);
+                    found.extend(candidates);
+                    (end, read_to)
                 }
-                Err(NoValue { read_to }) => (value.start, read_to),
+                Err(no_value) => {
+                    passed(&|| self.lost(text, &closing, &matched, &value, &no_value));
+                    (value.start, no_value.read_to)
+                }
             };
+            let read_to = read_to.max(matched.end);
+            #[cfg(test)]
+            tests::READ.set(tests::READ.get() + read_to - at);
             // Judging a match costs about its length, so what is read again is paid for.
-            let again = read_to.max(matched.end).saturating_sub(next);
+            let again = read_to.saturating_sub(next);
             if next > at && again <= rereading_left {
                 rereading_left -= again;
                 at = next;
             } else {
-                at = after_one(text, read_to.max(matched.end));
+                at = after_one(text, read_to);
             }
         }
         found
     }
 
-    fn candidate(
+    /// What a match states, and how far the text was read to know it.
+    fn judge(
         &self,
         text: &str,
         closing: &[usize],
         matched: &Range<usize>,
         value: Range<usize>,
-    ) -> Result<Candidate, NoValue> {
-        let mut no_value = NoValue {
-            read_to: matched.end,
-        };
+    ) -> Result<(Vec<Candidate>, usize), NoValue> {
         let context = line_around(text, matched);
         if self
             .unless
             .as_ref()
             .is_some_and(|unless| unless.is_match(context))
         {
-            return Err(no_value);
+            return Err(NoValue {
+                why: Why::Unless,
+                candidate: None,
+                read_to: matched.end,
+            });
         }
-        let value = clean::trim(text, value);
-        let candidate = if value.is_empty() && !self.block.is_empty() {
-            let stop = self.stop.as_ref();
-            self.block
-                .iter()
-                .find_map(|kind| block::after(text, value.start, *kind, closing, stop))
-        } else {
-            self.inline(text, value)
-        };
-        let candidate = candidate.ok_or(no_value)?;
-        no_value.read_to = candidate.span.end.max(matched.end);
-        let description = self
-            .not
-            .as_ref()
-            .is_some_and(|not| not.is_match(&candidate.value));
-        if description {
-            Err(no_value)
-        } else {
-            Ok(candidate)
-        }
+        self.values(text, closing, matched.end, value)
     }
 
-    fn inline(&self, text: &str, value: Range<usize>) -> Option<Candidate> {
-        let span = self
-            .clean
-            .iter()
-            .try_fold(value, |range, clean| clean.narrow(text, range))?;
-        if self
+    /// What a match states that `unless` says nothing against.
+    fn values(
+        &self,
+        text: &str,
+        closing: &[usize],
+        read_to: usize,
+        value: Range<usize>,
+    ) -> Result<(Vec<Candidate>, usize), NoValue> {
+        let value = clean::trim(text, value);
+        let mut candidates = if value.is_empty() && !self.block.is_empty() {
+            self.below(text, value.start, closing)
+                .map_err(|why| NoValue {
+                    why,
+                    candidate: None,
+                    read_to,
+                })?
+        } else {
+            vec![self.inline(text, value, read_to)?]
+        };
+        let end = candidates.last().map_or(0, |last| last.span.end);
+        let read_to = read_to.max(end);
+        if let Some(not) = &self.not {
+            if not.is_match(&candidates[0].value) {
+                return Err(NoValue {
+                    why: Why::Description,
+                    candidate: Some(candidates.swap_remove(0)),
+                    read_to,
+                });
+            }
+            candidates.retain(|candidate| !not.is_match(&candidate.value));
+        }
+        Ok((candidates, read_to))
+    }
+
+    /// What stands below a label; never empty.
+    fn below(&self, text: &str, label: usize, closing: &[usize]) -> Result<Vec<Candidate>, Why> {
+        let stop = self.stop.as_ref();
+        for kind in &self.block {
+            if *kind == Block::Table {
+                let cells = block::cells(text, label);
+                let cells: Vec<Candidate> = cells
+                    .map_while(|cell| {
+                        let span = narrow(&self.clean, text, cell)?;
+                        let value = block::cell_text(&text[span.clone()]);
+                        Some(Candidate { value, span })
+                    })
+                    .collect();
+                if !cells.is_empty() {
+                    return Ok(cells);
+                }
+                continue;
+            }
+            let Some(found) = block::after(text, label, *kind, closing, stop) else {
+                continue;
+            };
+            let is_plain = matches!(kind, Block::Lines | Block::Paragraph);
+            if !is_plain || self.clean_below.is_empty() || found.value.contains('\n') {
+                return Ok(vec![found]);
+            }
+            let line = clean::trim(text, found.span.clone());
+            let span = narrow(&self.clean_below, text, line.clone()).ok_or(Why::NothingLeft)?;
+            return Ok(vec![if span == line {
+                found
+            } else {
+                let value = text[span.clone()].to_owned();
+                Candidate { value, span }
+            }]);
+        }
+        Err(Why::NothingBelow)
+    }
+
+    fn inline(
+        &self,
+        text: &str,
+        value: Range<usize>,
+        read_to: usize,
+    ) -> Result<Candidate, NoValue> {
+        let (value, read_to) = clean::whole_bracket(text, value, read_to);
+        let value = clean::within_its_brackets(text, value);
+        let Some(span) = narrow(&self.clean, text, value) else {
+            return Err(NoValue {
+                why: Why::NothingLeft,
+                candidate: None,
+                read_to,
+            });
+        };
+        let follows = self
             .followed_by
             .as_ref()
-            .is_some_and(|pattern| !pattern.is_match(line_after(text, span.end)))
-        {
-            return None;
-        }
+            .is_none_or(|pattern| pattern.is_match(line_after(text, span.end)));
         let escapes = self
             .clean
             .iter()
@@ -297,15 +490,99 @@ impl Meant {
         } else {
             value.to_owned()
         };
-        Some(Candidate { value, span })
+        let candidate = Candidate { value, span };
+        if follows {
+            Ok(candidate)
+        } else {
+            Err(NoValue {
+                why: Why::FollowedBy,
+                candidate: Some(candidate),
+                read_to,
+            })
+        }
+    }
+
+    /// A match that was passed over, for people.
+    fn lost(
+        &self,
+        text: &str,
+        closing: &[usize],
+        matched: &Range<usize>,
+        value: &Range<usize>,
+        no_value: &NoValue,
+    ) -> Lost {
+        let lost = |reason: String, candidate: Option<&Candidate>| Lost {
+            rule: self.name.clone(),
+            value: candidate.map(|candidate| candidate.value.clone()),
+            span: in_characters(text, candidate.map_or(matched, |candidate| &candidate.span)),
+            reason,
+        };
+        let candidate = no_value.candidate.as_ref();
+        match no_value.why {
+            Why::Unless => {
+                let context = line_around(text, matched);
+                let words = self.unless.as_ref().and_then(|unless| unless.find(context));
+                let words = words.map_or("", |words| words.as_str());
+                let would = self.values(text, closing, matched.end, value.clone());
+                let candidate = match &would {
+                    Ok((candidates, _)) => candidates.first(),
+                    Err(no_value) => no_value.candidate.as_ref(),
+                };
+                lost(format!("its line says `{}`", quote(words)), candidate)
+            }
+            Why::NothingBelow => lost(
+                "nothing that could be a value stands below".to_owned(),
+                None,
+            ),
+            Why::NothingLeft => lost("no value stands there".to_owned(), None),
+            Why::FollowedBy => {
+                let rest = candidate.map_or("", |candidate| line_after(text, candidate.span.end));
+                lost(format!("it goes on with `{}`", quote(rest)), candidate)
+            }
+            Why::Description => lost("a description, not a value".to_owned(), candidate),
+        }
     }
 }
 
-fn compile_pattern(pattern: &str, path: Vec<String>) -> Result<Regex, RuleError> {
-    Regex::new(pattern).map_err(|error| RuleError {
+/// What all cleaners leave of a range.
+fn narrow(cleaners: &[Clean], text: &str, range: Range<usize>) -> Option<Range<usize>> {
+    cleaners
+        .iter()
+        .try_fold(range, |range, clean| clean.narrow(text, range))
+}
+
+/// A range of bytes in characters.
+fn in_characters(text: &str, bytes: &Range<usize>) -> Range<usize> {
+    let start = text[..bytes.start].chars().count();
+    start..start + text[bytes.clone()].chars().count()
+}
+
+/// The start of a text, for a message.
+fn quote(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(QUOTE_MAX) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// Compiled patterns: rules share some.
+type Patterns = HashMap<String, Regex>;
+
+fn compile_pattern(
+    pattern: &str,
+    path: Vec<String>,
+    known: &mut Patterns,
+) -> Result<Regex, RuleError> {
+    if let Some(regex) = known.get(pattern) {
+        return Ok(regex.clone());
+    }
+    let regex = Regex::new(pattern).map_err(|error| RuleError {
         path,
         ..RuleError::of_pattern(pattern, &error, &[])
-    })
+    })?;
+    known.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
 }
 
 /// The position after the character at `at`, so that a search goes on after an empty match.

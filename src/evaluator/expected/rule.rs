@@ -7,12 +7,18 @@ use serde::Deserialize;
 /// One way in which a prompt states an output. An extractor is an ordered list of them; the first that
 /// finds a value decides, and every further value that the same rule finds belongs to the answer too.
 ///
-/// A match goes through the keys in this order: `pattern`, `block`, `clean`, `followed_by`, `not`, `unless`.
+/// A match goes through the keys in this order: `pattern`, `unless`, `block`, `clean`, `followed_by`, `not`.
+/// Of a value beside the label, a closing bracket, quotation mark or emphasis that opened before it ends it,
+/// and a bracket that it opens may close on later lines.
+///
+/// Where a later pack has an extractor of the same name, it adds to it: its rules come first, and a rule
+/// with the `name` of an earlier one takes its place in the order.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a map with `name` and `pattern`")]
 pub struct ExpectedRule {
-    /// What the rule is called in results and on the command line.
+    /// What the rule is called in results and on the command line. A rule of a later pack with the same
+    /// name takes this one's place.
     #[schemars(example = &"stated")]
     pub name: String,
     /// What the rule is for, in a sentence.
@@ -36,6 +42,10 @@ pub struct ExpectedRule {
     #[schemars(example = serde_json::json!(["quotes"]))]
     #[serde(default)]
     pub clean: Vec<Cleaner>,
+    /// What is taken away from a value of one line that stands below the label, in `lines` or `paragraph`.
+    #[schemars(example = serde_json::json!(["code"]))]
+    #[serde(default)]
+    pub clean_below: Vec<Cleaner>,
     /// A pattern that the text right after the cleaned value must match, at most 80 characters of its line.
     #[schemars(example = &"^\\s*$")]
     #[serde(default)]
@@ -73,6 +83,8 @@ pub struct ExpectedExample {
 #[serde(rename_all = "snake_case")]
 pub enum Block {
     /// A fenced block that follows, at most two blank lines between; its content, dedented like its fence.
+    /// Of this and the others: where the label and the line below it start with the same marks of a
+    /// quotation or a comment (`>`, `#`, `//`, `--`, `;`), these are no part of it.
     Fence,
     /// Lines that follow a blank line and stand further right than the label, until a blank line; dedented.
     Indented,
@@ -80,6 +92,8 @@ pub enum Block {
     Lines,
     /// As `lines`, but one blank line stands between, as after a heading.
     Paragraph,
+    /// The cells below in the same column of a table with bars; each of them is a value, and `clean` holds.
+    Table,
 }
 
 /// Something that is taken away from a value.
@@ -89,6 +103,8 @@ pub enum Cleaner {
     /// Everything from the first match of this pattern on. A literal in quotes or brackets at the start of
     /// the value is never cut.
     Cut(String),
+    /// Everything after the literals at the start, when this pattern matches what follows them.
+    AfterLiteral(String),
     /// The full stop of the sentence: one dot (`.`, `。`, `．`, `।`) at the end, but not an ellipsis.
     FullStop,
     /// Markdown's emphasis marks when they enclose the whole value.
