@@ -41,7 +41,7 @@ pub struct RuleSet {
 }
 
 /// Keys that stand where comparators' names do.
-const TAKEN: &[&str] = &["", "text", "file", "expr", "from", "not", "value"];
+const TAKEN: &[&str] = &["", "text", "file", "expr", "from", "rule", "not", "value"];
 
 /// Merges packs, the later over the earlier. `broken` are the names of rules in packs that could not
 /// be read.
@@ -81,7 +81,11 @@ pub fn compile_rules(
         for named in &pack.expected_output {
             let compiled = ExpectedExtractor::compile(&named.name.value, &named.rule);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
-                rules.note("expected-output", &named.name.value, &pack.name);
+                rules.note_more("expected-output", &named.name.value, &pack.name);
+                let extractor = match rules.expected.get(&named.name.value) {
+                    Some(earlier) => extractor.over(earlier),
+                    None => extractor,
+                };
                 rules
                     .expected
                     .insert(named.name.value.clone(), Arc::new(extractor));
@@ -226,6 +230,15 @@ impl RuleSet {
             .insert((kind, name.to_owned()), pack.to_owned());
     }
 
+    /// A rule to which packs add.
+    fn note_more(&mut self, kind: &'static str, name: &str, pack: &str) {
+        let packs = self.origins.entry((kind, name.to_owned())).or_default();
+        if !packs.is_empty() {
+            packs.push_str(", ");
+        }
+        packs.push_str(pack);
+    }
+
     fn describe(&mut self, kind: &'static str, name: &str, description: Option<&String>) {
         let key = (kind, name.to_owned());
         match description {
@@ -314,6 +327,7 @@ impl RuleSet {
         Names::from([
             ("languages", of("language")),
             ("code", of("code")),
+            ("expected_output", of("expected-output")),
             ("comparators", of("compare")),
             ("presets", of("preset")),
             ("models", of("model")),

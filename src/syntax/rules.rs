@@ -40,7 +40,8 @@ pub struct RulePack {
     pub languages: Vec<Named<LanguageRule>>,
     /// Code extractors.
     pub code: Vec<Named<CodeRule>>,
-    /// Expected-output extractors: ordered patterns.
+    /// Expected-output extractors: ordered patterns. Where a later pack has an extractor of the same name,
+    /// its patterns come first, and one with the name of an earlier pattern takes its place.
     pub expected_output: Vec<Named<Vec<ExpectedRule>>>,
     /// Comparators.
     pub comparators: Vec<Named<ComparatorRule>>,

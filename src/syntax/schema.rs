@@ -89,7 +89,7 @@ pub fn pack(names: &Names) -> Value {
         "properties": {
             "languages": of(title, &language, "Languages, by name: how their programs are found, built and run.", json!({"ruby": {"aliases": ["rb"], "file": "main.rb", "find": {"command": "ruby"}, "run": ["{{ interpreter }}", "{{ file }}"]}})),
             "code": of(title, &code, "Code extractors, by name: how the program is found in a reply.", json!({"last-block": {"tags": ["language", "untagged"], "pick": "last"}})),
-            "expected_output": of("a map of lists of rules by name", &list, "Extractors of stated outputs, by name: ordered patterns, of which the first that matches decides.", json!({"standard": [{"name": "stated", "pattern": "(?im)^expected: (?P<value>.+)$"}]})),
+            "expected_output": of("a map of lists of rules by name", &list, "Extractors of stated outputs, by name: ordered patterns, of which the first that finds something decides. What stands under the name of an extractor of an earlier pack, such as `standard`, is added to it: it comes first, and a pattern with the name of an earlier one takes its place.", json!({"standard": [{"name": "stated", "pattern": "(?im)^expected: (?P<value>.+)$"}]})),
             "comparators": of(title, &comparator, "Comparators, by name: normalisers for both sides, then what decides.", json!({"trimmed": {"steps": ["newlines", "trim"], "then": ["exact"]}})),
             "presets": of(title, &presets, "Presets, by name: keys of a case, for `use`.", json!({"contest": {"timeout": 5, "compare": "whitespace"}})),
             "models": of(title, &model, "Models, by name: where they are asked, and how.", json!({"small": {"url": "http://localhost:8000/v1", "model": "qwen2.5-coder"}})),
