@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
-use crate::evaluator::{Expectation, ExpectedText, InputCase, Matcher, Message, TestCode};
+use crate::evaluator::{Expectation, ExpectedText, FoundBy, InputCase, Matcher, Message, TestCode};
 use crate::source::{Span, Spanned};
 use crate::syntax::expect::{StdinCase, StdinCases, Subjects};
 use crate::syntax::matcher::{Matcher as Written, NamedMatcher, Operand, Origin};
@@ -93,7 +93,7 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> C
             );
         }
         return Compiled {
-            list: from_prompt(case, compiler)
+            list: from_prompt(None, case, compiler)
                 .map(Expected::Output)
                 .into_iter()
                 .collect(),
@@ -172,15 +172,20 @@ fn tests(written: &Tests, compiler: &mut Compiler<'_>) -> Option<Expected> {
     })
 }
 
-fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
-    compiler.uses("expected-output", "standard");
-    match compiler.rules.expected("standard") {
+fn from_prompt(
+    rule: Option<&Spanned<String>>,
+    span: Span,
+    compiler: &mut Compiler<'_>,
+) -> Option<Match> {
+    let name = rule.map_or("standard", |rule| rule.value.as_str());
+    compiler.uses("expected-output", name);
+    match compiler.rules.expected(name) {
         Ok(extractor) => Some(Match::FromPrompt {
             extractor: Arc::clone(extractor),
             span,
         }),
         Err(unknown) => {
-            compiler.unknown(unknown, span);
+            compiler.unknown(unknown, rule.map_or(span, |rule| rule.span));
             None
         }
     }
@@ -190,7 +195,9 @@ fn from_prompt(span: Span, compiler: &mut Compiler<'_>) -> Option<Match> {
 pub(super) fn from_reference(subjects: &Subjects) -> Option<Span> {
     fn of(matcher: &Spanned<Written>) -> Option<Span> {
         match &matcher.value {
-            Written::From(origin) if origin.value == Origin::Reference => Some(origin.span),
+            Written::From(source) if source.origin.value == Origin::Reference => {
+                Some(source.origin.span)
+            }
             Written::Not(inner) => of(inner),
             _ => None,
         }
@@ -220,8 +227,8 @@ pub(super) fn from_reference(subjects: &Subjects) -> Option<Span> {
 pub(super) fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Match> {
     match &written.value {
         Written::Value(content) => compiler.text(content).map(Match::Value),
-        Written::From(origin) => match origin.value {
-            Origin::Prompt => from_prompt(origin.span, compiler),
+        Written::From(source) => match source.origin.value {
+            Origin::Prompt => from_prompt(source.rule.as_ref(), source.origin.span, compiler),
             Origin::Reference => None,
         },
         Written::Not(inner) => matcher(inner, compiler).map(|inner| Match::Not(Box::new(inner))),
@@ -512,7 +519,10 @@ impl Context<'_> {
                 };
                 let expected = ExpectedText {
                     text: stated.value,
-                    found_by: Some(stated.rule),
+                    found_by: Some(FoundBy {
+                        rule: stated.rule,
+                        extractor: Arc::clone(extractor),
+                    }),
                 };
                 self.prepared(&self.comparator, expected, None, *span, rendering)
             }

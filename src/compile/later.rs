@@ -207,8 +207,8 @@ fn tests(tests: &Tests, used: &mut Used) {
 
 fn matcher(written: &Spanned<Matcher>, used: &mut Used) {
     match &written.value {
-        Matcher::From(origin) if origin.value == Origin::Reference => {
-            used.note("from: reference", Some(origin));
+        Matcher::From(source) if source.origin.value == Origin::Reference => {
+            used.note("from: reference", Some(&source.origin));
         }
         Matcher::Not(inner) => matcher(inner, used),
         _ => {}

@@ -1,7 +1,10 @@
 //! Expectations: one function for each thing of an execution that is looked at.
 
+use std::sync::Arc;
+
 use super::beside::TestCode;
 use super::compare::Prepared;
+use super::expected::ExpectedExtractor;
 use super::{Evaluator, Nonce};
 use crate::execution::{Execution, JobResult, Status};
 use crate::reward::{Cause, Fault, Metric};
@@ -46,12 +49,21 @@ pub struct Matcher {
 }
 
 /// What is expected, and where that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ExpectedText {
     /// The text.
     pub text: String,
-    /// The rule that found it in the prompt, if it was found there.
-    pub found_by: Option<String>,
+    /// What found it in the prompt, if it was found there.
+    pub found_by: Option<FoundBy>,
+}
+
+/// What found an expectation in a prompt.
+#[derive(Debug, Clone)]
+pub struct FoundBy {
+    /// The rule that decided.
+    pub rule: String,
+    /// The extractor that it is of, which can tell what lost.
+    pub extractor: Arc<ExpectedExtractor>,
 }
 
 impl Expectation {
@@ -105,7 +117,9 @@ impl Matcher {
     pub(super) fn provenance(&self) -> String {
         let text = quoted(&self.expected.text);
         match &self.expected.found_by {
-            Some(rule) => format!("expected {text}, found in the prompt by the rule `{rule}`"),
+            Some(FoundBy { rule, .. }) => {
+                format!("expected {text}, found in the prompt by the rule `{rule}`")
+            }
             None => format!("expected {text}, as the suite says"),
         }
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use minijinja::value::Value;
 
 pub use beside::TestCode;
-pub use expect::{Expectation, ExpectedText, InputCase, Matcher};
+pub use expect::{Expectation, ExpectedText, FoundBy, InputCase, Matcher};
 pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language};
 pub use score::{ScoreRule, Wanted};
 

@@ -18,8 +18,8 @@ use crate::source::{Span, Spanned};
 pub enum Matcher {
     /// Compared by the case's `compare`.
     Value(Spanned<Content>),
-    /// `{from: prompt}`.
-    From(Spanned<Origin>),
+    /// `{from: prompt}`, `{from: prompt, rule: house-style}`.
+    From(Source),
     /// `{not: {contains: Traceback}}`.
     Not(Box<Spanned<Matcher>>),
     /// `{numeric: 3.14}`, `{numeric: {value: 3.14, abs: 0.01}}`.
@@ -49,6 +49,15 @@ pub enum Operand {
     List(Vec<Typed>),
     /// A map: JSON.
     Map(Typed),
+}
+
+/// Where an expectation comes from, and how it is found there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Where it comes from.
+    pub origin: Spanned<Origin>,
+    /// The expected-output extractor that finds it in the prompt; absent, `standard`.
+    pub rule: Option<Spanned<String>>,
 }
 
 /// Where an expectation comes from when it is not written here.
@@ -88,9 +97,17 @@ impl JsonSchema for Matcher {
             "additionalProperties": generator.subschema_for::<Compared>(),
             "minProperties": 1,
             "allOf": [{
-                "if": {"type": "object"},
+                "if": {"type": "object", "properties": {"rule": false}},
                 "then": {"maxProperties": 1},
                 "errorMessage": "only one matcher may stand here\nparameters stand beside `value`: {numeric: {value: 3.14, abs: 0.01}}",
+            }, {
+                "if": {"type": "object", "required": ["rule"]},
+                "then": {"required": ["from"], "maxProperties": 2},
+                "errorMessage": RULE_ALONE,
+            }, {
+                "if": {"type": "object", "required": ["rule"], "properties": {"from": {"const": "reference"}}},
+                "then": {"maxProperties": 1},
+                "errorMessage": RULE_ALONE,
             }],
         });
         super::schema::add_property(
@@ -107,9 +124,21 @@ impl JsonSchema for Matcher {
             json!({"contains": "Traceback"}),
             generator.subschema_for::<Matcher>(),
         );
+        let rule = json_schema!({"title": "an extractor's name", "type": "string"});
+        super::schema::add_property(
+            &mut schema,
+            "rule",
+            "Beside `from: prompt`: the expected-output extractor that finds it; absent, `standard`.",
+            json!("house-style"),
+            names("expected_output", rule),
+        );
         names("comparators", schema)
     }
 }
+
+/// Where a name of an extractor cannot stand.
+const RULE_ALONE: &str =
+    "`rule` stands beside `from: prompt` alone\nwrite `{from: prompt, rule: NAME}`";
 
 /// The only entry of a matcher's map.
 struct Only(Entry);
@@ -131,25 +160,46 @@ impl<'de> Deserialize<'de> for Only {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Only, A::Error> {
-                let Some(key) = map.next_key::<Spanned<String>>()? else {
-                    return Err(de::Error::custom("expected one matcher, found none"));
-                };
-                let entry = match key.value.as_str() {
-                    "text" => Entry::Content(Content::Literal(map.next_value()?)),
-                    "expr" => Entry::Content(Content::Expression(map.next_value()?)),
-                    "file" => Entry::Content(Content::File(map.next_value()?)),
-                    "from" => Entry::Matcher(Matcher::From(map.next_value()?)),
-                    "not" => Entry::Matcher(Matcher::Not(Box::new(map.next_value()?))),
-                    _ => {
-                        let compared = map.next_value()?;
-                        Entry::Matcher(named(key, compared))
+                let mut entry = None;
+                let mut rule = None;
+                while let Some(key) = map.next_key::<Spanned<String>>()? {
+                    if key.value == "rule" {
+                        rule = Some(map.next_value()?);
+                        continue;
                     }
-                };
-                match map.next_key::<String>()? {
-                    None => Ok(Only(entry)),
-                    Some(second) => Err(de::Error::custom(format!(
-                        "one matcher stands here, and `{second}` is a second"
-                    ))),
+                    if entry.is_some() {
+                        return Err(de::Error::custom(format!(
+                            "one matcher stands here, and `{}` is a second",
+                            key.value
+                        )));
+                    }
+                    entry = Some(match key.value.as_str() {
+                        "text" => Entry::Content(Content::Literal(map.next_value()?)),
+                        "expr" => Entry::Content(Content::Expression(map.next_value()?)),
+                        "file" => Entry::Content(Content::File(map.next_value()?)),
+                        "from" => Entry::Matcher(Matcher::From(Source {
+                            origin: map.next_value()?,
+                            rule: None,
+                        })),
+                        "not" => Entry::Matcher(Matcher::Not(Box::new(map.next_value()?))),
+                        _ => {
+                            let compared = map.next_value()?;
+                            Entry::Matcher(named(key, compared))
+                        }
+                    });
+                }
+                match (entry, rule) {
+                    (Some(entry), None) => Ok(Only(entry)),
+                    (Some(Entry::Matcher(Matcher::From(source))), rule)
+                        if source.origin.value == Origin::Prompt =>
+                    {
+                        Ok(Only(Entry::Matcher(Matcher::From(Source {
+                            rule,
+                            ..source
+                        }))))
+                    }
+                    (_, Some(_)) => Err(de::Error::custom(RULE_ALONE)),
+                    (None, None) => Err(de::Error::custom("expected one matcher, found none")),
                 }
             }
         }
