@@ -8,7 +8,8 @@ use super::{BackendArguments, Exit, compile, open, put_line, runtime};
 use crate::backend::e2b::TEMPLATE;
 use crate::escape::visible;
 use crate::evaluator::code::Block;
-use crate::evaluator::{BackendChoice, Evaluator, Expectation, Matcher, Nonce, Wanted};
+use crate::evaluator::expected::Lost;
+use crate::evaluator::{BackendChoice, Evaluator, Expectation, FoundBy, Matcher, Nonce, Wanted};
 use crate::program::CloudMode;
 use crate::report::explain_outcome;
 
@@ -216,6 +217,9 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
             expectation.metric(),
             visible(&expected(expectation))
         );
+        if let Expectation::Output(matcher) = expectation {
+            text.push_str(&visible(&stated(matcher, evaluator)));
+        }
     }
     let _ = writeln!(text, "\n== score\n{}", score(evaluator));
     text
@@ -255,14 +259,86 @@ fn expected(expectation: &Expectation) -> String {
     }
 }
 
+/// Where in the prompt an output is stated, and what lost against it; nothing where none is stated.
+fn stated(matcher: &Matcher, evaluator: &Evaluator) -> String {
+    let Some(FoundBy { extractor, .. }) = &matcher.expected.found_by else {
+        return String::new();
+    };
+    let users = evaluator.messages.iter();
+    let mut users = users.filter(|message| message.role == "user");
+    let found = users.find_map(|message| {
+        let explained = extractor.explain(&message.content, None);
+        Some((&message.content, explained.stated?, explained.lost))
+    });
+    let Some((prompt, stated, lost)) = found else {
+        return String::new();
+    };
+    let mut text = format!(
+        "  stated at {} (characters {} to {}){}\n",
+        line_and_column(prompt, stated.span.start),
+        stated.span.start,
+        stated.span.end,
+        match stated.all.len() {
+            1 => String::new(),
+            all => format!(", the first of {all} by this rule"),
+        }
+    );
+    let lost: Vec<(&String, &Lost)> = lost
+        .iter()
+        .filter_map(|lost| Some((lost.value.as_ref()?, lost)))
+        .collect();
+    for (value, lost) in lost.iter().take(LINES_SHORT) {
+        let _ = writeln!(
+            text,
+            "  lost: `{}` at {} by `{}`: {}",
+            in_one_line(value),
+            line_and_column(prompt, lost.span.start),
+            lost.rule,
+            in_one_line(&lost.reason)
+        );
+    }
+    if lost.len() > LINES_SHORT {
+        let _ = writeln!(
+            text,
+            "  … {} more; `rewardspec rules try expected-output` tells all",
+            lost.len() - LINES_SHORT
+        );
+    }
+    text
+}
+
+/// A text on one line, shortened when it is long.
+fn in_one_line(text: &str) -> String {
+    const LETTERS_MAX: usize = 60;
+    let text = text.replace('\n', "\\n");
+    match text.char_indices().nth(LETTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// The place of a character, both counted from 1.
+fn line_and_column(text: &str, character: usize) -> String {
+    let (mut line, mut column) = (1, 1);
+    for c in text.chars().take(character) {
+        if c == '\n' {
+            line += 1;
+            column = 1;
+        } else {
+            column += 1;
+        }
+    }
+    format!("{line}:{column}")
+}
+
 fn matches(matcher: &Matcher) -> String {
     let not = if matcher.negated { "not " } else { "" };
     let found = matcher
         .expected
         .found_by
         .as_ref()
-        .map_or(String::new(), |rule| {
-            format!(", found in the prompt by the rule `{rule}`")
+        .map_or(String::new(), |found| {
+            format!(", found in the prompt by the rule `{}`", found.rule)
         });
     format!(
         "{not}`{}` by `{}`{found}",

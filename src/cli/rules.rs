@@ -5,10 +5,11 @@ use std::io::{self, BufRead, Write};
 use serde_json::{Map, Value, json};
 
 use super::{Exit, open, put_line, refuse, report};
-use crate::compile::RuleSet;
+use crate::compile::{RuleSet, UnknownName};
 use crate::escape::json_line;
 use crate::evaluator::code::{LanguageTags, OTHER_TAG};
 use crate::evaluator::compare::{Expected, Params};
+use crate::evaluator::expected::ExpectedExtractor;
 use crate::project::Project;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ enum RulesCommand {
     Try {
         /// What to try
         kind: Kind,
-        /// The rule [default: standard]
+        /// The rule; of expected output an extractor, or one rule of `standard` [default: standard]
         #[arg(long, value_name = "NAME")]
         rule: Option<String>,
         /// The wanted language of code, where a row names none [default: python, or that of the
@@ -42,7 +43,7 @@ enum RulesCommand {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
-    /// Rows `{"id","text"}`: the output that a prompt states
+    /// Rows `{"id","text"}`: the output that a prompt states, and what lost
     ExpectedOutput,
     /// Rows `{"id","text","language"?}`: the code in a reply
     Code,
@@ -122,14 +123,19 @@ impl<'a> Trial<'a> {
         rules: &'a RuleSet,
         rule: Option<&str>,
     ) -> Result<Self, crate::compile::UnknownName> {
-        let extractor = rules.expected(rule.unwrap_or("standard"))?;
+        let (extractor, only) = expected_rule(rules, rule.unwrap_or("standard"))?;
         let apply = move |row: &Map<String, Value>| {
-            let stated = extractor.find(text(row, "text")?);
-            Ok(object(match stated {
+            let explained = extractor.explain(text(row, "text")?, only.as_deref());
+            let lost: Vec<Value> = explained
+                .lost
+                .into_iter()
+                .map(|lost| json!({"rule": lost.rule, "value": lost.value, "span": [lost.span.start, lost.span.end], "reason": lost.reason}))
+                .collect();
+            Ok(object(match explained.stated {
                 Some(stated) => {
-                    json!({"value": stated.value, "all": stated.all, "rule": stated.rule, "span": [stated.span.start, stated.span.end]})
+                    json!({"value": stated.value, "all": stated.all, "rule": stated.rule, "span": [stated.span.start, stated.span.end], "lost": lost})
                 }
-                None => json!({"value": null, "all": [], "rule": null, "span": null}),
+                None => json!({"value": null, "all": [], "rule": null, "span": null, "lost": lost}),
             }))
         };
         Ok(Trial {
@@ -264,6 +270,33 @@ impl<'a> Trial<'a> {
         }
         out.flush()
     }
+}
+
+/// An extractor by its name, or a rule of `standard` alone by the rule's.
+fn expected_rule<'a>(
+    rules: &'a RuleSet,
+    name: &str,
+) -> Result<(&'a ExpectedExtractor, Option<String>), UnknownName> {
+    let standard = rules.expected("standard");
+    let unknown = match rules.expected(name) {
+        Ok(extractor) => return Ok((extractor, None)),
+        Err(unknown) => unknown,
+    };
+    let Ok(standard) = standard else {
+        return Err(unknown);
+    };
+    if standard.rule_names().any(|rule| rule == name) {
+        return Ok((standard, Some(name.to_owned())));
+    }
+    let extractors = rules.list().filter(|(kind, ..)| *kind == "expected-output");
+    let known = extractors.map(|(_, name, _)| name);
+    let near = crate::diagnostic::nearest(name, known.chain(standard.rule_names()));
+    Err(UnknownName {
+        help: near
+            .map(|near| format!("did you mean `{near}`?"))
+            .or(unknown.help),
+        ..unknown
+    })
 }
 
 fn object(value: Value) -> Map<String, Value> {

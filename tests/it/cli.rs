@@ -341,6 +341,7 @@ cases:
         "print(sum([1, 2, 3, 4, 5]))",
         "`15` by `lines`",
         "found in the prompt by the rule",
+        "stated at 1:30 (characters 29 to 31)",
         "output_match × 1.000",
         "score 1",
         "suites/s.yaml:3:11",
@@ -472,6 +473,36 @@ fn rules_are_listed_shown_and_tried() {
 
     let input = format!(
         "{}\n",
+        json!({"id": 1, "text": "My code prints 10.\nExpected output: 15\nThe answer is 16."})
+    );
+    let row = &project
+        .run_with(&["rules", "try", "expected-output"], &input)
+        .expect_status(0)
+        .json_lines()[0];
+    let lost = row["lost"].as_array().unwrap();
+    for told in [
+        json!({"rule": "prints-literal", "value": "10", "span": [15, 17], "reason": "its line says `My code prints`"}),
+        json!({"rule": "result-is", "value": "16", "span": [53, 55], "reason": "a later rule; `expected-label` decided first"}),
+    ] {
+        assert!(lost.contains(&told), "{told} is missing in {row}");
+    }
+    let arguments = ["rules", "try", "expected-output", "--rule", "result-is"];
+    let row = &project
+        .run_with(&arguments, &input)
+        .expect_status(0)
+        .json_lines()[0];
+    assert_eq!((&row["value"], &row["lost"]), (&json!("16"), &json!([])));
+    let ran = project
+        .run(&["rules", "try", "expected-output", "--rule", "result-si"])
+        .expect_status(2);
+    assert!(
+        ran.stderr.contains("did you mean `result-is`?"),
+        "{}",
+        ran.stderr
+    );
+
+    let input = format!(
+        "{}\n",
         json!({"id": 2, "text": "Run:\n```js\nconsole.log(1)\n```\n", "language": "javascript"})
     );
     let row = &project
@@ -543,6 +574,84 @@ cases:
             "{trial} is missing in\n{}",
             ran.stdout
         );
+    }
+}
+
+#[test]
+fn a_project_adds_to_the_standard_patterns_and_names_its_own() {
+    let rules = r#"
+expected_output:
+  standard:
+    - name: must-say
+      pattern: '(?m)must say: (?P<value>.+)$'
+    - name: result-is
+      pattern: 'never said: (?P<value>.+)'
+  house-style:
+    - name: arrow
+      pattern: '(?m)^=> (?P<value>.+)$'
+"#;
+    let suite = r#"
+cases:
+  - {name: added, prompt: "It must say: hello. Expected output: 15", reply: "print('hello. Expected output: 15')"}
+  - {name: still there, prompt: "Expected output: 15", reply: print(15)}
+  - {name: own, prompt: "Expected output: 15\n=> 16", reply: print(16), expect: {output: {from: prompt, rule: house-style}}}
+  - {name: not own, prompt: "=> 16\nExpected output: 15", reply: print(15), expect: {output: {not: {from: prompt, rule: house-style}}}}
+"#;
+    let project = TempProject::new(&[("rules/own.yaml", rules), ("suites/s.yaml", suite)]);
+    project.run(&["run"]).expect_status(0);
+    let ran = project.run(&["explain", "s::own"]).expect_status(0);
+    assert!(ran.stdout.contains("by the rule `arrow`"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("stated at 2:4"), "{}", ran.stdout);
+    let input = "{\"id\": 1, \"text\": \"The answer is 3.\"}\n";
+    let row = &project
+        .run_with(&["rules", "try", "expected-output"], input)
+        .expect_status(0)
+        .json_lines()[0];
+    assert_eq!(
+        row["value"],
+        json!(null),
+        "the standard rule was replaced: {row}"
+    );
+
+    let told = |expect: &str| {
+        let suite = format!("prompt: 'x'\nreply: x\ncases:\n  - expect: {{output: {expect}}}\n");
+        let project = TempProject::new(&[("rules/own.yaml", rules), ("suites/s.yaml", &suite)]);
+        project.run(&["check"]).expect_status(2).stderr
+    };
+    for (expect, words) in [
+        (
+            "{from: prompt, rule: house-stile}",
+            [
+                "unknown expected-output extractor `house-stile`",
+                "did you mean `house-style`?",
+            ],
+        ),
+        (
+            "{from: reference, rule: house-style}",
+            [
+                "`rule` stands beside `from: prompt` alone",
+                "write `{from: prompt, rule: NAME}`",
+            ],
+        ),
+        (
+            "{rule: house-style}",
+            [
+                "`rule` stands beside `from: prompt` alone",
+                "write `{from: prompt, rule: NAME}`",
+            ],
+        ),
+        (
+            "{from: prompt, contains: a}",
+            ["only one matcher may stand here", "parameters stand beside"],
+        ),
+    ] {
+        let told = told(expect);
+        for words in words {
+            assert!(
+                told.contains(words),
+                "{expect}: `{words}` is missing in\n{told}"
+            );
+        }
     }
 }
 
