@@ -374,8 +374,7 @@ impl CodeExtractor {
         let spans: Vec<&str> = blocks
             .spans
             .iter()
-            .filter(|span| ends_line(search.reply, span.end))
-            .filter_map(|span| search.reply.get(span.clone()))
+            .filter_map(|span| span_code(search, span.clone()))
             .collect();
         Choice {
             lost: failed.lost,
@@ -463,11 +462,18 @@ fn is_blanked(shape: &str, at: usize, letter: char) -> bool {
         .is_none_or(|shaped| shaped.bytes().all(|byte| byte == b' '))
 }
 
-/// Whether inline code is the last of its line: what is named in the middle of a sentence is no
-/// program.
-fn ends_line(reply: &str, end: usize) -> bool {
-    let rest = reply[end..].split('\n').next().unwrap_or("");
-    !rest.contains(char::is_alphanumeric)
+/// Inline code that may be the program: of three backticks and a tag, or the last of its line. What is
+/// named in the middle of a sentence is no program.
+fn span_code<'r>(search: &Search<'r>, span: std::ops::Range<usize>) -> Option<&'r str> {
+    let code = search.reply.get(span.clone())?;
+    let is_fence = search.reply[..span.start].ends_with("```");
+    if let Some((tag, rest)) = code.split_once(' ').filter(|_| is_fence)
+        && search.wanted.is_tagged(tag)
+    {
+        return Some(rest);
+    }
+    let rest = search.reply[span.end..].split('\n').next().unwrap_or("");
+    (!rest.contains(char::is_alphanumeric)).then_some(code)
 }
 
 /// The text outside of blocks.
