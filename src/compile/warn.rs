@@ -100,21 +100,24 @@ pub fn pack(pack: &RulePack) -> Diagnostics {
     let mut patterns: Vec<&Node> = Vec::new();
     for language in &pack.languages {
         patterns.extend(language.node.get("exception"));
-        if let Some(Node {
-            kind: Kind::List(items),
-            ..
-        }) = language.node.get("looks_like")
-        {
-            patterns.extend(items);
-        }
+        patterns.extend(items(&language.node, &["looks_like"]));
+        patterns.extend(items(&language.node, &["declares"]));
     }
     for extractor in &pack.code {
-        patterns.extend(
-            extractor
-                .node
-                .get("ignore")
-                .and_then(|ignore| ignore.get("when")),
-        );
+        let node = &extractor.node;
+        patterns.extend(node.get("ignore").and_then(|ignore| ignore.get("when")));
+        for path in [
+            ["ignore", "commands"].as_slice(),
+            &["end"],
+            &["remove_inside"],
+            &["words", "correction"],
+            &["words", "alternative"],
+            &["words", "quoted"],
+            &["words", "output"],
+            &["words", "sketch"],
+        ] {
+            patterns.extend(items(node, path));
+        }
     }
     for extractor in &pack.expected_output {
         let Kind::List(rules) = &extractor.node.kind else {
@@ -138,4 +141,13 @@ pub fn pack(pack: &RulePack) -> Diagnostics {
         }
     }
     diagnostics
+}
+
+/// The items of the list that a path of keys leads to.
+fn items<'n>(node: &'n Node, path: &[&str]) -> &'n [Node] {
+    let found = path.iter().try_fold(node, |node, key| node.get(key));
+    match found.map(|node| &node.kind) {
+        Some(Kind::List(items)) => items,
+        _ => &[],
+    }
 }
