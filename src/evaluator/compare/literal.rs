@@ -1,30 +1,9 @@
 //! Literals: what Python's `print`, node's `console.log` and JSON show of a value, compared by
 //! value.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
-use super::number::{Number, Tolerance};
+use super::number::Tolerance;
+use super::value::{self, Kind, Rules, Value};
 use super::{Verdict, text};
-
-/// Nesting beyond which a text is no literal here.
-const DEPTH_MAX: usize = 200;
-/// Items of a set whose order of comparison is quadratic.
-const UNORDERED_MAX: usize = 2000;
-
-#[derive(Debug, Clone, PartialEq)]
-enum Literal {
-    /// `None`, `null`, `undefined`.
-    Nothing,
-    Bool(bool),
-    Number(Number),
-    Text(String),
-    Bytes(String),
-    List(Vec<Literal>),
-    Tuple(Vec<Literal>),
-    Set(Vec<Literal>),
-    Map(Vec<(Literal, Literal)>),
-}
 
 /// Equal values; undecided where a side is no literal.
 pub(super) fn compare(
@@ -36,348 +15,392 @@ pub(super) fn compare(
     if actual == expected {
         return Verdict::Holds;
     }
-    let (Some(left), Some(right)) = (read(actual), read(expected)) else {
-        return Verdict::Undecided;
+    let (left, right) = match (read(actual), read(expected)) {
+        (Ok(left), Ok(right)) => (left, right),
+        (_, Err(_)) => return Verdict::Undecided(None),
+        (Err(at), _) => {
+            let (line, column) = text::place(actual, at);
+            return Verdict::Undecided(Some(format!(
+                "compared as text, since the output is no literal from line {line}, column {column} on"
+            )));
+        }
     };
     let rules = Rules {
-        tolerance,
+        tolerance: Some(tolerance),
         strict_types,
     };
-    Verdict::of(rules.equal(&left, &right), || {
-        format!(
-            "expected the value {}, got {}",
-            text::shown(expected),
-            text::shown(actual)
-        )
-    })
+    value::compare(&left, &right, rules)
 }
 
-struct Rules {
-    tolerance: Tolerance,
-    strict_types: bool,
-}
-
-impl Rules {
-    fn equal(&self, left: &Literal, right: &Literal) -> bool {
-        match (left, right) {
-            (Literal::Number(left), Literal::Number(right)) => {
-                let same_kind = matches!(
-                    (left, right),
-                    (Number::Integer(_), Number::Integer(_)) | (Number::Float(_), Number::Float(_))
-                );
-                (same_kind || !self.strict_types) && left.equals(right, self.tolerance)
-            }
-            (Literal::List(left), Literal::List(right))
-            | (Literal::Tuple(left), Literal::Tuple(right)) => self.equal_items(left, right),
-            (Literal::List(left), Literal::Tuple(right))
-            | (Literal::Tuple(left), Literal::List(right)) => {
-                !self.strict_types && self.equal_items(left, right)
-            }
-            (Literal::Set(left), Literal::Set(right)) => {
-                self.equal_unordered(left, right, |left, right| self.equal(left, right))
-            }
-            (Literal::Map(left), Literal::Map(right)) => {
-                self.equal_unordered(left, right, |left, right| {
-                    self.equal(&left.0, &right.0) && self.equal(&left.1, &right.1)
-                })
-            }
-            _ => left == right,
-        }
-    }
-
-    fn equal_items(&self, left: &[Literal], right: &[Literal]) -> bool {
-        left.len() == right.len()
-            && left
-                .iter()
-                .zip(right)
-                .all(|(left, right)| self.equal(left, right))
-    }
-
-    fn equal_unordered<T>(&self, left: &[T], right: &[T], equal: impl Fn(&T, &T) -> bool) -> bool {
-        if left.len() != right.len() {
-            return false;
-        }
-        // In the same order most of the time: then nothing has to be searched.
-        let rest: Vec<(&T, &T)> = left
-            .iter()
-            .zip(right)
-            .filter(|(left, right)| !equal(left, right))
-            .collect();
-        if rest.len() > UNORDERED_MAX {
-            return false;
-        }
-        let mut open: Vec<&T> = rest.iter().map(|(_, right)| *right).collect();
-        rest.iter().all(
-            |(left, _)| match open.iter().position(|right| equal(left, right)) {
-                Some(at) => {
-                    open.swap_remove(at);
-                    true
-                }
-                None => false,
-            },
-        )
-    }
-}
-
-fn read(text: &str) -> Option<Literal> {
-    let mut reader = Reader {
-        letters: text.chars().peekable(),
+/// A number that literals of one value share, whatever the types of their numbers and sequences.
+pub(super) fn fingerprint(text: &str) -> Option<u64> {
+    let rules = Rules {
+        tolerance: None,
+        strict_types: false,
     };
-    let literal = reader.value(0)?;
-    reader.blank();
-    reader.letters.next().is_none().then_some(literal)
+    read(text).ok().map(|value| value.fingerprint(rules))
+}
+
+/// Reads a literal; the error is the byte where it is none.
+fn read(text: &str) -> Result<Value<'_>, usize> {
+    // What opens a bracket must end with one: a quick no to what is cut off.
+    let opens = text.starts_with(['[', '(', '{']);
+    if opens && !text.ends_with([']', ')', '}']) {
+        return Err(text.len());
+    }
+    let mut reader = Reader {
+        text,
+        at: 0,
+        value: Value::of(text).ok_or(0_usize)?,
+        open: Vec::new(),
+    };
+    match reader.document() {
+        Some(()) => Ok(reader.value),
+        None => Err(reader.at),
+    }
 }
 
 struct Reader<'t> {
-    letters: Peekable<Chars<'t>>,
+    text: &'t str,
+    at: usize,
+    value: Value<'t>,
+    open: Vec<Open>,
+}
+
+/// Something in brackets that is not closed yet.
+struct Open {
+    node: u32,
+    what: What,
+    children: u32,
+    /// A comma stood in it.
+    has_comma: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    List,
+    Parentheses,
+    /// In braces, before it is known whether of what.
+    Braces,
+    Set,
+    /// In a map, a key comes next.
+    Key,
+    /// In a map, the value of a key comes next.
+    Entry,
+    /// Arguments of a call.
+    Arguments,
+    /// What follows a name ends with its one child: `Point { x: 1 }`.
+    Named,
+    /// `set([1])`: the child becomes a set.
+    Made(Kind),
+}
+
+impl What {
+    fn close(self) -> Option<char> {
+        match self {
+            What::List => Some(']'),
+            What::Parentheses | What::Arguments | What::Made(_) => Some(')'),
+            What::Braces | What::Set | What::Key => Some('}'),
+            What::Entry | What::Named => None,
+        }
+    }
 }
 
 impl Reader<'_> {
-    fn blank(&mut self) {
-        while self
-            .letters
-            .next_if(|letter| letter.is_whitespace())
-            .is_some()
-        {}
-    }
-
-    fn take(&mut self, wanted: char) -> bool {
-        self.blank();
-        self.letters.next_if_eq(&wanted).is_some()
-    }
-
-    fn value(&mut self, depth: usize) -> Option<Literal> {
-        if depth > DEPTH_MAX {
-            return None;
-        }
-        self.blank();
-        match *self.letters.peek()? {
-            '[' => {
-                self.letters.next();
-                self.items(']', depth)
-                    .map(|(items, _)| Literal::List(items))
-            }
-            '(' => {
-                self.letters.next();
-                let (mut items, has_comma) = self.items(')', depth)?;
-                // `(1)` is 1, `(1,)` is a tuple.
-                if items.len() == 1 && !has_comma {
-                    items.pop()
-                } else {
-                    Some(Literal::Tuple(items))
-                }
-            }
-            '{' => {
-                self.letters.next();
-                self.braces(depth)
-            }
-            '"' | '\'' | '`' => self.quoted().map(Literal::Text),
-            letter if letter.is_ascii_digit() || "+-.".contains(letter) => self.number(),
-            letter if letter.is_alphabetic() || letter == '_' || letter == '$' => self.word(depth),
-            _ => None,
-        }
-    }
-
-    /// Items up to a closing bracket, and whether a comma stood after the last or between.
-    fn items(&mut self, close: char, depth: usize) -> Option<(Vec<Literal>, bool)> {
-        let mut items = Vec::new();
-        let mut has_comma = false;
+    fn document(&mut self) -> Option<()> {
         loop {
-            if self.take(close) {
-                return Some((items, has_comma));
+            self.blank();
+            let closes = self.open.last().and_then(|around| around.what.close());
+            if closes.is_some() && closes == self.peek() {
+                self.end()?;
+            } else if !self.begin()? {
+                continue;
             }
-            items.push(self.value(depth + 1)?);
-            if self.take(',') {
-                has_comma = true;
-            } else if self.take(close) {
-                return Some((items, has_comma));
-            } else {
-                return None;
-            }
-        }
-    }
-
-    /// A map or a set, after the opening brace.
-    fn braces(&mut self, depth: usize) -> Option<Literal> {
-        if self.take('}') {
-            return Some(Literal::Map(Vec::new()));
-        }
-        let first = self.key(depth)?;
-        if !self.colon() {
-            let mut items = vec![first];
-            while self.take(',') {
-                if self.take('}') {
-                    return Some(Literal::Set(items));
-                }
-                items.push(self.value(depth + 1)?);
-            }
-            return self.take('}').then_some(Literal::Set(items));
-        }
-        let mut entries = vec![(first, self.value(depth + 1)?)];
-        while self.take(',') {
-            if self.take('}') {
-                return Some(Literal::Map(entries));
-            }
-            let key = self.key(depth)?;
-            if !self.colon() {
-                return None;
-            }
-            entries.push((key, self.value(depth + 1)?));
-        }
-        self.take('}').then_some(Literal::Map(entries))
-    }
-
-    /// `:` of Python, JSON and objects, `=>` of node's maps.
-    fn colon(&mut self) -> bool {
-        if self.take(':') {
-            return true;
-        }
-        self.take('=') && self.letters.next_if_eq(&'>').is_some()
-    }
-
-    /// A value, or a bare word as node prints keys: `{ name: 'x' }`.
-    fn key(&mut self, depth: usize) -> Option<Literal> {
-        self.blank();
-        let mut ahead = self.letters.clone();
-        let word: String = std::iter::from_fn(|| {
-            ahead.next_if(|letter| letter.is_alphanumeric() || *letter == '_' || *letter == '$')
-        })
-        .collect();
-        while ahead.next_if(|letter| letter.is_whitespace()).is_some() {}
-        let is_bare = word
-            .starts_with(|letter: char| letter.is_alphabetic() || letter == '_' || letter == '$')
-            && ahead.peek() == Some(&':');
-        if is_bare && !matches!(word.as_str(), "None" | "True" | "False") {
-            self.letters = ahead;
-            return Some(Literal::Text(word));
-        }
-        self.value(depth + 1)
-    }
-
-    fn word(&mut self, depth: usize) -> Option<Literal> {
-        let mut word = String::new();
-        while let Some(letter) = self
-            .letters
-            .next_if(|letter| letter.is_alphanumeric() || *letter == '_')
-        {
-            word.push(letter);
-        }
-        match word.as_str() {
-            "None" | "null" | "undefined" => Some(Literal::Nothing),
-            "True" | "true" => Some(Literal::Bool(true)),
-            "False" | "false" => Some(Literal::Bool(false)),
-            "nan" | "NaN" | "inf" | "Infinity" => Number::read(&word).map(Literal::Number),
-            "b" if self
-                .letters
-                .peek()
-                .is_some_and(|letter| "'\"".contains(*letter)) =>
-            {
-                self.quoted().map(Literal::Bytes)
-            }
-            "set" | "frozenset" => {
-                if !self.take('(') {
-                    return None;
-                }
-                if self.take(')') {
-                    return Some(Literal::Set(Vec::new()));
-                }
-                let inner = self.value(depth + 1)?;
-                let items = match inner {
-                    Literal::Set(items) | Literal::List(items) => items,
-                    Literal::Map(entries) if entries.is_empty() => Vec::new(),
-                    _ => return None,
+            // After a value.
+            loop {
+                let Some(around) = self.open.last_mut() else {
+                    self.blank();
+                    return (self.at == self.text.len()).then_some(());
                 };
-                self.take(')').then_some(Literal::Set(items))
-            }
-            // Node: `Set(2) { 1, 2 }`, `Map(1) { 'a' => 1 }`.
-            "Set" | "Map" => {
-                if self.take('(') {
-                    while self.letters.next_if(char::is_ascii_digit).is_some() {}
-                    if !self.take(')') {
-                        return None;
-                    }
+                if around.what == What::Named {
+                    self.finish(self.at)?;
+                    continue;
                 }
-                if !self.take('{') {
-                    return None;
+                self.blank();
+                if self.divided()? {
+                    break;
                 }
-                match (word.as_str(), self.braces(depth)?) {
-                    ("Set", Literal::Map(entries)) if entries.is_empty() => {
-                        Some(Literal::Set(Vec::new()))
-                    }
-                    (_, literal) => Some(literal),
-                }
-            }
-            _ => None,
-        }
-    }
-
-    fn number(&mut self) -> Option<Literal> {
-        let mut token = String::new();
-        while let Some(letter) = self
-            .letters
-            .next_if(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(*letter))
-        {
-            token.push(letter);
-        }
-        // JavaScript's big integers end with `n`.
-        let digits = token
-            .strip_suffix('n')
-            .filter(|digits| {
-                digits
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'-')
-            })
-            .unwrap_or(&token);
-        Number::read(digits).map(Literal::Number)
-    }
-
-    fn quoted(&mut self) -> Option<String> {
-        let quote = self.letters.next()?;
-        let mut text = String::new();
-        loop {
-            match self.letters.next()? {
-                letter if letter == quote => return Some(text),
-                '\\' => match self.letters.next()? {
-                    'n' => text.push('\n'),
-                    't' => text.push('\t'),
-                    'r' => text.push('\r'),
-                    'b' => text.push('\u{8}'),
-                    'f' => text.push('\u{c}'),
-                    '0' => text.push('\0'),
-                    'x' => text.push(self.code(2)?),
-                    'u' => text.push(self.unicode()?),
-                    'U' => text.push(self.code(8)?),
-                    other => text.push(other),
-                },
-                letter => text.push(letter),
+                self.end()?;
             }
         }
     }
 
-    fn hexadecimal(&mut self, digits: usize) -> Option<u32> {
-        let mut value = 0;
-        for _ in 0..digits {
-            value = value * 16 + self.letters.next()?.to_digit(16)?;
+    /// Whether the value is followed by a comma, or a key by its colon, and another can follow.
+    fn divided(&mut self) -> Option<bool> {
+        let letter = self.peek()?;
+        let is_arrow = self.text[self.at..].starts_with("=>");
+        let around = self.open.last_mut()?;
+        match around.what {
+            What::Braces | What::Key if letter == ':' || is_arrow => {
+                around.what = What::Entry;
+                self.value.set_kind(around.node, Kind::Map);
+                self.at += if is_arrow { 2 } else { 1 };
+                return Some(true);
+            }
+            What::Braces => {
+                around.what = What::Set;
+                self.value.set_kind(around.node, Kind::Set);
+            }
+            What::Key => return None,
+            What::Entry => around.what = What::Key,
+            _ => {}
         }
-        Some(value)
+        if letter == ',' {
+            around.has_comma = true;
+            self.at += 1;
+        }
+        Some(letter == ',')
     }
 
-    fn code(&mut self, digits: usize) -> Option<char> {
-        char::from_u32(self.hexadecimal(digits)?)
+    fn peek(&self) -> Option<char> {
+        let byte = *self.text.as_bytes().get(self.at)?;
+        if byte.is_ascii() {
+            return Some(char::from(byte));
+        }
+        self.text[self.at..].chars().next()
     }
 
-    /// `\u00e9`, or two of them for a letter beyond the first plane.
-    fn unicode(&mut self) -> Option<char> {
-        let first = self.hexadecimal(4)?;
-        if !(0xd800..0xdc00).contains(&first) {
-            return char::from_u32(first);
+    fn blank(&mut self) {
+        while let Some(letter) = self.peek().filter(|letter| letter.is_whitespace()) {
+            self.at += letter.len_utf8();
         }
-        if self.letters.next()? != '\\' || self.letters.next()? != 'u' {
+    }
+
+    fn open(&mut self, kind: Kind, what: What, start: usize) {
+        let node = self.value.open(kind, start);
+        self.open.push(Open {
+            node,
+            what,
+            children: 0,
+            has_comma: false,
+        });
+    }
+
+    fn push(&mut self, kind: Kind, start: usize, end: usize) {
+        self.value.push(kind, start, end);
+        self.count();
+    }
+
+    fn count(&mut self) {
+        if let Some(around) = self.open.last_mut() {
+            around.children += 1;
+        }
+    }
+
+    /// Reads a closing bracket.
+    fn end(&mut self) -> Option<()> {
+        let close = self.open.last()?.what.close()?;
+        if self.peek() != Some(close) {
             return None;
         }
-        let second = self.hexadecimal(4)?;
-        (0xdc00..0xe000)
-            .contains(&second)
-            .then(|| char::from_u32(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00)))?
+        self.at += 1;
+        self.finish(self.at)
+    }
+
+    fn finish(&mut self, end: usize) -> Option<()> {
+        let open = self.open.pop()?;
+        match open.what {
+            // `(1)` is 1, `(1,)` is a tuple.
+            What::Parentheses if open.children == 1 && !open.has_comma => {
+                self.value.set_kind(open.node, Kind::Group);
+            }
+            What::Made(kind) if open.children == 0 => self.value.set_kind(open.node, kind),
+            What::Made(kind) => {
+                let inner = self.value.inside(open.node + 1);
+                let is_empty_map = self.value.children_of(inner) == 0;
+                match self.value.kind(inner) {
+                    _ if open.children > 1 => return None,
+                    Kind::Map if !is_empty_map => return None,
+                    Kind::Map | Kind::List | Kind::Tuple | Kind::Set => {
+                        self.value.set_kind(inner, kind);
+                    }
+                    _ => return None,
+                }
+            }
+            _ => {}
+        }
+        self.value.close(open.node, open.children, end);
+        self.count();
+        Some(())
+    }
+
+    /// Begins a value; whether it is whole, and not only opened.
+    fn begin(&mut self) -> Option<bool> {
+        let start = self.at;
+        let letter = self.peek()?;
+        let (kind, what) = match letter {
+            '[' => (Kind::List, What::List),
+            '(' => (Kind::Tuple, What::Parentheses),
+            '{' => (Kind::Map, What::Braces),
+            '"' | '\'' | '`' => return self.quoted(false),
+            letter if letter.is_ascii_digit() || "+-.".contains(letter) => return self.number(),
+            letter if letter.is_alphabetic() || letter == '_' || letter == '$' => {
+                return self.word();
+            }
+            _ => return None,
+        };
+        self.at += 1;
+        self.open(kind, what, start);
+        Some(false)
+    }
+
+    fn word(&mut self) -> Option<bool> {
+        let start = self.at;
+        let rest = &self.text[start..];
+        let length = rest
+            .find(|letter: char| !(letter.is_alphanumeric() || letter == '_' || letter == '$'))
+            .unwrap_or(rest.len());
+        let (word, end) = (&rest[..length], start + length);
+        if matches!(word, "b" | "u" | "B" | "U") && rest[length..].starts_with(['"', '\'']) {
+            self.at = end;
+            return self.quoted(word.eq_ignore_ascii_case("b"));
+        }
+        let around = self.open.last().map(|around| around.what);
+        self.at = end;
+        self.blank();
+        let after = &self.text[self.at..];
+        // Node prints keys without quotes.
+        let is_key = matches!(around, Some(What::Braces | What::Key)) && after.starts_with(':');
+        if is_key && !matches!(word, "None" | "True" | "False") {
+            self.push(Kind::Text { escaped: false }, start, end);
+            return Some(true);
+        }
+        // A named argument: the name is a child of its own.
+        let is_argument = around == Some(What::Arguments);
+        if is_argument && after.starts_with('=') && !after.starts_with("=>") {
+            self.push(Kind::Word, start, end);
+            self.at += 1;
+            return Some(false);
+        }
+        let scalar = match word {
+            "None" | "null" => Some(Kind::Nothing),
+            "undefined" => Some(Kind::Undefined),
+            "True" | "true" => Some(Kind::True),
+            "False" | "false" => Some(Kind::False),
+            "Ellipsis" => Some(Kind::Ellipsis),
+            "nan" | "NaN" | "inf" | "Infinity" => {
+                self.at = start;
+                return self.number();
+            }
+            _ => None,
+        };
+        if let Some(kind) = scalar {
+            self.at = end;
+            self.push(kind, start, end);
+            return Some(true);
+        }
+        self.named(word, start, end, is_argument)
+    }
+
+    /// What follows a name: arguments, or a value that node prints with its class.
+    fn named(&mut self, word: &str, start: usize, end: usize, is_argument: bool) -> Option<bool> {
+        if let Some(after) = self.size()
+            && let Some(open) = self.text[after..].chars().next()
+            && (open == '{' || open == '[' && after > end)
+        {
+            match (word, open) {
+                ("Set", '{') => self.open(Kind::Set, What::Set, start),
+                ("Map", '{') => self.open(Kind::Map, What::Key, start),
+                _ => {
+                    self.open(Kind::Call, What::Named, start);
+                    self.push(Kind::Word, start, end);
+                    self.at = after;
+                    return Some(false);
+                }
+            }
+            self.at = after + 1;
+            return Some(false);
+        }
+        if self.text[end..].starts_with('(') {
+            self.at = end + 1;
+            match word {
+                "set" => self.open(Kind::Group, What::Made(Kind::Set), start),
+                "frozenset" => self.open(Kind::Group, What::Made(Kind::FrozenSet), start),
+                _ => {
+                    self.open(Kind::Call, What::Arguments, start);
+                    self.push(Kind::Word, start, end);
+                }
+            }
+            return Some(false);
+        }
+        // `Symbol(a)`.
+        self.at = if is_argument { end } else { start };
+        is_argument.then(|| self.push(Kind::Word, start, end))?;
+        Some(true)
+    }
+
+    /// Where a bracket stands after a name and perhaps a size: `Set(2) {`.
+    fn size(&self) -> Option<usize> {
+        let rest = &self.text[self.at..];
+        let after = match rest.strip_prefix('(') {
+            Some(digits) => {
+                let rest = digits.trim_start_matches(|letter: char| letter.is_ascii_digit());
+                rest.strip_prefix(')')
+                    .filter(|_| rest.len() < digits.len())?
+            }
+            None => rest,
+        };
+        Some(self.text.len() - after.trim_start().len())
+    }
+
+    fn number(&mut self) -> Option<bool> {
+        let start = self.at;
+        let bytes = &self.text.as_bytes()[start..];
+        let belongs = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-._".contains(byte);
+        let end = start + bytes.iter().take_while(|byte| belongs(byte)).count();
+        let token = &self.text[start..end];
+        let kind = if token == "..." {
+            Kind::Ellipsis
+        } else if value::is_number(token) {
+            Kind::Number
+        } else if value::is_complex(token) {
+            Kind::Complex
+        } else {
+            return None;
+        };
+        self.push(kind, start, end);
+        self.at = end;
+        Some(true)
+    }
+
+    fn quoted(&mut self, of_bytes: bool) -> Option<bool> {
+        let quote = self.peek()?;
+        let bytes = self.text.as_bytes();
+        let mark = quote as u8;
+        let is_triple = bytes[self.at..].starts_with(&[mark; 3]) && mark != b'`';
+        let marks = if is_triple { 3 } else { 1 };
+        let start = self.at + marks;
+        let mut end = start;
+        let mut escaped = false;
+        loop {
+            match *bytes.get(end)? {
+                b'\\' => {
+                    escaped = true;
+                    end += 2;
+                }
+                byte if byte == mark && (!is_triple || bytes[end..].starts_with(&[mark; 3])) => {
+                    break;
+                }
+                _ => end += 1,
+            }
+        }
+        let kind = if of_bytes {
+            Kind::Bytes { escaped }
+        } else {
+            Kind::Text { escaped }
+        };
+        self.push(kind, start, end);
+        self.at = end + marks;
+        Some(true)
     }
 }

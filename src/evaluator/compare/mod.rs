@@ -5,12 +5,17 @@
 //! [`Prepared::compare`] judges any number of outputs.
 
 mod json;
+mod lcs;
+mod lines;
 mod literal;
 mod normalise;
 mod number;
+mod search;
 mod similarity;
+mod terminal;
 mod text;
 mod unordered;
+mod value;
 
 use regex::Regex;
 use schemars::JsonSchema;
@@ -167,7 +172,8 @@ pub enum Expected {
 pub struct Prepared {
     comparator: Comparator,
     alternatives: Vec<String>,
-    pattern: Option<Regex>,
+    /// The pattern, and how it was written.
+    pattern: Option<(Regex, String)>,
 }
 
 /// What came of a comparison.
@@ -188,7 +194,8 @@ enum Verdict {
     Holds,
     Fails(String),
     Partly(f64, String),
-    Undecided,
+    /// Another decides; what a person should know when that one says no.
+    Undecided(Option<String>),
 }
 
 impl Verdict {
@@ -352,24 +359,25 @@ impl Comparator {
     /// # Errors
     /// When the expected text must be a regular expression and is none; the place is inside it.
     pub fn prepare(&self, expected: &Expected) -> Result<Prepared, Vec<RuleError>> {
-        let texts = match expected {
-            Expected::Text(text) => vec![text.clone()],
-            Expected::List(texts) => texts.clone(),
-        };
-        let pattern = if self
-            .then
-            .iter()
-            .any(|decider| matches!(decider, Decider::Regex | Decider::Search))
-        {
-            let text = texts.first().map_or("", String::as_str);
+        match expected {
+            Expected::Text(text) => self.prepare_texts(&[text]),
+            Expected::List(texts) => self.prepare_texts(texts),
+        }
+    }
+
+    fn prepare_texts<T: AsRef<str>>(&self, texts: &[T]) -> Result<Prepared, Vec<RuleError>> {
+        let is_pattern = |decider: &Decider| matches!(decider, Decider::Regex | Decider::Search);
+        let pattern = if self.then.iter().any(is_pattern) {
+            let text = texts.first().map_or("", AsRef::as_ref);
             let whole = self.then.contains(&Decider::Regex);
-            Some(text::pattern(text, whole).map_err(|error| vec![error])?)
+            let pattern = search::pattern(text, whole).map_err(|error| vec![error])?;
+            Some((pattern, text.to_owned()))
         } else {
             None
         };
         let alternatives = texts
             .iter()
-            .map(|text| normalise::apply(&self.steps, text))
+            .map(|text| normalise::apply(&self.steps, text.as_ref()).into_owned())
             .collect();
         Ok(Prepared {
             comparator: self.clone(),
@@ -383,9 +391,7 @@ impl Comparator {
     /// # Errors
     /// As [`Comparator::prepare`].
     pub fn compare(&self, actual: &str, expected: &str) -> Result<Comparison, Vec<RuleError>> {
-        Ok(self
-            .prepare(&Expected::Text(expected.to_owned()))?
-            .compare(actual))
+        Ok(self.prepare_texts(&[expected])?.compare(actual))
     }
 
     fn tolerance(&self) -> Tolerance {
@@ -398,7 +404,7 @@ impl Prepared {
     pub fn matches_empty(&self) -> bool {
         self.pattern
             .as_ref()
-            .is_some_and(|pattern| pattern.is_match(""))
+            .is_some_and(|(pattern, _)| pattern.is_match(""))
             || self.comparator.then == [Decider::Contains]
                 && self.alternatives.iter().any(String::is_empty)
     }
@@ -411,9 +417,13 @@ impl Prepared {
     /// Judges an output.
     pub fn compare(&self, actual: &str) -> Comparison {
         let actual = normalise::apply(&self.comparator.steps, actual);
+        let mut notes = String::new();
         for decider in &self.comparator.then {
-            let (score, reason) = match self.decide(*decider, &actual) {
-                Verdict::Undecided => continue,
+            let (score, mut reason) = match self.decide(*decider, &actual) {
+                Verdict::Undecided(note) => {
+                    notes.extend(note.map(|note| format!(" ({note})")));
+                    continue;
+                }
                 Verdict::Holds => (
                     1.0,
                     format!("the output is as expected (`{}`)", self.comparator.name),
@@ -421,6 +431,9 @@ impl Prepared {
                 Verdict::Fails(reason) => (0.0, reason),
                 Verdict::Partly(score, reason) => (score, reason),
             };
+            if score < 1.0 {
+                reason.push_str(&notes);
+            }
             return Comparison {
                 matched: score >= 1.0,
                 score,
@@ -457,43 +470,43 @@ impl Prepared {
             Decider::Json => json::compare(actual, expected),
             Decider::Unordered => unordered::compare(actual, expected, params.of),
             Decider::Regex | Decider::Search => {
-                let pattern = self
+                let (pattern, written) = self
                     .pattern
                     .as_ref()
                     .expect("a comparator with a pattern is prepared with it");
-                Verdict::of(pattern.is_match(actual), || {
-                    format!(
-                        "expected a match of `{}`, got {}",
-                        expected.trim(),
-                        text::shown(actual)
-                    )
-                })
+                search::matches(pattern, written, actual, decider == Decider::Regex)
             }
-            Decider::Contains => {
-                Verdict::of(actual.contains(expected), || text::lacks(actual, expected))
-            }
-            Decider::ContainsWord => Verdict::of(text::contains_word(actual, expected), || {
-                text::lacks(actual, expected)
-            }),
+            Decider::Contains => search::contains(actual, expected),
+            Decider::ContainsWord => search::contains_word(actual, expected),
             Decider::LinesPartial => {
-                text::lines_partial(actual, expected, params.align.unwrap_or_default())
+                lines::compare(actual, expected, params.align.unwrap_or_default())
             }
-            Decider::OneOf => {
-                Verdict::of(self.alternatives.iter().any(|text| text == actual), || {
-                    let all: Vec<String> = self
-                        .alternatives
-                        .iter()
-                        .map(|text| text::shown(text))
-                        .collect();
-                    format!(
-                        "expected one of {}, got {}",
-                        all.join(", "),
-                        text::shown(actual)
-                    )
-                })
-            }
+            Decider::OneOf => self.one_of(actual),
             Decider::RewardKit => similarity::compare(actual, expected),
         }
+    }
+
+    /// Whether an alternative is equal; of the others, the one that is alike for longest is told.
+    fn one_of(&self, actual: &str) -> Verdict {
+        const SHOWN_MAX: usize = 8;
+        if self.alternatives.iter().any(|text| text == actual) {
+            return Verdict::Holds;
+        }
+        let shown = self.alternatives.iter().take(SHOWN_MAX);
+        let mut all: Vec<String> = shown.map(|text| text::shown(text)).collect();
+        if let Some(more) = self.alternatives.len().checked_sub(SHOWN_MAX + 1) {
+            all.push(format!("{} more", more + 1));
+        }
+        let closest = self
+            .alternatives
+            .iter()
+            .max_by_key(|text| text::common_start(actual, text));
+        let closest = closest.map(|text| text::difference(actual, text));
+        Verdict::Fails(format!(
+            "expected one of {}; of the closest, {}",
+            all.join(", "),
+            closest.unwrap_or_default()
+        ))
     }
 }
 

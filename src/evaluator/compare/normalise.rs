@@ -1,8 +1,12 @@
 //! Normalisers: what two texts may differ in.
 
+use std::borrow::Cow;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfkc_quick};
+
+use super::terminal;
 
 /// A normaliser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -29,22 +33,37 @@ pub enum Step {
 }
 
 /// Applies steps in order.
-pub(super) fn apply(steps: &[Step], text: &str) -> String {
-    steps.iter().fold(text.to_owned(), |text, step| match step {
-        Step::Newlines => text.replace("\r\n", "\n"),
-        Step::Trim => text.trim_matches(is_blank).to_owned(),
-        Step::LineEnds => line_ends(&text),
-        Step::Whitespace => text
-            .split(is_blank)
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" "),
-        Step::FoldCase => caseless::default_case_fold_str(&text),
-        Step::Nfc => text.nfc().collect(),
-        Step::Nfkc => text.nfkc().collect(),
-        Step::StripAnsi => strip_ansi(&text),
-        Step::Terminal => text.split('\n').map(redraw).collect::<Vec<_>>().join("\n"),
-    })
+pub(super) fn apply<'t>(steps: &[Step], text: &'t str) -> Cow<'t, str> {
+    let mut text = Cow::Borrowed(text);
+    for step in steps {
+        text = match text {
+            Cow::Borrowed(text) => step.apply(text),
+            Cow::Owned(text) => match step.apply(&text) {
+                // The same, or a piece of it.
+                Cow::Borrowed(part) if part.len() == text.len() => Cow::Owned(text),
+                part => Cow::Owned(part.into_owned()),
+            },
+        };
+    }
+    text
+}
+
+impl Step {
+    fn apply(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Step::Newlines => newlines(text),
+            Step::Trim => Cow::Borrowed(text.trim_matches(is_blank)),
+            Step::LineEnds => line_ends(text),
+            Step::Whitespace => whitespace(text),
+            Step::FoldCase => Cow::Owned(fold_case(text)),
+            Step::Nfc if is_nfc_quick(text.chars()) == IsNormalized::Yes => Cow::Borrowed(text),
+            Step::Nfc => Cow::Owned(text.nfc().collect()),
+            Step::Nfkc if is_nfkc_quick(text.chars()) == IsNormalized::Yes => Cow::Borrowed(text),
+            Step::Nfkc => Cow::Owned(text.nfkc().collect()),
+            Step::StripAnsi => terminal::strip(text),
+            Step::Terminal => terminal::screen(text),
+        }
+    }
 }
 
 /// White space, and the byte order mark that some programs print first.
@@ -52,72 +71,44 @@ pub(super) fn is_blank(letter: char) -> bool {
     letter.is_whitespace() || letter == '\u{feff}'
 }
 
-fn line_ends(text: &str) -> String {
-    let lines: Vec<&str> = text
-        .split('\n')
-        .map(|line| line.trim_end_matches(is_blank))
-        .collect();
-    lines.join("\n").trim_end_matches('\n').to_owned()
+fn newlines(text: &str) -> Cow<'_, str> {
+    if text.contains("\r\n") {
+        Cow::Owned(text.replace("\r\n", "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
-/// Removes CSI, OSC and two-letter escape sequences (ECMA-48).
-fn strip_ansi(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match (letter, letters.peek()) {
-            ('\u{1b}', Some('[')) => {
-                letters.next();
-                for letter in letters.by_ref() {
-                    if ('\u{40}'..='\u{7e}').contains(&letter) {
-                        break;
-                    }
-                }
-            }
-            ('\u{1b}', Some(']')) => {
-                let mut before = ' ';
-                for letter in letters.by_ref() {
-                    if letter == '\u{7}' || before == '\u{1b}' && letter == '\\' {
-                        break;
-                    }
-                    before = letter;
-                }
-            }
-            // Two letters, perhaps with intermediates: `ESC ( B`.
-            ('\u{1b}', Some(_)) => {
-                while letters
-                    .next_if(|letter| ('\u{20}'..='\u{2f}').contains(letter))
-                    .is_some()
-                {}
-                letters.next();
-            }
-            ('\u{1b}', None) => {}
-            (letter, _) => plain.push(letter),
-        }
+fn line_ends(text: &str) -> Cow<'_, str> {
+    let text = text.trim_end_matches(is_blank);
+    let has_end = |line: &str| line.trim_end_matches(is_blank).len() < line.len();
+    if !text.split('\n').any(has_end) {
+        return Cow::Borrowed(text);
     }
-    plain
+    let mut ended = String::with_capacity(text.len());
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            ended.push('\n');
+        }
+        ended.push_str(line.trim_end_matches(is_blank));
+    }
+    Cow::Owned(ended)
 }
 
-/// A line as it is seen after carriage returns and backspaces moved the cursor.
-fn redraw(line: &str) -> String {
-    if !line.contains(['\r', '\u{8}']) {
-        return line.to_owned();
-    }
-    let mut cells: Vec<char> = Vec::new();
-    let mut cursor = 0;
-    for letter in line.chars() {
-        match letter {
-            '\r' => cursor = 0,
-            '\u{8}' => cursor = usize::saturating_sub(cursor, 1),
-            _ if cursor < cells.len() => {
-                cells[cursor] = letter;
-                cursor += 1;
-            }
-            _ => {
-                cells.push(letter);
-                cursor += 1;
-            }
+fn whitespace(text: &str) -> Cow<'_, str> {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.trim_matches(is_blank).split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
         }
+        folded.push_str(word);
     }
-    cells.into_iter().collect()
+    Cow::Owned(folded)
+}
+
+fn fold_case(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    caseless::default_case_fold_str(text)
 }

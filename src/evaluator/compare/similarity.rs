@@ -2,52 +2,102 @@
 //! it. White space is folded; then the first of: equal, two numbers, two JSON lists, the longest
 //! common subsequence of characters divided by the longer length.
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
-use super::{Verdict, text};
+use super::lcs::{self, Common};
+use super::value::Kind;
+use super::{Verdict, json, text};
 
-/// Cells of a table that are computed; beyond it there is no verdict but 0, and it is said.
-const CELLS_MAX: usize = 4_000_000;
 /// Nesting of lists that is followed.
 const DEPTH_MAX: usize = 50;
+/// Pairs of items that are compared.
+const PAIRS_MAX: usize = 1 << 21;
 
+/// The score of reward-kit. Its time is quadratic; where it would be more than
+/// [`lcs::WORDS_MAX`] or [`PAIRS_MAX`], the score is the part that is known: what two texts begin
+/// and end with, the best of the items that were compared. So it is never more than reward-kit's,
+/// and the reason says that it is a lower bound.
 pub(super) fn compare(actual: &str, expected: &str) -> Verdict {
-    let mut cells = CELLS_MAX;
-    match similarity(actual, expected, &mut cells, 0) {
-        Some(score) if score >= 1.0 => Verdict::Holds,
-        Some(score) => Verdict::Partly(
-            score,
-            format!(
-                "similarity {score:.2}: {}",
-                text::difference(actual, expected)
-            ),
-        ),
-        None => Verdict::Fails("the texts are too long for this comparator".to_owned()),
+    let mut budget = Budget {
+        words: lcs::WORDS_MAX,
+        pairs: PAIRS_MAX,
+        is_short: false,
+    };
+    let (score, rule) = similarity(actual, expected, &mut budget, 0);
+    if score >= 1.0 {
+        return Verdict::Holds;
     }
+    let bound = if budget.is_short {
+        ", a lower bound, since the output is too long for all of it to be compared"
+    } else {
+        ""
+    };
+    Verdict::Partly(
+        score,
+        format!(
+            "similarity {score:.4} by {rule}{bound}; {}",
+            text::difference(actual, expected)
+        ),
+    )
 }
 
-fn similarity(actual: &str, expected: &str, cells: &mut usize, depth: usize) -> Option<f64> {
-    let fold = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let (actual, expected) = (fold(actual), fold(expected));
+/// What may still be computed.
+struct Budget {
+    words: usize,
+    pairs: usize,
+    /// Whether something was not computed.
+    is_short: bool,
+}
+
+fn similarity(
+    actual: &str,
+    expected: &str,
+    budget: &mut Budget,
+    depth: usize,
+) -> (f64, &'static str) {
+    let (actual, expected) = (folded(actual), folded(expected));
     if actual == expected {
-        return Some(1.0);
+        return (1.0, "equality");
     }
     if let (Some(actual), Some(expected)) = (python_float(&actual), python_float(&expected)) {
-        return Some(numbers(actual, expected));
+        return (numbers(actual, expected), "the distance of two numbers");
     }
-    if let (Some(actual), Some(expected)) = (list(&actual), list(&expected))
-        && depth < DEPTH_MAX
+    if depth < DEPTH_MAX
+        && let (Some(actual), Some(expected)) = (list(&actual), list(&expected))
     {
-        return lists(&actual, &expected, cells, depth);
+        let score = lists(&actual, &expected, budget, depth);
+        return (score, "the best partners of a list's items");
     }
-    let (left, right): (Vec<char>, Vec<char>) =
-        (actual.chars().collect(), expected.chars().collect());
+    let (left, right): (Vec<u32>, Vec<u32>) = (
+        actual.chars().map(u32::from).collect(),
+        expected.chars().map(u32::from).collect(),
+    );
     let longer = left.len().max(right.len());
-    if left.is_empty() || right.is_empty() {
-        return Some(0.0);
+    let common = match lcs::longest_common(&left, &right, &mut budget.words) {
+        Common::Exactly(common) => common,
+        Common::AtLeast(common) => {
+            budget.is_short = true;
+            common
+        }
+    };
+    (ratio(common, longer), "common letters")
+}
+
+/// `\s+` as Python has it becomes one blank, and the ends are trimmed.
+fn folded(text: &str) -> String {
+    let is_blank = |letter: char| letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter);
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split(is_blank).filter(|word| !word.is_empty()) {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.push_str(word);
     }
-    *cells = cells.checked_sub(left.len().saturating_mul(right.len()))?;
-    Some(ratio(text::longest_common(&left, &right), longer))
+    folded
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
@@ -73,113 +123,216 @@ fn numbers(actual: f64, expected: f64) -> f64 {
     }
 }
 
-fn list(text: &str) -> Option<Vec<Value>> {
+/// The items of a JSON list as Python's `str` shows them.
+fn list(text: &str) -> Option<Vec<Cow<'_, str>>> {
     if !(text.starts_with('[') && text.ends_with(']')) {
         return None;
     }
-    match serde_json::from_str(text) {
-        Ok(Value::Array(items)) => Some(items),
-        _ => None,
-    }
+    let list = json::read(text).ok()?;
+    list.items()
+        .map(|(kind, raw)| match kind {
+            Kind::Text { escaped: false } => Some(Cow::Borrowed(raw)),
+            Kind::Text { escaped: true } => serde_json::from_str(&format!("\"{raw}\""))
+                .ok()
+                .map(Cow::Owned),
+            _ => {
+                // A list that is nested too deeply for Python is no list there either.
+                let value = serde_json::from_str(raw).ok()?;
+                if let Value::Number(_) = value
+                    && !raw.contains(['.', 'e', 'E', '-'])
+                {
+                    return Some(Cow::Borrowed(raw));
+                }
+                let mut shown = String::new();
+                python_repr(&value, &mut shown);
+                Some(Cow::Owned(shown))
+            }
+        })
+        .collect()
 }
 
 /// 0.3 × closeness of lengths + 0.7 × mean over expected items of the best against any actual.
-fn lists(actual: &[Value], expected: &[Value], cells: &mut usize, depth: usize) -> Option<f64> {
+fn lists(actual: &[Cow<str>], expected: &[Cow<str>], budget: &mut Budget, depth: usize) -> f64 {
     if actual.is_empty() && expected.is_empty() {
-        return Some(1.0);
+        return 1.0;
     }
     let longer = actual.len().max(expected.len());
     let length = 1.0 - ratio(actual.len().abs_diff(expected.len()), longer);
-    let actual: Vec<String> = actual.iter().map(python_text).collect();
+    let mut distinct: Vec<&str> = Vec::new();
+    let mut seen = HashSet::new();
+    distinct.extend(
+        actual
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|item: &&str| seen.insert(*item)),
+    );
+    // An item that is written alike has a perfect partner; equal items have equal partners.
+    let mut known: HashMap<&str, f64> = HashMap::new();
     let mut sum = 0.0;
     for item in expected {
-        let item = python_text(item);
-        let mut best = 0.0_f64;
-        for other in &actual {
-            *cells = cells.checked_sub(1)?;
-            best = best.max(similarity(other, &item, cells, depth + 1)?);
-        }
-        sum += best;
+        sum += if seen.contains(item.as_ref()) {
+            1.0
+        } else if let Some(best) = known.get(item.as_ref()) {
+            *best
+        } else {
+            let best = best(&distinct, item, budget, depth);
+            known.insert(item, best);
+            best
+        };
     }
     let items = if actual.is_empty() || expected.is_empty() {
         0.0
     } else {
         sum / ratio(expected.len(), 1)
     };
-    Some(0.3 * length + 0.7 * items)
+    0.3 * length + 0.7 * items
 }
 
-/// A JSON value as Python's `str` shows it.
-fn python_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => python_repr(other),
-    }
-}
-
-fn python_repr(value: &Value) -> String {
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Number(number) => number.to_string(),
-        Value::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
-        Value::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
-        Value::Array(items) => format!(
-            "[{}]",
-            items.iter().map(python_repr).collect::<Vec<_>>().join(", ")
-        ),
-        Value::Object(entries) => {
-            let entries: Vec<String> = entries
-                .iter()
-                .map(|(key, value)| {
-                    format!(
-                        "{}: {}",
-                        python_repr(&Value::String(key.clone())),
-                        python_repr(value)
-                    )
-                })
-                .collect();
-            format!("{{{}}}", entries.join(", "))
+fn best(actual: &[&str], item: &str, budget: &mut Budget, depth: usize) -> f64 {
+    let mut best = 0.0_f64;
+    for other in actual {
+        let Some(rest) = budget.pairs.checked_sub(1) else {
+            budget.is_short = true;
+            break;
+        };
+        budget.pairs = rest;
+        best = best.max(similarity(other, item, budget, depth + 1).0);
+        if best >= 1.0 {
+            break;
         }
     }
+    best
+}
+
+/// A JSON value as Python's `repr` shows it.
+fn python_repr(value: &Value, shown: &mut String) {
+    match value {
+        Value::Null => shown.push_str("None"),
+        Value::Bool(true) => shown.push_str("True"),
+        Value::Bool(false) => shown.push_str("False"),
+        Value::Number(number) => shown.push_str(&python_number(&number.to_string())),
+        Value::String(text) => python_quoted(text, shown),
+        Value::Array(items) => {
+            shown.push('[');
+            for (index, item) in items.iter().enumerate() {
+                shown.push_str(if index > 0 { ", " } else { "" });
+                python_repr(item, shown);
+            }
+            shown.push(']');
+        }
+        Value::Object(entries) => {
+            shown.push('{');
+            for (index, (key, value)) in entries.iter().enumerate() {
+                shown.push_str(if index > 0 { ", " } else { "" });
+                python_quoted(key, shown);
+                shown.push_str(": ");
+                python_repr(value, shown);
+            }
+            shown.push('}');
+        }
+    }
+}
+
+/// A JSON number as Python shows it: integers as they are, others by `repr(float(…))`.
+fn python_number(written: &str) -> String {
+    if !written.contains(['.', 'e', 'E']) {
+        return if written == "-0" { "0" } else { written }.to_owned();
+    }
+    let value: f64 = written.parse().unwrap_or(f64::NAN);
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
+    }
+    // The shortest digits that are this double, written as Python does.
+    let shortest = format!("{value:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (-4..16).contains(&exponent) {
+        return format!("{value:?}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}
+
+fn python_quoted(text: &str, shown: &mut String) {
+    let quote = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    shown.push(quote);
+    for letter in text.chars() {
+        let code = u32::from(letter);
+        let is_written = match letter {
+            '\n' => shown.write_str("\\n"),
+            '\r' => shown.write_str("\\r"),
+            '\t' => shown.write_str("\\t"),
+            '\\' => shown.write_str("\\\\"),
+            letter if letter == quote => write!(shown, "\\{letter}"),
+            _ if is_printable(letter) => shown.write_char(letter),
+            _ if code < 0x100 => write!(shown, "\\x{code:02x}"),
+            _ if code < 0x1_0000 => write!(shown, "\\u{code:04x}"),
+            _ => write!(shown, "\\U{code:08x}"),
+        };
+        is_written.expect("a string can be written to");
+    }
+    shown.push(quote);
+}
+
+/// What Python's `repr` shows as it is; of letters that are not assigned, it may differ.
+fn is_printable(letter: char) -> bool {
+    let is_hidden = matches!(letter,
+        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e000}'..='\u{f8ff}' | '\u{e0000}'..='\u{e007f}'
+        | '\u{f0000}'..='\u{10ffff}');
+    letter == ' ' || !(letter.is_control() || letter.is_whitespace() || is_hidden)
 }
 
 /// What Python's `float()` accepts: underscores between digits, names, digits of any script.
 fn python_float(text: &str) -> Option<f64> {
+    let first = text.chars().next()?;
+    if !(digit(first).is_some() || "+-.iInN".contains(first)) {
+        return None;
+    }
     let mut plain = String::with_capacity(text.len());
-    let letters: Vec<char> = text.trim().chars().collect();
-    for (index, letter) in letters.iter().enumerate() {
-        match letter {
-            '_' => {
-                let is_digit =
-                    |letter: Option<&char>| letter.is_some_and(|letter| digit(*letter).is_some());
-                if index == 0
-                    || !is_digit(letters.get(index - 1))
-                    || !is_digit(letters.get(index + 1))
-                {
+    let mut before = None;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_digit = |letter: Option<char>| letter.and_then(digit).is_some();
+        match digit(letter) {
+            Some(digit) => plain.push(digit),
+            None if letter == '_' => {
+                if !(is_digit(before) && is_digit(letters.peek().copied())) {
                     return None;
                 }
             }
-            letter => match digit(*letter) {
-                Some(value) => plain.push(value),
-                None => plain.push(*letter),
-            },
+            None if letter.is_ascii() => plain.push(letter),
+            None => return None,
         }
+        before = Some(letter);
     }
-    let name = plain.trim_start_matches(['+', '-']).to_ascii_lowercase();
+    let name = plain.strip_prefix(['+', '-']).unwrap_or(&plain);
     let is_number = name.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
-    (is_number || matches!(name.as_str(), "nan" | "inf" | "infinity"))
+    let is_name = ["nan", "inf", "infinity"];
+    (is_number || is_name.iter().any(|other| name.eq_ignore_ascii_case(other)))
         .then(|| plain.parse().ok())
         .flatten()
 }
 
-/// The ASCII digit of a decimal digit of a common script.
+/// The ASCII digit of a decimal digit of any script (Unicode 14, as CPython 3.11 has it).
 fn digit(letter: char) -> Option<char> {
-    const ZEROS: &[u32] = &[0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xe50, 0xff10];
-    let code = letter as u32;
-    ZEROS
-        .iter()
-        .find(|zero| (**zero..**zero + 10).contains(&code))
-        .and_then(|zero| char::from_digit(code - zero, 10))
+    const ZEROS: &[u32] = &[
+        0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
+        0xde6, 0xe50, 0xed0, 0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90,
+        0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0,
+        0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0, 0x112f0, 0x11450, 0x114d0,
+        0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60, 0x16ac0,
+        0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+    ];
+    if letter.is_ascii() {
+        return letter.is_ascii_digit().then_some(letter);
+    }
+    let code = u32::from(letter);
+    let after = ZEROS.partition_point(|zero| *zero <= code);
+    char::from_digit(code - ZEROS[after - 1], 10).filter(char::is_ascii_digit)
 }

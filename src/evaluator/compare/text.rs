@@ -1,188 +1,201 @@
-//! Texts: what differs, what is contained, patterns, partial credit for lines.
+//! Texts in reasons: where two first differ, and how a text is shown so that nothing in it is
+//! invisible.
 
-use regex::Regex;
+use super::normalise::is_blank;
 
-use super::{Align, Verdict};
-use crate::evaluator::rule_error::RuleError;
-
-/// Characters of a value that a reason shows.
+/// Characters of a text that a reason shows.
 const SHOWN_MAX: usize = 120;
-/// Lines beyond which the longest common subsequence is not sought: its table is quadratic.
-const LCS_CELLS_MAX: usize = 4_000_000;
+/// Characters before the first difference that are shown of a longer line.
+const BEFORE_MAX: usize = 40;
+
+/// Where two texts first differ: line, column, and both lines, shortened around the difference.
+pub(super) fn difference(actual: &str, expected: &str) -> String {
+    let at = common_start(actual, expected);
+    let (actual_rest, expected_rest) = (&actual[at..], &expected[at..]);
+    let (line, column) = place(actual, at);
+    if actual.is_empty() {
+        return format!(
+            "the output is empty: expected {}",
+            shown(first_line(expected))
+        );
+    }
+    // A line more or less, and not just the end of the last line.
+    if actual_rest.is_empty()
+        && let Some(more) = next_line(expected_rest)
+    {
+        return format!(
+            "the output ends before line {}: expected {}",
+            line + 1,
+            shown_line(more)
+        );
+    }
+    if expected_rest.is_empty()
+        && !expected.is_empty()
+        && let Some(more) = next_line(actual_rest)
+    {
+        return format!("line {} is one too many: {}", line + 1, shown_line(more));
+    }
+    let (left, right) = (actual_rest.chars().next(), expected_rest.chars().next());
+    let is_about_blanks = [left, right].into_iter().flatten().any(is_invisible);
+    // Only the end of the last line differs: it is shown.
+    let shows_end = left.is_none() || right.is_none();
+    let around = |text: &str| around(text, at, is_about_blanks, shows_end);
+    format!(
+        "line {line}, column {column}: expected {}, got {}{}",
+        around(expected),
+        around(actual),
+        code_points(left, right)
+    )
+}
+
+/// What follows a line break, where there is one and something follows.
+fn next_line(rest: &str) -> Option<&str> {
+    let rest = rest.strip_prefix('\n').filter(|rest| !rest.is_empty())?;
+    Some(first_line(rest))
+}
+
+fn first_line(text: &str) -> &str {
+    text.split('\n').next().unwrap_or_default()
+}
+
+fn shown_line(line: &str) -> String {
+    if line.is_empty() {
+        "an empty line".to_owned()
+    } else {
+        shown(line)
+    }
+}
+
+/// Bytes that two texts have in common at their beginning, whole characters.
+pub(super) fn common_start(left: &str, right: &str) -> usize {
+    let mut at = common_bytes(left.as_bytes(), right.as_bytes());
+    while !(left.is_char_boundary(at) && right.is_char_boundary(at)) {
+        at -= 1;
+    }
+    at
+}
+
+fn common_bytes(left: &[u8], right: &[u8]) -> usize {
+    const BLOCK: usize = 4096;
+    let shorter = left.len().min(right.len());
+    let mut at = 0;
+    while at + BLOCK <= shorter && left[at..at + BLOCK] == right[at..at + BLOCK] {
+        at += BLOCK;
+    }
+    let rest = left[at..shorter].iter().zip(&right[at..shorter]);
+    at + rest.take_while(|(left, right)| left == right).count()
+}
+
+/// Line and column of a byte, both from 1; columns are characters.
+pub(super) fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..at];
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let start = before.rfind('\n').map_or(0, |found| found + 1);
+    (line, before[start..].chars().count() + 1)
+}
+
+/// The line around a byte between backticks, shortened on both sides.
+fn around(text: &str, at: usize, all_blanks: bool, shows_end: bool) -> String {
+    let start = text[..at].rfind('\n').map_or(0, |found| found + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |found| at + found);
+    let mark = if shows_end && end == at && at < text.len() {
+        "␊"
+    } else {
+        ""
+    };
+    let mut from = start;
+    // Not the whole line is counted: it may be huge.
+    if text[start..end].chars().nth(SHOWN_MAX).is_some() {
+        let mut before = text[start..at].char_indices().rev();
+        from = start + before.nth(BEFORE_MAX - 1).map_or(0, |(offset, _)| offset);
+    }
+    let shown: &str = match text[from..end].char_indices().nth(SHOWN_MAX) {
+        Some((offset, _)) => &text[from..from + offset],
+        None => &text[from..end],
+    };
+    if shown.is_empty() && mark.is_empty() {
+        return if text.contains('\n') {
+            "an empty line".to_owned()
+        } else {
+            "nothing".to_owned()
+        };
+    }
+    format!(
+        "`{}{}{mark}{}`",
+        if from > start { "…" } else { "" },
+        visible(shown, all_blanks),
+        if from + shown.len() < end { "…" } else { "" },
+    )
+}
+
+/// The code points of two characters that may look alike.
+fn code_points(left: Option<char>, right: Option<char>) -> String {
+    let told = |letter: Option<char>| {
+        letter.map_or_else(
+            || "nothing".to_owned(),
+            |letter| format!("U+{:04X}", letter as u32),
+        )
+    };
+    if [left, right]
+        .into_iter()
+        .flatten()
+        .all(|letter| letter.is_ascii())
+    {
+        return String::new();
+    }
+    format!(" ({}, got {})", told(right), told(left))
+}
+
+fn is_invisible(letter: char) -> bool {
+    is_blank(letter) || letter.is_control()
+}
+
+/// A text whose white space and control characters can be seen. A single blank between words stays
+/// one unless blanks are what it is about.
+fn visible(text: &str, all_blanks: bool) -> String {
+    let mut seen = String::with_capacity(text.len());
+    let mut before = None;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            ' ' => {
+                let is_between = |letter: Option<char>| letter.is_some_and(|letter| letter != ' ');
+                let stays = is_between(before) && is_between(letters.peek().copied());
+                seen.push(if stays && !all_blanks { ' ' } else { '·' });
+            }
+            '\t' => seen.push('→'),
+            '\n' => seen.push('␊'),
+            '\u{7f}' => seen.push('␡'),
+            '\u{a0}' => seen.push('⍽'),
+            letter if (letter as u32) < 0x20 => {
+                seen.push(char::from_u32(0x2400 + letter as u32).unwrap_or('�'));
+            }
+            letter if is_invisible(letter) || is_formatting(letter) => {
+                seen.push_str(&format!("‹U+{:04X}›", letter as u32));
+            }
+            letter => seen.push(letter),
+        }
+        before = Some(letter);
+    }
+    seen
+}
+
+/// Characters that take no room of their own and can turn what is around them.
+fn is_formatting(letter: char) -> bool {
+    matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
 
 /// A value between backticks, shortened.
 pub(super) fn shown(text: &str) -> String {
     if text.is_empty() {
         return "nothing".to_owned();
     }
-    let escaped: String = text
-        .chars()
-        .take(SHOWN_MAX + 1)
-        .flat_map(|letter| {
-            if letter == '\n' {
-                vec!['\\', 'n']
-            } else {
-                vec![letter]
-            }
-        })
-        .collect();
-    match escaped.char_indices().nth(SHOWN_MAX) {
+    match text.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!(
             "`{}…` ({} characters)",
-            &escaped[..end],
+            visible(&text[..end], false),
             text.chars().count()
         ),
-        None => format!("`{escaped}`"),
+        None => format!("`{}`", visible(text, false)),
     }
-}
-
-/// Where two texts first differ.
-pub(super) fn difference(actual: &str, expected: &str) -> String {
-    if !actual.contains('\n') && !expected.contains('\n') {
-        return format!("expected {}, got {}", shown(expected), shown(actual));
-    }
-    let (mut actual_lines, mut expected_lines) = (actual.split('\n'), expected.split('\n'));
-    let mut number = 0;
-    loop {
-        number += 1;
-        match (actual_lines.next(), expected_lines.next()) {
-            (Some(actual), Some(expected)) if actual == expected => {}
-            (Some(actual), Some(expected)) => {
-                return format!(
-                    "line {number}: expected {}, got {}",
-                    shown(expected),
-                    shown(actual)
-                );
-            }
-            (None, Some(expected)) => {
-                return format!(
-                    "the output ends before line {number}: expected {}",
-                    shown(expected)
-                );
-            }
-            (Some(actual), None) => {
-                return format!("line {number} is one too many: {}", shown(actual));
-            }
-            (None, None) => return "the texts differ".to_owned(),
-        }
-    }
-}
-
-/// Says what is missing.
-pub(super) fn lacks(actual: &str, expected: &str) -> String {
-    format!(
-        "expected {} somewhere in {}",
-        shown(expected),
-        shown(actual)
-    )
-}
-
-/// Whether the text stands somewhere with no letter, digit or underscore touching it.
-pub(super) fn contains_word(actual: &str, expected: &str) -> bool {
-    let is_word = |letter: Option<char>| {
-        letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
-    };
-    if expected.is_empty() {
-        return true;
-    }
-    let (first, last) = (
-        is_word(expected.chars().next()),
-        is_word(expected.chars().next_back()),
-    );
-    let mut from = 0;
-    while let Some(found) = actual[from..].find(expected) {
-        let start = from + found;
-        let end = start + expected.len();
-        let touched = first && is_word(actual[..start].chars().next_back())
-            || last && is_word(actual[end..].chars().next());
-        if !touched {
-            return true;
-        }
-        from = start + actual[start..].chars().next().map_or(1, char::len_utf8);
-    }
-    false
-}
-
-/// A regular expression, for the whole text or somewhere in it.
-pub(super) fn pattern(text: &str, whole: bool) -> Result<Regex, RuleError> {
-    let text = if whole {
-        text.trim_end_matches(['\r', '\n'])
-    } else {
-        text
-    };
-    let written = if whole {
-        format!(r"\A(?:{text})\z")
-    } else {
-        text.to_owned()
-    };
-    match Regex::new(&written) {
-        // `a)(b` is balanced only inside the group around it.
-        Ok(regex) if Regex::new(text).is_ok() => Ok(regex),
-        Ok(_) => Err(RuleError {
-            path: Vec::new(),
-            at: None,
-            message: "not a regular expression: unopened group".to_owned(),
-            help: None,
-        }),
-        Err(error) => Err(RuleError::of_pattern(text, &error, &[])),
-    }
-}
-
-/// Matching lines divided by the larger number of lines.
-pub(super) fn lines_partial(actual: &str, expected: &str, align: Align) -> Verdict {
-    let lines = |text: &'_ str| -> Vec<String> {
-        if text.is_empty() {
-            Vec::new()
-        } else {
-            text.split('\n').map(str::to_owned).collect()
-        }
-    };
-    let (actual_lines, expected_lines) = (lines(actual), lines(expected));
-    let most = actual_lines.len().max(expected_lines.len());
-    if most == 0 {
-        return Verdict::Holds;
-    }
-    let matching = match align {
-        Align::Lcs if actual_lines.len().saturating_mul(expected_lines.len()) <= LCS_CELLS_MAX => {
-            longest_common(&actual_lines, &expected_lines)
-        }
-        Align::Lcs | Align::Position => actual_lines
-            .iter()
-            .zip(&expected_lines)
-            .filter(|(left, right)| left == right)
-            .count(),
-    };
-    if matching == most {
-        return Verdict::Holds;
-    }
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "counts of lines are far below 2^52"
-    )]
-    let score = matching as f64 / most as f64;
-    Verdict::Partly(
-        score,
-        format!(
-            "{matching} of {most} lines match; {}",
-            difference(actual, expected)
-        ),
-    )
-}
-
-/// Length of the longest common subsequence, in two rows of the table.
-pub(super) fn longest_common<T: PartialEq>(left: &[T], right: &[T]) -> usize {
-    let mut row = vec![0; right.len() + 1];
-    for item in left {
-        let mut diagonal = 0;
-        for (index, other) in right.iter().enumerate() {
-            let above = row[index + 1];
-            row[index + 1] = if item == other {
-                diagonal + 1
-            } else {
-                above.max(row[index])
-            };
-            diagonal = above;
-        }
-    }
-    row[right.len()]
 }

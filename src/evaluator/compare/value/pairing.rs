@@ -1,0 +1,368 @@
+//! What is in maps and sets, whatever its order: which key belongs to which, and which item has no
+//! partner.
+//!
+//! Keys and items find each other by a hash of their values, which equal values share; so two
+//! huge sets take the time that reading them takes. Only numbers that are near but not the same
+//! have different hashes: what is left over is paired by tolerance.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::text_node::meant;
+use super::{Comparison, Kind, Rules, Value, parts, read};
+
+/// Comparisons of leftovers that are no numbers; each is a comparison of whole values.
+const TRIES_MAX: usize = 10_000;
+/// Nodes that these comparisons may look at.
+const NODES_MAX: usize = 1 << 22;
+/// Sets of sets of sets whose leftovers are paired by tolerance.
+const DEPTH_MAX: usize = 8;
+
+pub(super) struct Pairing<'v, 't> {
+    left: &'v Value<'t>,
+    right: &'v Value<'t>,
+    rules: Rules,
+    left_hashes: Option<Vec<u64>>,
+    right_hashes: Option<Vec<u64>>,
+    nodes: usize,
+    depth: usize,
+}
+
+impl<'v, 't> Pairing<'v, 't> {
+    pub(super) fn new(left: &'v Value<'t>, right: &'v Value<'t>, rules: Rules) -> Self {
+        Pairing {
+            left,
+            right,
+            rules,
+            left_hashes: None,
+            right_hashes: None,
+            nodes: NODES_MAX,
+            depth: 0,
+        }
+    }
+
+    fn hash(&mut self) -> (&[u64], &[u64]) {
+        let rules = self.rules;
+        let (left, right) = (self.left, self.right);
+        (
+            self.left_hashes.get_or_insert_with(|| hashes(left, rules)),
+            self.right_hashes
+                .get_or_insert_with(|| hashes(right, rules)),
+        )
+    }
+
+    /// Whether two maps have the same keys in the same order, each once: then their entries are
+    /// compared one after the other.
+    pub(super) fn is_in_order(&self, i: u32, j: u32) -> bool {
+        if self.left.children_of(i) != self.right.children_of(j) {
+            return false;
+        }
+        let mut entries = self.left.entries(i).zip(self.right.entries(j));
+        let same = entries.all(|((left, _), (right, _))| {
+            let (left, right) = (self.left.inside(left), self.right.inside(right));
+            self.rules.same_scalar(self.left, left, self.right, right)
+        });
+        same && !has_repeated_key(self.right, j)
+    }
+
+    /// The values of two maps that belong together, in the order of the second. Of a key that is
+    /// written twice the last counts, as every parser has it; where it is expected, nothing can
+    /// be meant by it and nothing matches.
+    pub(super) fn entries(&mut self, i: u32, j: u32) -> Result<Vec<(u32, u32)>, String> {
+        let (left, right) = (self.left, self.right);
+        let (left_hashes, right_hashes) = self.hash();
+        let key = |value: &Value, hashes: &[u64], key| hashes[value.inside(key) as usize];
+        let mut actual: HashMap<u64, (u32, u32)> = HashMap::new();
+        for (name, value) in left.entries(i) {
+            actual.insert(key(left, left_hashes, name), (name, value));
+        }
+        let mut pairs = Vec::new();
+        let mut missing: Vec<(u32, u32)> = Vec::new();
+        let mut seen: HashSet<u64> = HashSet::new();
+        for (name, value) in right.entries(j) {
+            let hash = key(right, right_hashes, name);
+            if !seen.insert(hash) {
+                return Err(format!("the key {} is expected twice", right.shown(name)));
+            }
+            match actual.remove(&hash) {
+                Some((_, found)) => pairs.push((found, value)),
+                None => missing.push((name, value)),
+            }
+        }
+        let surplus: Vec<(u32, u32)> = left
+            .entries(i)
+            .filter(|(name, value)| {
+                actual.get(&key(left, left_hashes, *name)) == Some(&(*name, *value))
+            })
+            .collect();
+        if missing.len() == surplus.len()
+            && let Some(near) = self.by_size(
+                &surplus.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+                &missing.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
+            )
+        {
+            // A value follows its key.
+            let value = |of: &Value, key| of.next(key);
+            let near = near.iter();
+            pairs
+                .extend(near.map(|(actual, wanted)| (value(left, *actual), value(right, *wanted))));
+            return Ok(pairs);
+        }
+        match (missing.first(), surplus.first()) {
+            (Some((name, _)), _) => Err(format!("the key {} is missing", right.shown(*name))),
+            (None, Some((name, _))) => {
+                Err(format!("the key {} is one too many", left.shown(*name)))
+            }
+            (None, None) => Ok(pairs),
+        }
+    }
+
+    /// Whether two sets have the same items.
+    pub(super) fn items(&mut self, i: u32, j: u32) -> Result<(), String> {
+        let (left, right) = (self.left, self.right);
+        let (left_hashes, right_hashes) = self.hash();
+        let hash = |value: &Value, hashes: &[u64], item| hashes[value.inside(item) as usize];
+        let mut counts: HashMap<u64, i64> = HashMap::new();
+        for item in right.children(j) {
+            *counts.entry(hash(right, right_hashes, item)).or_default() += 1;
+        }
+        let mut surplus = Vec::new();
+        for item in left.children(i) {
+            let count = counts.entry(hash(left, left_hashes, item)).or_default();
+            if *count > 0 {
+                *count -= 1;
+            } else {
+                surplus.push(item);
+            }
+        }
+        let mut missing = Vec::new();
+        for item in right.children(j) {
+            let count = counts.entry(hash(right, right_hashes, item)).or_default();
+            if *count > 0 {
+                *count -= 1;
+                missing.push(item);
+            }
+        }
+        let mut why_not = "";
+        if surplus.len() == missing.len() {
+            if surplus.is_empty() || self.by_size(&surplus, &missing).is_some() {
+                return Ok(());
+            }
+            match self.by_trying(&surplus, &missing) {
+                Some(true) => return Ok(()),
+                Some(false) => {}
+                None => {
+                    why_not = "; the sets are too large to try which items are near each other";
+                }
+            }
+        }
+        let missing = missing.first().map(|item| right.shown(*item));
+        let surplus = surplus.first().map(|item| left.shown(*item));
+        Err(match (missing, surplus) {
+            (Some(missing), Some(surplus)) => {
+                format!("{missing} is missing, {surplus} is one too many{why_not}")
+            }
+            (Some(missing), None) => format!("{missing} is missing"),
+            (None, surplus) => format!("{} is one too many", surplus.unwrap_or_default()),
+        })
+    }
+
+    /// Pairs numbers by size, where all of them are near their partners.
+    fn by_size(&self, left: &[u32], right: &[u32]) -> Option<Vec<(u32, u32)>> {
+        self.rules.tolerance?;
+        let sorted = |value: &Value, items: &[u32]| {
+            let mut numbers: Vec<(f64, u32)> = items
+                .iter()
+                .map(|item| {
+                    let inside = value.inside(*item);
+                    let is_number = value.kind(inside) == Kind::Number;
+                    let number = read(value.raw(inside)).filter(|_| is_number)?;
+                    Some((number.nearest(), *item))
+                })
+                .collect::<Option<_>>()?;
+            numbers.sort_by(|left, right| left.0.total_cmp(&right.0));
+            Some(numbers)
+        };
+        let pairs = sorted(self.left, left)?
+            .into_iter()
+            .zip(sorted(self.right, right)?);
+        pairs
+            .map(|((_, left), (_, right))| {
+                let (inside_left, inside_right) =
+                    (self.left.inside(left), self.right.inside(right));
+                self.rules
+                    .same_scalar(self.left, inside_left, self.right, inside_right)
+                    .then_some((left, right))
+            })
+            .collect()
+    }
+
+    /// Pairs values by trying; `None` where that would take too long.
+    fn by_trying(&mut self, left: &[u32], right: &[u32]) -> Option<bool> {
+        if self.rules.tolerance.is_none() {
+            return Some(false);
+        }
+        if left.len().saturating_mul(right.len()) > TRIES_MAX || self.depth == DEPTH_MAX {
+            return None;
+        }
+        let mut open = right.to_vec();
+        for item in left {
+            let mut found = None;
+            for (at, other) in open.iter().enumerate() {
+                let size = self.left.next(*item) - item;
+                self.nodes = self.nodes.checked_sub(size as usize)?;
+                if self.is_near(*item, *other) {
+                    found = Some(at);
+                    break;
+                }
+            }
+            match found {
+                Some(at) => open.remove(at),
+                None => return Some(false),
+            };
+        }
+        Some(true)
+    }
+
+    fn is_near(&mut self, left: u32, right: u32) -> bool {
+        let pairing = Pairing {
+            left: self.left,
+            right: self.right,
+            rules: self.rules,
+            left_hashes: self.left_hashes.take(),
+            right_hashes: self.right_hashes.take(),
+            nodes: self.nodes,
+            depth: self.depth + 1,
+        };
+        let mut comparison = Comparison {
+            left: self.left,
+            right: self.right,
+            rules: self.rules,
+            pairing,
+        };
+        let is_near = comparison.run(left, right).is_none();
+        self.left_hashes = comparison.pairing.left_hashes;
+        self.right_hashes = comparison.pairing.right_hashes;
+        self.nodes = comparison.pairing.nodes;
+        is_near
+    }
+}
+
+/// Whether a map has a key twice.
+fn has_repeated_key(value: &Value, at: u32) -> bool {
+    const FEW: u32 = 8;
+    let keys = || value.entries(at).map(|(key, _)| value.inside(key));
+    if value.children_of(at) <= 2 * FEW {
+        let same = |key, other| {
+            let rules = Rules {
+                tolerance: None,
+                strict_types: false,
+            };
+            rules.same_scalar(value, key, value, other)
+        };
+        return keys()
+            .enumerate()
+            .any(|(index, key)| keys().take(index).any(|other| same(key, other)));
+    }
+    let rules = Rules {
+        tolerance: None,
+        strict_types: false,
+    };
+    let mut all: Vec<u64> = keys().map(|key| scalar_hash(value, key, rules)).collect();
+    all.sort_unstable();
+    all.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// A hash of every node; what has children has a hash of theirs.
+pub(super) fn hashes(value: &Value, rules: Rules) -> Vec<u64> {
+    let mut hashes = vec![0; value.nodes.len()];
+    for at in (0..super::narrow(value.nodes.len())).rev() {
+        let kind = value.kind(at);
+        hashes[at as usize] = if kind == Kind::Group {
+            hashes[at as usize + 1]
+        } else if kind.has_children() {
+            let mut hasher = DefaultHasher::new();
+            family(kind, rules).hash(&mut hasher);
+            let children = value.children(at).map(|child| hashes[child as usize]);
+            match kind {
+                Kind::Set | Kind::FrozenSet => {
+                    children.fold(0, u64::wrapping_add).hash(&mut hasher);
+                }
+                Kind::Map => {
+                    let entries = value.entries(at).map(|(key, item)| {
+                        let mut hasher = DefaultHasher::new();
+                        (hashes[key as usize], hashes[item as usize]).hash(&mut hasher);
+                        hasher.finish()
+                    });
+                    entries.fold(0, u64::wrapping_add).hash(&mut hasher);
+                }
+                _ => children.for_each(|child| child.hash(&mut hasher)),
+            }
+            hasher.finish()
+        } else {
+            scalar_hash(value, at, rules)
+        };
+    }
+    hashes
+}
+
+/// Kinds that may be equal have one number.
+fn family(kind: Kind, rules: Rules) -> u8 {
+    match kind {
+        Kind::Nothing => 0,
+        Kind::Undefined => u8::from(rules.strict_types),
+        Kind::True => 2,
+        Kind::False => 3,
+        Kind::Ellipsis => 4,
+        Kind::Number => 5,
+        Kind::Complex => 6,
+        Kind::Text { .. } => 7,
+        Kind::Bytes { .. } => 8,
+        Kind::Word => 9,
+        Kind::List => 10,
+        Kind::Tuple => 10 + u8::from(rules.strict_types),
+        Kind::Set => 12,
+        Kind::FrozenSet => 12 + u8::from(rules.strict_types),
+        Kind::Map => 14,
+        Kind::Call => 15,
+        Kind::Group => 16,
+    }
+}
+
+fn scalar_hash(value: &Value, at: u32, rules: Rules) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let (kind, raw) = (value.kind(at), value.raw(at));
+    let complex = parts(raw).filter(|_| kind == Kind::Complex);
+    match (kind, complex) {
+        (Kind::Complex, Some((real, imaginary))) if imaginary.is_zero() && !rules.strict_types => {
+            family(Kind::Number, rules).hash(&mut hasher);
+            real.hash_value(&mut hasher);
+        }
+        (Kind::Complex, Some((real, imaginary))) => {
+            family(kind, rules).hash(&mut hasher);
+            real.hash_value(&mut hasher);
+            imaginary.hash_value(&mut hasher);
+        }
+        (Kind::Number, _) => {
+            family(kind, rules).hash(&mut hasher);
+            match read(raw) {
+                Some(number) => {
+                    (rules.strict_types && number.is_integer()).hash(&mut hasher);
+                    number.hash_value(&mut hasher);
+                }
+                None => raw.hash(&mut hasher),
+            }
+        }
+        (Kind::Text { escaped }, _) => {
+            family(kind, rules).hash(&mut hasher);
+            meant(raw, escaped, false).hash(&mut hasher);
+        }
+        (Kind::Bytes { escaped }, _) => {
+            family(kind, rules).hash(&mut hasher);
+            meant(raw, escaped, true).hash(&mut hasher);
+        }
+        (Kind::Word, _) => raw.hash(&mut hasher),
+        _ => family(kind, rules).hash(&mut hasher),
+    }
+    hasher.finish()
+}
