@@ -27,9 +27,19 @@ pub(super) fn why_not(text: &str) -> Option<String> {
 }
 
 /// Reads a document.
-pub(super) fn read(text: &str) -> Result<Value<'_>, String> {
+fn read(text: &str) -> Result<Value<'_>, String> {
+    read_with(text, false)
+}
+
+/// Reads what Python's `json.loads` reads: `NaN`, `Infinity` and `-Infinity` are numbers.
+pub(super) fn read_as_python(text: &str) -> Result<Value<'_>, String> {
+    read_with(text, true)
+}
+
+fn read_with(text: &str, of_python: bool) -> Result<Value<'_>, String> {
     let mut reader = Reader {
         text,
+        of_python,
         bytes: text.as_bytes(),
         at: 0,
         value: Value::of(text).ok_or("the text is too long")?,
@@ -58,6 +68,7 @@ pub(super) fn read(text: &str) -> Result<Value<'_>, String> {
 
 struct Reader<'t> {
     text: &'t str,
+    of_python: bool,
     bytes: &'t [u8],
     at: usize,
     value: Value<'t>,
@@ -170,17 +181,25 @@ impl Reader<'_> {
     }
 
     fn scalar(&mut self) -> Result<(), &'static str> {
+        const NAMES: [(&str, Kind); 5] = [
+            ("null", Kind::Nothing),
+            ("true", Kind::True),
+            ("false", Kind::False),
+            ("NaN", Kind::Number),
+            ("Infinity", Kind::Number),
+        ];
+        let rest = &self.bytes[self.at..];
         match self.peek() {
             Some(b'"') => self.quoted(),
+            Some(b'-') if self.of_python && rest.starts_with(b"-Infinity") => {
+                self.value.push(Kind::Number, self.at, self.at + 9);
+                self.at += 9;
+                Ok(())
+            }
             Some(b'-' | b'0'..=b'9') => self.number(),
             _ => {
-                let names = [
-                    ("null", Kind::Nothing),
-                    ("true", Kind::True),
-                    ("false", Kind::False),
-                ];
-                let rest = &self.bytes[self.at..];
-                for (name, kind) in names {
+                let known = if self.of_python { 5 } else { 3 };
+                for (name, kind) in NAMES.into_iter().take(known) {
                     let ends = |byte: &u8| !byte.is_ascii_alphanumeric();
                     if rest.starts_with(name.as_bytes()) && rest.get(name.len()).is_none_or(ends) {
                         self.value.push(kind, self.at, self.at + name.len());

@@ -6,25 +6,25 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
 use super::lcs::{self, Common};
-use super::value::Kind;
+use super::value::{Kind, Value};
 use super::{Verdict, json, text};
 
-/// Nesting of lists that is followed.
+/// Nesting of lists, and of what is in an item, that is followed.
 const DEPTH_MAX: usize = 50;
-/// Pairs of items that are compared.
-const PAIRS_MAX: usize = 1 << 21;
+/// Bytes of pairs of items that are compared, and for each pair [`PAIR`] more.
+const BYTES_MAX: usize = 1 << 27;
+/// What a pair costs beside its bytes.
+const PAIR: usize = 32;
 
 /// The score of reward-kit. Its time is quadratic; where it would be more than
-/// [`lcs::WORDS_MAX`] or [`PAIRS_MAX`], the score is the part that is known: what two texts begin
+/// [`lcs::WORDS_MAX`] or [`BYTES_MAX`], the score is the part that is known: what two texts begin
 /// and end with, the best of the items that were compared. So it is never more than reward-kit's,
 /// and the reason says that it is a lower bound.
 pub(super) fn compare(actual: &str, expected: &str) -> Verdict {
     let mut budget = Budget {
         words: lcs::WORDS_MAX,
-        pairs: PAIRS_MAX,
+        bytes: BYTES_MAX,
         is_short: false,
     };
     let (score, rule) = similarity(actual, expected, &mut budget, 0);
@@ -48,7 +48,7 @@ pub(super) fn compare(actual: &str, expected: &str) -> Verdict {
 /// What may still be computed.
 struct Budget {
     words: usize,
-    pairs: usize,
+    bytes: usize,
     /// Whether something was not computed.
     is_short: bool,
 }
@@ -88,8 +88,15 @@ fn similarity(
 }
 
 /// `\s+` as Python has it becomes one blank, and the ends are trimmed.
-fn folded(text: &str) -> String {
+fn folded(text: &str) -> Cow<'_, str> {
     let is_blank = |letter: char| letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter);
+    let is_ready = !text.starts_with(' ')
+        && !text.ends_with(' ')
+        && !text.contains("  ")
+        && !text.contains(|letter| letter != ' ' && is_blank(letter));
+    if is_ready {
+        return Cow::Borrowed(text);
+    }
     let mut folded = String::with_capacity(text.len());
     for word in text.split(is_blank).filter(|word| !word.is_empty()) {
         if !folded.is_empty() {
@@ -97,7 +104,7 @@ fn folded(text: &str) -> String {
         }
         folded.push_str(word);
     }
-    folded
+    Cow::Owned(folded)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
@@ -123,29 +130,27 @@ fn numbers(actual: f64, expected: f64) -> f64 {
     }
 }
 
-/// The items of a JSON list as Python's `str` shows them.
+/// The items of a JSON list as Python's `str` shows them. A list that is nested too deeply is none,
+/// as it is none to Python.
 fn list(text: &str) -> Option<Vec<Cow<'_, str>>> {
     if !(text.starts_with('[') && text.ends_with(']')) {
         return None;
     }
-    let list = json::read(text).ok()?;
-    list.items()
-        .map(|(kind, raw)| match kind {
-            Kind::Text { escaped: false } => Some(Cow::Borrowed(raw)),
-            Kind::Text { escaped: true } => serde_json::from_str(&format!("\"{raw}\""))
-                .ok()
-                .map(Cow::Owned),
-            _ => {
-                // A list that is nested too deeply for Python is no list there either.
-                let value = serde_json::from_str(raw).ok()?;
-                if let Value::Number(_) = value
-                    && !raw.contains(['.', 'e', 'E', '-'])
-                {
-                    return Some(Cow::Borrowed(raw));
+    let list = json::read_as_python(text).ok()?;
+    list.children(0)
+        .map(|item| {
+            let raw = list.raw(item);
+            match list.kind(item) {
+                Kind::Text { escaped: false } => Some(Cow::Borrowed(raw)),
+                Kind::Text { escaped: true } => Some(Cow::Owned(list.text_meant(item))),
+                Kind::Number if raw.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    Some(Cow::Borrowed(raw))
                 }
-                let mut shown = String::new();
-                python_repr(&value, &mut shown);
-                Some(Cow::Owned(shown))
+                _ => {
+                    let mut shown = String::new();
+                    python_repr(&list, item, 0, &mut shown)?;
+                    Some(Cow::Owned(shown))
+                }
             }
         })
         .collect()
@@ -191,11 +196,11 @@ fn lists(actual: &[Cow<str>], expected: &[Cow<str>], budget: &mut Budget, depth:
 fn best(actual: &[&str], item: &str, budget: &mut Budget, depth: usize) -> f64 {
     let mut best = 0.0_f64;
     for other in actual {
-        let Some(rest) = budget.pairs.checked_sub(1) else {
+        let Some(rest) = budget.bytes.checked_sub(other.len() + item.len() + PAIR) else {
             budget.is_short = true;
             break;
         };
-        budget.pairs = rest;
+        budget.bytes = rest;
         best = best.max(similarity(other, item, budget, depth + 1).0);
         if best >= 1.0 {
             break;
@@ -204,37 +209,58 @@ fn best(actual: &[&str], item: &str, budget: &mut Budget, depth: usize) -> f64 {
     best
 }
 
-/// A JSON value as Python's `repr` shows it.
-fn python_repr(value: &Value, shown: &mut String) {
-    match value {
-        Value::Null => shown.push_str("None"),
-        Value::Bool(true) => shown.push_str("True"),
-        Value::Bool(false) => shown.push_str("False"),
-        Value::Number(number) => shown.push_str(&python_number(&number.to_string())),
-        Value::String(text) => python_quoted(text, shown),
-        Value::Array(items) => {
+/// A JSON value as Python's `repr` shows it; `None` where it is nested too deeply.
+fn python_repr(value: &Value, at: u32, depth: usize, shown: &mut String) -> Option<()> {
+    if depth > DEPTH_MAX {
+        return None;
+    }
+    match value.kind(at) {
+        Kind::True => shown.push_str("True"),
+        Kind::False => shown.push_str("False"),
+        Kind::Number => shown.push_str(&python_number(value.raw(at))),
+        Kind::Text { .. } => python_quoted(&value.text_meant(at), shown),
+        Kind::List => {
             shown.push('[');
-            for (index, item) in items.iter().enumerate() {
+            for (index, item) in value.children(at).enumerate() {
                 shown.push_str(if index > 0 { ", " } else { "" });
-                python_repr(item, shown);
+                python_repr(value, item, depth + 1, shown)?;
             }
             shown.push(']');
         }
-        Value::Object(entries) => {
+        Kind::Map => {
+            // Of a key that is written twice, the place is the first's and the value the last's.
+            let mut places = HashMap::new();
+            let mut entries: Vec<(String, u32)> = Vec::new();
+            for (key, item) in value.entries(at) {
+                let key = value.text_meant(key);
+                let place = *places.entry(key.clone()).or_insert(entries.len());
+                match entries.get_mut(place) {
+                    Some(entry) => entry.1 = item,
+                    None => entries.push((key, item)),
+                }
+            }
             shown.push('{');
-            for (index, (key, value)) in entries.iter().enumerate() {
+            for (index, (key, item)) in entries.iter().enumerate() {
                 shown.push_str(if index > 0 { ", " } else { "" });
                 python_quoted(key, shown);
                 shown.push_str(": ");
-                python_repr(value, shown);
+                python_repr(value, *item, depth + 1, shown)?;
             }
             shown.push('}');
         }
+        _ => shown.push_str("None"),
     }
+    Some(())
 }
 
 /// A JSON number as Python shows it: integers as they are, others by `repr(float(…))`.
 fn python_number(written: &str) -> String {
+    match written {
+        "NaN" => return "nan".to_owned(),
+        "Infinity" => return "inf".to_owned(),
+        "-Infinity" => return "-inf".to_owned(),
+        _ => {}
+    }
     if !written.contains(['.', 'e', 'E']) {
         return if written == "-0" { "0" } else { written }.to_owned();
     }
@@ -294,6 +320,9 @@ fn python_float(text: &str) -> Option<f64> {
     if !(digit(first).is_some() || "+-.iInN".contains(first)) {
         return None;
     }
+    if text.is_ascii() && !text.contains('_') {
+        return ascii_float(text);
+    }
     let mut plain = String::with_capacity(text.len());
     let mut before = None;
     let mut letters = text.chars().peekable();
@@ -311,7 +340,11 @@ fn python_float(text: &str) -> Option<f64> {
         }
         before = Some(letter);
     }
-    let name = plain.strip_prefix(['+', '-']).unwrap_or(&plain);
+    ascii_float(&plain)
+}
+
+fn ascii_float(plain: &str) -> Option<f64> {
+    let name = plain.strip_prefix(['+', '-']).unwrap_or(plain);
     let is_number = name.starts_with(|letter: char| letter.is_ascii_digit() || letter == '.');
     let is_name = ["nan", "inf", "infinity"];
     (is_number || is_name.iter().any(|other| name.eq_ignore_ascii_case(other)))

@@ -860,3 +860,31 @@ fn depth_is_no_trouble() {
         );
     }
 }
+
+/// Scores that reward-kit's algorithm, as the reference text has it, gives in CPython 3.11.
+#[test]
+fn python_shows_and_reads_values_its_own_way() {
+    let table: &[(&str, &str, f64)] = &[
+        ("a\u{1c}b", "a b", 1.0),
+        ("[1e16]", "[\"1e+16\"]", 1.0),
+        ("[\"x\", 1e5]", "[\"x\", \"100000.0\"]", 1.0),
+        ("[[1.50, true, null]]", "[\"[1.5, True, None]\"]", 1.0),
+        ("[{\"a\": \"it's\"}]", "[\"{'a': \\\"it's\\\"}\"]", 1.0),
+        ("[[\"a\\nb\"]]", "[\"['a\\\\nb']\"]", 1.0),
+        ("1__0", "10", 2.0 / 4.0),
+        ("\u{ff11}_\u{661}", "11", 1.0),
+        ("+-5", "5", 1.0 / 3.0),
+        ("[]", "[1]", 0.0),
+        ("[NaN, 1]", "[\"nan\", 1]", 1.0),
+        ("[[-Infinity, 1]]", "[\"[-inf, 1]\"]", 1.0),
+    ];
+    for (actual, expected, wanted) in table {
+        let compared = comparator("reward-kit").compare(actual, expected).unwrap();
+        assert!(
+            (compared.score - wanted).abs() < 1e-9,
+            "{actual} {expected}: {} {}",
+            compared.score,
+            compared.reason
+        );
+    }
+}

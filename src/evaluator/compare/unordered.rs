@@ -11,13 +11,13 @@ pub(super) fn compare(actual: &str, expected: &str, of: Option<Of>) -> Verdict {
     if actual == expected {
         return Verdict::Holds;
     }
-    let of = of.unwrap_or_else(|| {
-        guess(
-            actual.trim_matches(is_blank),
-            expected.trim_matches(is_blank),
-        )
-    });
-    let (actual, expected) = (split(actual, of), split(expected, of));
+    let texts = [actual, expected].map(|text| text.trim_matches(is_blank));
+    let enclosed = texts.map(brackets);
+    let of = of.unwrap_or_else(|| guess(texts, enclosed));
+    let (actual, expected) = (
+        split(actual, enclosed[0], of),
+        split(expected, enclosed[1], of),
+    );
     let alike = actual.iter().zip(&expected);
     let start = alike.take_while(|(left, right)| left == right).count();
     let mut left = surplus(&actual[start..], &expected[start..]);
@@ -95,12 +95,12 @@ fn told(surplus: &[&str], missing: &[&str], of: Of, actual: usize, expected: usi
     ))
 }
 
-fn guess(actual: &str, expected: &str) -> Of {
-    let has_lines = actual.contains('\n') || expected.contains('\n');
-    match (brackets(actual).is_some(), brackets(expected).is_some()) {
-        (true, true) => Of::Items,
+fn guess(texts: [&str; 2], enclosed: [Option<&str>; 2]) -> Of {
+    let has_lines = texts.iter().any(|text| text.contains('\n'));
+    match enclosed {
+        [Some(_), Some(_)] => Of::Items,
         _ if has_lines => Of::Lines,
-        (false, false) => Of::Tokens,
+        [None, None] => Of::Tokens,
         _ => Of::Items,
     }
 }
@@ -164,7 +164,7 @@ impl Scan {
     }
 }
 
-fn split(text: &str, of: Of) -> Vec<&str> {
+fn split<'t>(text: &'t str, enclosed: Option<&'t str>, of: Of) -> Vec<&'t str> {
     match of {
         Of::Lines => {
             let text = text
@@ -177,10 +177,7 @@ fn split(text: &str, of: Of) -> Vec<&str> {
             lines.map(|line| line.trim_end_matches(is_blank)).collect()
         }
         Of::Tokens => text.trim_matches(is_blank).split_whitespace().collect(),
-        Of::Items => {
-            let text = text.trim_matches(is_blank);
-            items(brackets(text).unwrap_or(text))
-        }
+        Of::Items => items(enclosed.unwrap_or_else(|| text.trim_matches(is_blank))),
     }
 }
 

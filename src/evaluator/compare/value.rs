@@ -154,22 +154,22 @@ impl<'t> Value<'t> {
         pairing::hashes(self, rules)[0]
     }
 
-    /// The nodes in the outermost list, with what they are and how they are written.
-    pub(super) fn items(&self) -> impl Iterator<Item = (Kind, &'t str)> {
-        self.children(0)
-            .map(|item| (self.kind(item), self.raw(item)))
+    /// The text that a text between quotes means.
+    pub(super) fn text_meant(&self, at: u32) -> String {
+        let escaped = self.kind(at) != Kind::Text { escaped: false };
+        String::from_utf8_lossy(&text_node::meant(self.raw(at), escaped, false)).into_owned()
     }
 
     fn next(&self, at: u32) -> u32 {
         self.nodes[at as usize].next
     }
 
-    fn raw(&self, at: u32) -> &'t str {
+    pub(super) fn raw(&self, at: u32) -> &'t str {
         let node = &self.nodes[at as usize];
         &self.text[node.start as usize..node.end as usize]
     }
 
-    fn children(&self, at: u32) -> impl Iterator<Item = u32> {
+    pub(super) fn children(&self, at: u32) -> impl Iterator<Item = u32> {
         let end = self.next(at);
         let mut child = at + 1;
         std::iter::from_fn(move || {
@@ -182,7 +182,7 @@ impl<'t> Value<'t> {
     }
 
     /// Keys with values.
-    fn entries(&self, at: u32) -> impl Iterator<Item = (u32, u32)> {
+    pub(super) fn entries(&self, at: u32) -> impl Iterator<Item = (u32, u32)> {
         let mut children = self.children(at);
         std::iter::from_fn(move || Some((children.next()?, children.next()?)))
     }

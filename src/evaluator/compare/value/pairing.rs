@@ -281,29 +281,29 @@ pub(super) fn hashes(value: &Value, rules: Rules) -> Vec<u64> {
         hashes[at as usize] = if kind == Kind::Group {
             hashes[at as usize + 1]
         } else if kind.has_children() {
-            let mut hasher = DefaultHasher::new();
-            family(kind, rules).hash(&mut hasher);
             let children = value.children(at).map(|child| hashes[child as usize]);
-            match kind {
-                Kind::Set | Kind::FrozenSet => {
-                    children.fold(0, u64::wrapping_add).hash(&mut hasher);
-                }
-                Kind::Map => {
-                    let entries = value.entries(at).map(|(key, item)| {
-                        let mut hasher = DefaultHasher::new();
-                        (hashes[key as usize], hashes[item as usize]).hash(&mut hasher);
-                        hasher.finish()
-                    });
-                    entries.fold(0, u64::wrapping_add).hash(&mut hasher);
-                }
-                _ => children.for_each(|child| child.hash(&mut hasher)),
-            }
-            hasher.finish()
+            let all = match kind {
+                Kind::Set | Kind::FrozenSet => children.fold(0, u64::wrapping_add),
+                Kind::Map => value
+                    .entries(at)
+                    .map(|(key, item)| mix(hashes[key as usize], hashes[item as usize]))
+                    .fold(0, u64::wrapping_add),
+                _ => children.fold(0, mix),
+            };
+            mix(u64::from(family(kind, rules)), all)
         } else {
             scalar_hash(value, at, rules)
         };
     }
     hashes
+}
+
+/// A hash of two, which depends on their order.
+fn mix(first: u64, second: u64) -> u64 {
+    let product = u128::from(first ^ 0x9e37_79b9_7f4a_7c15)
+        .wrapping_mul(u128::from(second.rotate_left(17) ^ 0xd1b5_4a32_d192_ed03));
+    let [low, high] = [product & u128::from(u64::MAX), product >> 64];
+    u64::try_from(low ^ high).unwrap_or(0)
 }
 
 /// Kinds that may be equal have one number.
