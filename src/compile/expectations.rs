@@ -509,13 +509,17 @@ impl Context<'_> {
                     .filter_map(|message| extractor.find(&message.content))
                     .next()
                 else {
-                    let help = "write the expected output under `expect`, or state it in the prompt: `Expected output: 15`";
-                    return Err(rendering
-                        .problem(
-                            *span,
-                            "the case expects nothing, and its prompt states no output",
-                        )
-                        .maybe_help(Some(help.to_owned())));
+                    let (message, help) = match extractor.name() {
+                        "standard" => (
+                            "the case expects nothing, and its prompt states no output".to_owned(),
+                            "write the expected output under `expect`, or state it in the prompt: `Expected output: 15`".to_owned(),
+                        ),
+                        name => (
+                            format!("the extractor `{name}` finds no output in the prompt"),
+                            format!("`rewardspec rules try expected-output --rule {name}` says what it passed over"),
+                        ),
+                    };
+                    return Err(rendering.problem(*span, &message).maybe_help(Some(help)));
                 };
                 let expected = ExpectedText {
                     text: stated.value,

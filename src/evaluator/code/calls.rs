@@ -7,9 +7,10 @@ const DEPTH_MAX: usize = 8;
 /// JSON values in a text that are tried.
 const TRIES_MAX: usize = 64;
 
-/// The first text under one of these keys in the JSON values of a text, several calls joined by a
-/// line break. The values may stand alone, one a line, or between prose and tags.
-pub(super) fn code(text: &str, keys: &[String]) -> Option<String> {
+/// The texts under one of these keys in the JSON values of a text, several calls joined by a line
+/// break; of keys other than `code`, those that `is_code`. The values may stand alone, one a line, or
+/// between prose and tags.
+pub(super) fn code(text: &str, keys: &[String], is_code: &dyn Fn(&str) -> bool) -> Option<String> {
     if keys.is_empty() || !text.contains('"') {
         return None;
     }
@@ -23,7 +24,7 @@ pub(super) fn code(text: &str, keys: &[String]) -> Option<String> {
         let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Value>();
         match values.next() {
             Some(Ok(value)) => {
-                collect(&value, keys, DEPTH_MAX, &mut found);
+                collect(&value, keys, is_code, DEPTH_MAX, &mut found);
                 from = start + values.byte_offset().max(1);
             }
             _ => from = start + 1,
@@ -32,18 +33,27 @@ pub(super) fn code(text: &str, keys: &[String]) -> Option<String> {
     (!found.is_empty()).then(|| found.join("\n"))
 }
 
-fn collect(value: &Value, keys: &[String], depth: usize, found: &mut Vec<String>) {
+fn collect(
+    value: &Value,
+    keys: &[String],
+    is_code: &dyn Fn(&str) -> bool,
+    depth: usize,
+    found: &mut Vec<String>,
+) {
     if depth == 0 {
         return;
     }
     match value {
         Value::Array(items) => {
             for item in items {
-                collect(item, keys, depth - 1, found);
+                collect(item, keys, is_code, depth - 1, found);
             }
         }
         Value::Object(map) => {
-            let code = keys.iter().find_map(|key| map.get(key)?.as_str());
+            let code = keys.iter().find_map(|key| {
+                let text = map.get(key)?.as_str()?;
+                (key == "code" || is_code(text)).then_some(text)
+            });
             if let Some(code) = code {
                 found.push(code.to_owned());
                 return;
@@ -53,10 +63,10 @@ fn collect(value: &Value, keys: &[String], depth: usize, found: &mut Vec<String>
                     // Arguments are often JSON in a text.
                     Value::String(text) if text.trim_start().starts_with('{') => {
                         if let Ok(inner) = serde_json::from_str(text) {
-                            collect(&inner, keys, depth - 1, found);
+                            collect(&inner, keys, is_code, depth - 1, found);
                         }
                     }
-                    item => collect(item, keys, depth - 1, found),
+                    item => collect(item, keys, is_code, depth - 1, found),
                 }
             }
         }

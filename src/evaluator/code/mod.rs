@@ -326,7 +326,12 @@ impl CodeExtractor {
             .filter(|(at, letter)| letter.is_whitespace() || !is_blanked(shape, *at, *letter))
             .map(|(_, letter)| letter)
             .collect();
-        if let Some(code) = calls::code(&visible, &rule.json) {
+        let is_code = |text: &str| {
+            search.wanted.grammar.is_none()
+                || text.contains("```")
+                || parses::parses(text, search.wanted)
+        };
+        if let Some(code) = calls::code(&visible, &rule.json, &is_code) {
             let inner = self
                 .without_calls()
                 .extract(&code, search.wanted, search.known);

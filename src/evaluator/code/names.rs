@@ -30,6 +30,13 @@ impl Names {
         needed.iter().any(|name| self.has(name))
     }
 
+    /// Whether it declares or imports one of these names.
+    pub(super) fn declares(&self, needed: &BTreeSet<String>) -> bool {
+        [&self.declared, &self.once, &self.imported]
+            .iter()
+            .any(|names| !names.is_disjoint(needed))
+    }
+
     /// Whether it gives this name.
     pub(super) fn has(&self, name: &str) -> bool {
         [&self.declared, &self.set, &self.once, &self.imported]

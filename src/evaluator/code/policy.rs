@@ -193,7 +193,7 @@ impl<'a> Search<'a> {
                 let why = if self.is_tagged(tag) || found.is_empty() && tag.is_empty() {
                     "it is no code of the wanted language"
                 } else if tag.is_empty() {
-                    "it is untagged"
+                    "a tagged block is preferred"
                 } else {
                     OTHER_TAG
                 };
@@ -504,8 +504,15 @@ impl<'a> Search<'a> {
             }
         }
         self.complete(&mut join, kept, lost, says);
+        let repeats = |code: &str| {
+            let lines: BTreeSet<&str> = list[first].piece.code.lines().map(str::trim).collect();
+            code.lines().all(|line| lines.contains(line.trim()))
+        };
         if example != first && join.chosen.len() == 1 {
-            join.push(example);
+            let piece = list[example].piece;
+            if piece.facts.errors == 0 && !repeats(&piece.code) {
+                join.push(example);
+            }
         }
         let chosen = join.chosen;
         for at in kept {
@@ -565,6 +572,9 @@ impl<'a> Search<'a> {
                 !join.chosen.contains(at)
                     && lost[join.list[*at].index].is_none()
                     && join.list[*at].names().gives(&missing)
+                    // What stands behind and merely sets a variable is another try.
+                    && (join.chosen.iter().all(|chosen| at < chosen)
+                        || join.list[*at].names().declares(&missing))
                     && join.conflict(*at).is_none()
                     && !says(&self.compiled.words.alternative, *at)
             });

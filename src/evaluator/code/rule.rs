@@ -18,7 +18,8 @@ pub struct CodeRule {
     /// Other marks of blocks, looked for outside of those that CommonMark sees.
     #[schemars(example = serde_json::json!([{"pattern": "(?s)\\[(?P<tag>PYTHON)\\](?P<code>.*?)\\[/PYTHON\\]"}]))]
     pub marks: Vec<BlockPattern>,
-    /// Which blocks count, in order of preference: the first kind of which there is a block.
+    /// Which blocks count, in order of preference: the first kind of which there is a block. Absent,
+    /// `[language, untagged]`.
     #[schemars(example = serde_json::json!(["language", "untagged"]))]
     pub tags: Vec<Preference>,
     /// Whether a language's aliases name it in a tag, as its own name does.
@@ -43,7 +44,8 @@ pub struct CodeRule {
     #[schemars(example = &"when_it_parses")]
     pub spans: Spans,
     /// Keys under which a call of a tool in JSON holds code: `code` finds
-    /// `{"name": "run", "arguments": {"code": "print(1)"}}`. Asked where no block is the program.
+    /// `{"name": "run", "arguments": {"code": "print(1)"}}`. Asked where no block is the program; what
+    /// stands under another key than `code` must parse or hold a fence.
     #[schemars(example = serde_json::json!(["code", "script"]))]
     pub json: Vec<String>,
     /// Elements that hold the answer, by name: `answer` finds `<answer>…</answer>`. Fences in one of
@@ -91,7 +93,7 @@ impl Default for CodeRule {
             description: None,
             blocks: Vec::new(),
             marks: Vec::new(),
-            tags: Vec::new(),
+            tags: vec![Preference::Language, Preference::Untagged],
             aliases: true,
             untagged: Untagged::default(),
             pick: Pick::default(),

@@ -67,8 +67,10 @@ fn closing(lower: &str, close: &str, from: usize) -> Option<usize> {
         .match_indices(close)
         .map(|(at, _)| from + at)
         .find(|at| {
-            !is_quote(lower[..*at].chars().next_back())
-                && !is_quote(lower[at + close.len()..].chars().next())
+            let before = &lower[..*at];
+            let is_quoted = is_quote(before.chars().next_back()) && !before.ends_with("```");
+            let behind = &lower[at + close.len()..];
+            !is_quoted && !is_quote(behind.chars().next().filter(|_| !behind.starts_with("```")))
         })
 }
 

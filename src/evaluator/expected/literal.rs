@@ -52,11 +52,24 @@ pub(super) fn literal_ends(text: &str) -> impl Iterator<Item = usize> + '_ {
             .unwrap_or(rest)
             .trim_start_matches([' ', '\t']);
         let start = text.len() - gap.len();
-        if start == end || (rest.starts_with(',') && start == end + 1) {
+        if start == end || (rest.starts_with(',') && start == end + 1) || is_remark(gap) {
             return None;
         }
         literal_end(gap).map(|length| start + length)
     })
+}
+
+/// A parenthesis of words, which explains what stands before it: `(the factorial of 10)`.
+fn is_remark(text: &str) -> bool {
+    let Some(inner) = text.strip_prefix('(') else {
+        return false;
+    };
+    let words = inner.trim_start_matches(|c: char| c.is_alphabetic() || c == '\'');
+    words.len() < inner.len()
+        && words.starts_with(' ')
+        && words
+            .trim_start()
+            .starts_with(|c: char| c.is_alphanumeric())
 }
 
 /// The length of the text in quotation marks that `text` starts with, marks included.
@@ -233,6 +246,8 @@ mod tests {
             ("1, 2, 3.", "1, 2, 3"),
             ("'a' 'b', then", "'a' 'b'"),
             ("4", "4"),
+            ("24 (the factorial of 4)", "24"),
+            ("1 (2, 3)", "1 (2, 3)"),
         ] {
             assert_eq!(
                 literals_end(text).map(|end| &text[..end]),
