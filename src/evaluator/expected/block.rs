@@ -192,10 +192,25 @@ fn fenced<'t>(mut lines: impl Iterator<Item = Line<'t>>, closing: &[usize]) -> O
             .collect();
         return Some(join(&content, 0, open.from + open.text.len()));
     }
+    if is_latex(open.text, "\\begin{") {
+        let content: Vec<Line<'_>> = lines
+            .take_while(|line| !is_latex(line.text, "\\end{"))
+            .collect();
+        return Some(join(&content, 0, open.from + open.text.len()));
+    }
     let fence = fence(open.text)?;
     let margin = indentation(open.text);
     let content: Vec<Line<'_>> = lines.take_while(|line| !closes(line.text, fence)).collect();
     Some(join(&content, margin, open.from + open.text.len()))
+}
+
+/// Whether a line begins or ends one of LaTeX's environments for text as it is.
+fn is_latex(line: &str, mark: &str) -> bool {
+    let name = line.trim_start().strip_prefix(mark).map(str::to_lowercase);
+    name.is_some_and(|name| {
+        let mut known = ["verbatim", "lstlisting", "minted", "alltt"].iter();
+        known.any(|known| name.starts_with(known))
+    })
 }
 
 fn plain<'t>(
@@ -206,6 +221,8 @@ fn plain<'t>(
     let ends = |line: &str| {
         line.trim().is_empty()
             || fence(line).is_some()
+            || is_latex(line, "\\begin{")
+            || is_latex(line, "\\end{")
             || stop.is_some_and(|stop| stop.is_match(line))
     };
     let content: Vec<Line<'_>> = lines.take_while(|line| !ends(line.text)).collect();
@@ -325,6 +342,13 @@ mod tests {
                 Some(" a\nb"),
             ),
             (Block::Fence, "> Output:\n> ```\n> a\n> ```\nb", Some("a")),
+            (
+                Block::Fence,
+                "Output:\n\\begin{verbatim}\n a\nb\n\\end{verbatim}\nmore",
+                Some(" a\nb"),
+            ),
+            (Block::Lines, "Output:\n\\begin{lstlisting}\na", None),
+            (Block::Lines, "Output:\na\n\\end{verbatim}\nb", Some("a")),
             (
                 Block::Lines,
                 "  // Output:\n  // a\n  //  b\nc",

@@ -18,6 +18,8 @@ use clean::Clean;
 
 /// How far `unless` looks to each side of a match, in bytes.
 const LINE_CONTEXT: usize = 200;
+/// How far `unless_above` looks, in bytes.
+const ABOVE_CONTEXT: usize = 800;
 /// How far `followed_by` looks, in bytes.
 const FOLLOWING_CONTEXT: usize = 80;
 /// How far a bracket that a value opens may close on later lines, in bytes.
@@ -81,6 +83,7 @@ struct Meant {
     followed_by: Option<Regex>,
     not: Option<Regex>,
     unless: Option<Regex>,
+    unless_above: Option<Regex>,
 }
 
 /// A stated output and the bytes it stands in.
@@ -102,6 +105,8 @@ struct NoValue {
 enum Why {
     /// `unless` matches the line.
     Unless,
+    /// `unless_above` matches the lines above.
+    UnlessAbove,
     /// Nothing of `block` stands below.
     NothingBelow,
     /// A cleaner left nothing.
@@ -255,6 +260,7 @@ impl Meant {
         let followed_by = optional("followed_by", &rule.followed_by);
         let not = optional("not", &rule.not);
         let unless = optional("unless", &rule.unless);
+        let unless_above = optional("unless_above", &rule.unless_above);
         let mut cleaners = |key: &str, cleaners: &[Cleaner]| -> Vec<Clean> {
             let cleaners = cleaners.iter().enumerate();
             cleaners
@@ -304,6 +310,7 @@ impl Meant {
             followed_by,
             not,
             unless,
+            unless_above,
         })
     }
 
@@ -383,6 +390,14 @@ impl Meant {
         {
             return Err(NoValue {
                 why: Why::Unless,
+                candidate: None,
+                read_to: matched.end,
+            });
+        }
+        let above = self.unless_above.as_ref();
+        if above.is_some_and(|unless| unless.is_match(lines_above(text, matched.start))) {
+            return Err(NoValue {
+                why: Why::UnlessAbove,
                 candidate: None,
                 read_to: matched.end,
             });
@@ -519,16 +534,23 @@ impl Meant {
         };
         let candidate = no_value.candidate.as_ref();
         match no_value.why {
-            Why::Unless => {
-                let context = line_around(text, matched);
-                let words = self.unless.as_ref().and_then(|unless| unless.find(context));
+            Why::Unless | Why::UnlessAbove => {
+                let (unless, context, place) = match no_value.why {
+                    Why::Unless => (&self.unless, line_around(text, matched), "its line says"),
+                    _ => (
+                        &self.unless_above,
+                        lines_above(text, matched.start),
+                        "above it stands",
+                    ),
+                };
+                let words = unless.as_ref().and_then(|unless| unless.find(context));
                 let words = words.map_or("", |words| words.as_str());
                 let would = self.values(text, closing, matched.end, value.clone());
                 let candidate = match &would {
                     Ok((candidates, _)) => candidates.first(),
                     Err(no_value) => no_value.candidate.as_ref(),
                 };
-                lost(format!("its line says `{}`", quote(words)), candidate)
+                lost(format!("{place} `{}`", quote(words.trim())), candidate)
             }
             Why::NothingBelow => lost(
                 "nothing that could be a value stands below".to_owned(),
@@ -607,6 +629,17 @@ fn line_around<'t>(text: &'t str, matched: &Range<usize>) -> &'t str {
     let to = boundary_before(text, (shown + LINE_CONTEXT).min(text.len()));
     let end = text[shown..to].find('\n').map_or(to, |at| shown + at);
     &text[start..end]
+}
+
+/// The lines above the one that holds byte `at`, back to a blank line.
+fn lines_above(text: &str, at: usize) -> &str {
+    let from = boundary_before(text, at.saturating_sub(ABOVE_CONTEXT));
+    let end = text[from..at].rfind('\n').map_or(from, |end| from + end);
+    let above = &text[from..end];
+    let lines = above.rsplit('\n');
+    let lines = lines.take_while(|line| !line.trim().is_empty());
+    let length: usize = lines.map(|line| line.len() + 1).sum();
+    &above[above.len().saturating_sub(length)..]
 }
 
 fn line_after(text: &str, at: usize) -> &str {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// One way in which a prompt states an output. An extractor is an ordered list of them; the first that
 /// finds a value decides, and every further value that the same rule finds belongs to the answer too.
 ///
-/// A match goes through the keys in this order: `pattern`, `unless`, `block`, `clean`, `followed_by`, `not`.
+/// A match goes through the keys in this order: `pattern`, `unless`, `unless_above`, `block`, `clean`, `followed_by`, `not`.
 /// Of a value beside the label, a closing bracket, quotation mark or emphasis that opened before it ends it,
 /// and a bracket that it opens may close on later lines.
 ///
@@ -59,6 +59,11 @@ pub struct ExpectedRule {
     #[schemars(example = &"(?i)my code prints")]
     #[serde(default)]
     pub unless: Option<String>,
+    /// A match is passed over when the lines above it, back to a blank line and at most 800 bytes, match this
+    /// pattern: the head of a `match` above an arm. Use `(?m)`.
+    #[schemars(example = &"(?m)^match .*\\{$")]
+    #[serde(default)]
+    pub unless_above: Option<String>,
     /// Texts with the value that this rule alone finds in them.
     #[schemars(example = serde_json::json!([{"text": "Expected output: 15", "value": "15"}]))]
     #[serde(default)]
@@ -83,6 +88,7 @@ pub struct ExpectedExample {
 #[serde(rename_all = "snake_case")]
 pub enum Block {
     /// A fenced block that follows, at most two blank lines between; its content, dedented like its fence.
+    /// Also what HTML's `<pre>` and a `verbatim` or `lstlisting` of LaTeX hold.
     /// Of this and the others: where the label and the line below it start with the same marks of a
     /// quotation or a comment (`>`, `#`, `//`, `--`, `;`), these are no part of it.
     Fence,
