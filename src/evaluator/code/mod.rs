@@ -197,8 +197,15 @@ impl CodeExtractor {
         let mut blocks = fences::find(reply, &removed, &is_broken);
         let search = self.search(rule.pick, reply, wanted, known);
         self.take_marked(reply, &mut blocks);
-        let outside = self.take_elements(&shape, reply, &mut blocks);
+        let all = blocks.fenced.clone();
+        let mut outside = self.take_elements(&shape, reply, &mut blocks);
         let mut choice = search.choose(&blocks.fenced);
+        if choice.code.is_none() && !outside.is_empty() {
+            // The element holds no program: it is not where the answer stands.
+            blocks.fenced = all;
+            outside.clear();
+            choice = search.choose(&blocks.fenced);
+        }
         for index in &outside {
             choice.lost[*index] = Some("it stands outside the answer's element");
         }
@@ -210,10 +217,19 @@ impl CodeExtractor {
 
     /// The reply up to where another turn begins.
     fn turn<'r>(&self, reply: &'r str) -> &'r str {
-        let begins = |at: usize| !reply[..at].trim().is_empty();
+        // A mark begins its line or ends it: in the middle it is text of a program.
+        let is_mark = |found: &regex::Match<'_>| {
+            let before = &reply[..found.start()];
+            let mut behind = reply[found.end()..].chars().take(20);
+            let begins_line = before.ends_with('\n') || before.is_empty();
+            let ends_line = behind
+                .find(|letter| !letter.is_alphanumeric() && *letter != ' ')
+                .is_none_or(|letter| letter == '\n' || letter == '\r');
+            !before.trim_start().is_empty() && (begins_line || ends_line)
+        };
         let ends = self.compiled.end.iter().filter_map(|pattern| {
-            let mut found = pattern.find_iter(reply).map(|found| found.start());
-            found.find(|at| begins(*at))
+            let mut found = pattern.find_iter(reply).filter(is_mark);
+            found.next().map(|found| found.start())
         });
         &reply[..ends.min().unwrap_or(reply.len())]
     }
@@ -477,8 +493,11 @@ fn span_code<'r>(search: &Search<'r>, span: std::ops::Range<usize>) -> Option<&'
     {
         return Some(rest);
     }
-    let rest = search.reply[span.end..].split('\n').next().unwrap_or("");
-    (!rest.contains(char::is_alphanumeric)).then_some(code)
+    let mut rest = search.reply[span.end..]
+        .chars()
+        .take(200)
+        .take_while(|letter| *letter != '\n');
+    (!rest.any(char::is_alphanumeric)).then_some(code)
 }
 
 /// The text outside of blocks.

@@ -27,7 +27,11 @@ pub(super) struct Names {
 impl Names {
     /// Whether it gives one of these names.
     pub(super) fn gives(&self, needed: &BTreeSet<String>) -> bool {
-        needed.iter().any(|name| self.has(name))
+        let own = [&self.declared, &self.set, &self.once, &self.imported];
+        own.iter().any(|names| match names.len() < needed.len() {
+            true => names.iter().any(|name| needed.contains(name)),
+            false => needed.iter().any(|name| names.contains(name)),
+        })
     }
 
     /// Whether it declares or imports one of these names.

@@ -5,7 +5,7 @@ use tree_sitter::{Node, Parser, Tree};
 use super::names::{self, Names};
 use super::{Grammar, LanguageTags};
 
-/// Bytes of a text that are parsed; longer ones are taken at their word.
+/// Bytes of a text that are parsed; longer ones are what their tag says.
 const PARSED_MAX: usize = 256 * 1024;
 
 /// What is known of a text as code of a language.
@@ -50,7 +50,8 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
             acts: true,
             is_fragment: false,
             does_something: true,
-            parses: true,
+            // Not known: only a tag can say so.
+            parses: false,
             names: names::of_words(text, &language.declares),
         };
     }

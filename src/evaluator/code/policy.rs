@@ -434,8 +434,11 @@ impl<'a> Search<'a> {
                 let earlier = first.names();
                 let shares = own.iter().any(|name| before.contains(*name));
                 let is_other = says(&words.alternative, *at);
+                // What needs what is there is its usage.
+                let uses = !shares && names.needed.iter().any(|name| before.contains(name));
                 let says_so = says(&words.correction, *at)
                     && !is_other
+                    && !uses
                     && (shares
                         || earlier.declared.is_empty() && earlier.once.is_empty()
                         || list[*at].piece.code.len() >= first.piece.code.len());

@@ -57,7 +57,8 @@ pub struct CodeRule {
     /// begins a reply, it is passed over.
     #[schemars(example = serde_json::json!(["<\\|im_end\\|>"]))]
     pub end: Vec<String>,
-    /// Sections that are no part of the answer, by their tag: `think` removes `<think>…</think>`.
+    /// Sections that are no part of the answer, by their tag: `think` removes `<think>…</think>` and
+    /// `[think]…[/think]`; with three dots, by what opens and what closes it: `<!--...-->`.
     #[schemars(example = serde_json::json!(["think"]))]
     pub remove: Vec<String>,
     /// Patterns that are taken out of the code, but for what a group `keep` holds: always, or where

@@ -7,7 +7,7 @@ use std::ops::Range;
 /// section that is not closed ends with the reply; a closing tag without an opening one closes what
 /// began with the reply. A tag that begins inside a fence that is closed again is text.
 pub(super) fn removed(reply: &str, tags: &[String]) -> Vec<Range<usize>> {
-    if tags.is_empty() || !reply.contains(['<', '[']) {
+    if tags.is_empty() || !reply.contains(['<', '[', '◁']) {
         return Vec::new();
     }
     let lower = reply.to_ascii_lowercase();
@@ -15,15 +15,20 @@ pub(super) fn removed(reply: &str, tags: &[String]) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let marks = tags.iter().flat_map(|tag| {
         let tag = tag.to_ascii_lowercase();
-        [
-            (format!("<{tag}>"), format!("</{tag}>")),
-            (format!("[{tag}]"), format!("[/{tag}]")),
-        ]
+        match tag.split_once("...") {
+            Some((open, close)) => vec![(open.to_owned(), close.to_owned(), true)],
+            None => vec![
+                (format!("<{tag}>"), format!("</{tag}>"), false),
+                (format!("[{tag}]"), format!("[/{tag}]"), true),
+            ],
+        }
     });
-    for (open, close) in marks {
+    for (open, close, must_close) in marks {
         let mut from = 0;
-        if let Some(first) = closing(&lower, &close, 0)
+        if !must_close
+            && let Some(first) = closing(&lower, &close, 0)
             && !lower[..first].contains(&open)
+            && ends_reasoning(&lower, first, first + close.len())
         {
             from = first + close.len();
             ranges.push(0..from);
@@ -33,13 +38,19 @@ pub(super) fn removed(reply: &str, tags: &[String]) -> Vec<Range<usize>> {
         while let Some(start) = lower[from..].find(&open).map(|at| from + at) {
             fence.read(&lower[told_to..start]);
             told_to = start;
-            // A tag inside a line of code or prose is text: a section begins a line.
-            let is_text = before(&lower, start).is_some();
+            // A tag inside a line of code or prose is text: a section begins a line or ends one.
+            let behind = &lower[start + open.len()..];
+            let ends_line = behind.chars().take(200).find(|letter| *letter != ' ') == Some('\n');
+            let is_text = before(&lower, start).is_some() && !ends_line;
             if is_text || fence.is_open && start < last_fence && fence.is_code {
                 from = start + open.len();
                 continue;
             }
-            let end = closing(&lower, &close, start).map_or(lower.len(), |at| at + close.len());
+            let closed = matching(&lower, &open, &close, start);
+            if closed.is_none() && must_close {
+                break;
+            }
+            let end = closed.unwrap_or(lower.len());
             ranges.push(start..end);
             from = end;
             told_to = end;
@@ -58,6 +69,31 @@ fn before(text: &str, at: usize) -> Option<char> {
         .take(200)
         .take_while(|letter| *letter != '\n')
         .find(|letter| !letter.is_whitespace())
+}
+
+/// Where the section ends that opens at `start`; sections in it end first.
+fn matching(lower: &str, open: &str, close: &str, start: usize) -> Option<usize> {
+    let mut from = start + open.len();
+    let mut depth = 1;
+    loop {
+        let at = closing(lower, close, from)?;
+        depth += lower[from..at].matches(open).count();
+        from = at + close.len();
+        depth -= 1;
+        if depth == 0 || closing(lower, close, from).is_none() {
+            return Some(from);
+        }
+    }
+}
+
+/// Whether a closing tag without an opening one closes reasoning: it ends its line, and what was
+/// answered follows, or it stands alone on its line.
+fn ends_reasoning(lower: &str, start: usize, end: usize) -> bool {
+    let line = lower[end..].split('\n').next().unwrap_or("");
+    if before(lower, start).is_none() {
+        return true;
+    }
+    line.trim().is_empty() && !lower[end..].trim().is_empty()
 }
 
 /// Where a closing tag stands that is no quoted text.
@@ -188,8 +224,12 @@ fn opening_tag(lower: &str, start: usize) -> Option<(&str, usize)> {
         .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_' && letter != '-')?;
     let name = rest.get(..length).filter(|name| !name.is_empty())?;
     // Attributes end soon, on the same line.
-    let tail: &str = rest[length..].split('\n').next()?;
-    let close = tail.find('>').filter(|close| *close < 200)?;
+    let tail = &rest[length..];
+    let (close, _) = tail
+        .char_indices()
+        .take(200)
+        .take_while(|(_, letter)| *letter != '\n')
+        .find(|(_, letter)| *letter == '>')?;
     let attributes = &tail[..close];
     let is_tag = attributes.is_empty() || attributes.starts_with(' ');
     is_tag.then_some((name, start + 1 + length + close + 1))

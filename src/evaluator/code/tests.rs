@@ -280,6 +280,9 @@ fn odd_shapes() {
 #[test]
 fn long_replies_of_marks_are_no_trouble() {
     for part in [
+        "x = (\n",
+        "`;` ",
+        "<a>",
         "x<think>",
         "```py\n<think>\n",
         "````x\n",
@@ -309,5 +312,71 @@ fn long_replies_of_marks_are_no_trouble() {
     ] {
         let reply = part.repeat(100_000 / part.len());
         extract("standard", &reply, "python");
+    }
+}
+
+/// A block that must not run, and one that must.
+const BAD: &str = "```python\nprint('bad')\n```\n";
+const GOOD: &str = "```python\nprint('good')\n```\n";
+
+#[test]
+fn what_is_no_answer_is_not_run() {
+    for (before, between) in [
+        ("<think>\n", "</think>\n"),
+        ("Sure. <think>\n", "</think>\n"),
+        ("<think>\na <think> b </think>\n", "</think>\n"),
+        ("[THINK]\n", "[/THINK]\n"),
+        ("◁think▷\n", "◁/think▷\n"),
+        (
+            "<|channel|>analysis<|message|>\n",
+            "<|end|><|start|>assistant\n",
+        ),
+        ("<!--\n", "-->\n"),
+        ("Do not run this:\n", "Use:\n"),
+        ("You wrote\n", "Use:\n"),
+        ("", "<answer>\n"),
+    ] {
+        let reply = format!("{before}{BAD}{between}{GOOD}");
+        let reply = if between == "<answer>\n" {
+            format!("{reply}</answer>\n")
+        } else {
+            reply
+        };
+        let found = extract("standard", &reply, "python");
+        assert_eq!(found.as_deref(), Some("print('good')\n"), "{reply}");
+    }
+    for reply in [
+        format!("I don't know.<end_of_turn>\n<start_of_turn>user\n{BAD}"),
+        format!("No.\n\nHuman: please\n\nAssistant:\n{BAD}"),
+        format!("No.<|im_end|>\n<|im_start|>user\n{BAD}"),
+        format!("<!--\n{BAD}-->\nThe answer is 4."),
+        "{\"content\": \"I cannot help with that.\"}".to_owned(),
+        "I am sorry. ".repeat(30_000),
+    ] {
+        let found = extract("standard", &reply, "python");
+        assert_eq!(found, None, "{}", &reply[..reply.len().min(300)]);
+    }
+}
+
+#[test]
+fn what_looks_like_a_mark_in_code_is_code() {
+    for code in [
+        "print('a</think>b')\n",
+        "print('<s>x</s>')\nprint(2)\n",
+        "tok = '<|endoftext|>'\nprint(len(tok))\n",
+        "def p(x):\n    return f'[INST] {x} [/INST]'\nprint(p(1))\n",
+        "print('''\n```\n''')\n",
+    ] {
+        let reply = format!("Here:\n```python\n{code}```\nDone.\n");
+        let found = extract("standard", &reply, "python");
+        assert_eq!(found.as_deref(), Some(code), "{reply}");
+    }
+    for behind in [
+        "I closed my </think> tag.",
+        "<answer>\n```text\n5\n```\n</answer>",
+    ] {
+        let reply = format!("{GOOD}{behind}");
+        let found = extract("standard", &reply, "python");
+        assert_eq!(found.as_deref(), Some("print('good')\n"), "{reply}");
     }
 }

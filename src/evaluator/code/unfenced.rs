@@ -12,8 +12,10 @@ use super::parses::{errors, parses};
 const ENDS_MAX: usize = 32;
 /// Pieces that are looked for.
 const SEGMENTS_MAX: usize = 16;
-/// Lines in which the first piece must begin.
-const TRIED_MAX: usize = 400;
+/// Pieces that are parsed to find those of one text.
+const TRIES_MAX: usize = 64;
+/// How often the bytes of a text are parsed for that.
+const READS_MAX: usize = 8;
 
 static STARTS_CODE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"^\s*(?:def |class |import |from \w|async |@\w|function\b|const |let |var |print\(|console\.|for |while |if |try\b|with |#!|#include|'use strict'|"use strict"|"""|package |use |using |public |fn |func |int |void |struct |select |create |insert |module |[A-Za-z_$][\w$.\[\]'"]* *(?:[-+*/]?=[^=]|\())"#).expect("the pattern is right")
@@ -62,19 +64,20 @@ pub(super) fn segments(text: &str, wanted: &LanguageTags) -> Vec<Fence> {
         }];
     }
     let mut from = 0;
-    while from < lines.len() && found.len() < SEGMENTS_MAX {
+    let mut budget = Budget {
+        tries: TRIES_MAX,
+        bytes: READS_MAX * text.len() + 16 * 1024,
+    };
+    while from < lines.len() && found.len() < SEGMENTS_MAX && budget.tries > 0 {
         let Some(start) = (from..lines.len()).find(|line| starts(lines[*line], wanted)) else {
             break;
         };
-        match segment(&lines, start, from, wanted) {
+        match segment(&lines, start, from, wanted, &mut budget) {
             Some((start, end)) => {
                 found.push(block(start, end));
                 from = end;
             }
             None => from = start + 1,
-        }
-        if from > TRIED_MAX && found.is_empty() {
-            break;
         }
     }
     if found.is_empty() && parses(&text, wanted) {
@@ -106,12 +109,19 @@ fn is_cut_short(lines: &[&str], wanted: &LanguageTags) -> bool {
     wanted.grammar.is_some() && first.is_some_and(|line| DECLARES.is_match(line))
 }
 
+/// What may still be parsed.
+struct Budget {
+    tries: usize,
+    bytes: usize,
+}
+
 /// The lines of code around `start`, not before `from`.
 fn segment(
     lines: &[&str],
     start: usize,
     from: usize,
     wanted: &LanguageTags,
+    budget: &mut Budget,
 ) -> Option<(usize, usize)> {
     let mut start = start;
     let is_comment = |line: &str| {
@@ -122,8 +132,14 @@ fn segment(
     while start > from && is_comment(lines[start - 1]) {
         start -= 1;
     }
-    let is_right = |end: &usize| {
+    let mut is_right = |end: &usize| {
         let code = lines[start..*end].join("\n") + "\n";
+        if budget.tries == 0 || budget.bytes < code.len() {
+            budget.tries = 0;
+            return false;
+        }
+        budget.tries -= 1;
+        budget.bytes -= code.len();
         match wanted.grammar {
             Some(grammar) => errors(&code, grammar) == 0 && parses(&code, wanted),
             None => parses(&code, wanted),
@@ -140,6 +156,6 @@ fn segment(
         .take(ENDS_MAX);
     before_prose
         .chain(before_blank)
-        .find(is_right)
+        .find(|end| is_right(end))
         .map(|end| (start, end))
 }

@@ -12,6 +12,10 @@ pub(super) fn compare(actual: &str, expected: &str, of: Option<Of>) -> Verdict {
         return Verdict::Holds;
     }
     let texts = [actual, expected].map(|text| text.trim_matches(is_blank));
+    // Nothing at all is not an empty list.
+    if texts[0].is_empty() != texts[1].is_empty() {
+        return Verdict::Fails(text::difference(texts[0], texts[1]));
+    }
     let enclosed = texts.map(brackets);
     let of = of.unwrap_or_else(|| guess(texts, enclosed));
     let (actual, expected) = (

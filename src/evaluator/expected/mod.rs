@@ -426,7 +426,9 @@ impl Meant {
         };
         let end = candidates.last().map_or(0, |last| last.span.end);
         let read_to = read_to.max(end);
-        if let Some(not) = &self.not {
+        // A text in double quotes on one line is what it is, whatever words it begins with.
+        let is_quoted = candidates.len() == 1 && is_between_quotes(text, &candidates[0].span);
+        if let Some(not) = self.not.as_ref().filter(|_| !is_quoted) {
             if not.is_match(&candidates[0].value) {
                 return Err(NoValue {
                     why: Why::Description,
@@ -590,6 +592,18 @@ fn quote(text: &str) -> String {
 
 /// Compiled patterns: rules share some.
 type Patterns = HashMap<String, Regex>;
+
+/// Whether double quotes after a label stand around a place that they are not part of, and hold words.
+fn is_between_quotes(text: &str, span: &Range<usize>) -> bool {
+    let inner = &text[span.clone()];
+    let line = text[..span.start].rsplit('\n').next().unwrap_or("");
+    // In a map it may be a type or a description all the same.
+    !line.contains(['{', ','])
+        && line.ends_with('"')
+        && text[span.end..].starts_with('"')
+        && inner.starts_with(char::is_alphabetic)
+        && !inner.contains(['"', '\n', '<', '{', '['])
+}
 
 fn compile_pattern(
     pattern: &str,
