@@ -13,9 +13,9 @@ use super::{Verdict, json, text};
 /// Nesting of lists, and of what is in an item, that is followed.
 const DEPTH_MAX: usize = 50;
 /// Bytes of pairs of items that are compared, and for each pair [`PAIR`] more.
-const BYTES_MAX: usize = 1 << 27;
+const BYTES_MAX: usize = 1 << 25;
 /// What a pair costs beside its bytes.
-const PAIR: usize = 32;
+const PAIR: usize = 8;
 
 /// The score of reward-kit. Its time is quadratic; where it would be more than
 /// [`lcs::WORDS_MAX`] or [`BYTES_MAX`], the score is the part that is known: what two texts begin
@@ -161,6 +161,8 @@ fn lists(actual: &[Cow<str>], expected: &[Cow<str>], budget: &mut Budget, depth:
     if actual.is_empty() && expected.is_empty() {
         return 1.0;
     }
+    // Reading lists takes longer than reading numbers.
+    budget.bytes = budget.bytes.saturating_sub(4 * PAIR);
     let longer = actual.len().max(expected.len());
     let length = 1.0 - ratio(actual.len().abs_diff(expected.len()), longer);
     let mut distinct: Vec<&str> = Vec::new();

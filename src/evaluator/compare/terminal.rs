@@ -114,7 +114,7 @@ pub(super) fn screen(text: &str) -> Cow<'_, str> {
         row_number: 0,
         bottom: 0,
         column: 0,
-        effort: text.len().saturating_mul(8).saturating_add(1 << 16),
+        effort: text.len().saturating_mul(2).saturating_add(1 << 16),
     };
     for (number, line) in text.split('\n').enumerate() {
         if number > 0 {

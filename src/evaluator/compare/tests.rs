@@ -174,6 +174,14 @@ fn odd_shapes() {
         ("literal", "{'a': 1, 'a': 2}", "{'a': 1}", false),
         ("literal", "'\\ud83d\\ude00'", "'😀'", true),
         ("literal", "b'\\xe9'", "b'\\351'", true),
+        (
+            "literal",
+            "{1: 'a', 2: 'b', 3: 'c'}",
+            "{3: 'c', 2: 'b', 1.0: 'a'}",
+            true,
+        ),
+        ("literal", "{1: 'a', 2: 'b'}", "{2: 'b', 1: 'b'}", false),
+        ("literal", "{'a': 1, 'b': 2}", "{'b': 2, 'c': 1}", false),
         ("literal", "'\\d'", "'\\\\d'", true),
         ("literal", "[1, 2], [3]", "[1,2],[3]", false),
         ("literal", "[...]", "[ ... ]", true),
@@ -825,6 +833,50 @@ fn hostile_shapes_are_no_trouble() {
                 assert!(compared.reason.len() < 2000, "{name} {shape}");
             }
         }
+    }
+}
+
+#[test]
+fn the_order_of_many_does_not_count() {
+    let listed = |open: &str,
+                  close: &str,
+                  order: &mut dyn Iterator<Item = u32>,
+                  item: &dyn Fn(u32) -> String| {
+        let items: Vec<String> = order.map(item).collect();
+        format!("{open}{}{close}", items.join(", "))
+    };
+    type Item = dyn Fn(u32) -> String;
+    let table: &[(&str, &str, &str, &Item, &Item)] = &[
+        ("literal", "{", "}", &|n| n.to_string(), &|n| {
+            format!("{n}.0")
+        }),
+        ("literal", "{", "}", &|n| format!("{n}.50000000001"), &|n| {
+            format!("{n}.5")
+        }),
+        ("literal", "{", "}", &|n| format!("'{n}': {n}"), &|n| {
+            format!("\"{n}\": {n}")
+        }),
+        ("literal", "{", "}", &|n| format!("({n}, 1): {n}"), &|n| {
+            format!("({n}, 1): {n}")
+        }),
+        ("json", "{", "}", &|n| format!("\"{n}\": {n}"), &|n| {
+            format!("\"{n}\":{n}.0")
+        }),
+        ("unordered", "[", "]", &|n| format!("'{n}'"), &|n| {
+            format!("\"{n}\"")
+        }),
+    ];
+    for (name, open, close, actual, expected) in table {
+        let expected = listed(open, close, &mut (0..1000), expected);
+        let compare = |order: &mut dyn Iterator<Item = u32>| {
+            let actual = listed(open, close, order, actual);
+            comparator(name).compare(&actual, &expected).unwrap()
+        };
+        let compared = compare(&mut (0..1000).rev());
+        assert!(compared.matched, "{name}: {}", compared.reason);
+        assert!(!compare(&mut (1..1000).rev()).matched);
+        assert!(!compare(&mut (0..1001).rev()).matched);
+        assert!(!compare(&mut (1..1001).rev()).matched);
     }
 }
 

@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::normalise::is_blank;
 use super::{Of, Verdict, literal, text};
 
+/// Places that are made ready for counting; more come as they are needed.
+const CAPACITY_MAX: usize = 1 << 16;
+
 /// `of` says of what; else two lists in brackets are lists, texts of several lines are lines, and
 /// everything else is words.
 pub(super) fn compare(actual: &str, expected: &str, of: Option<Of>) -> Verdict {
@@ -24,50 +27,58 @@ pub(super) fn compare(actual: &str, expected: &str, of: Option<Of>) -> Verdict {
     );
     let alike = actual.iter().zip(&expected);
     let start = alike.take_while(|(left, right)| left == right).count();
-    let mut left = surplus(&actual[start..], &expected[start..]);
-    let mut right = surplus(&expected[start..], &actual[start..]);
+    let (mut left, mut right) = without_partners(&actual[start..], &expected[start..]);
     if of == Of::Items && !left.is_empty() && !right.is_empty() {
         (left, right) = by_value(&left, &right);
     }
     told(&left, &right, of, actual.len(), expected.len())
 }
 
-/// What the first has more often than the second, in its order.
-fn surplus<'t>(of: &[&'t str], without: &[&str]) -> Vec<&'t str> {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for item in without {
+/// What stands in one of the two only, or more often, each in its order.
+fn without_partners<'t>(left: &[&'t str], right: &[&'t str]) -> (Vec<&'t str>, Vec<&'t str>) {
+    let mut counts: HashMap<&str, usize> = HashMap::with_capacity(right.len().min(CAPACITY_MAX));
+    for item in right {
         *counts.entry(item).or_default() += 1;
     }
-    let taken = |item: &&&str| match counts.get_mut(**item) {
+    let taken = |count: Option<&mut usize>| match count {
         Some(count) if *count > 0 => {
             *count -= 1;
-            false
+            true
         }
-        _ => true,
+        _ => false,
     };
-    of.iter().filter(taken).copied().collect()
+    let rest = left.iter().filter(|item| !taken(counts.get_mut(**item)));
+    let left: Vec<&str> = rest.copied().collect();
+    let rest = right.iter().filter(|item| taken(counts.get_mut(**item)));
+    (left, rest.copied().collect())
 }
 
 /// What is left when items that are written differently but have one value are taken off:
 /// `'a'` and `"a"`, `1` and `1.0`.
 fn by_value<'t>(left: &[&'t str], right: &[&'t str]) -> (Vec<&'t str>, Vec<&'t str>) {
-    let mut partners: HashMap<u64, Vec<usize>> = HashMap::new();
-    for (at, item) in right.iter().enumerate().rev() {
-        if let Some(value) = literal::fingerprint(item) {
-            partners.entry(value).or_default().push(at);
-        }
+    let values: Vec<Option<u64>> = right
+        .iter()
+        .map(|item| literal::fingerprint(item))
+        .collect();
+    let mut counts: HashMap<u64, usize> = HashMap::with_capacity(values.len().min(CAPACITY_MAX));
+    for value in values.iter().flatten() {
+        *counts.entry(*value).or_default() += 1;
     }
-    let mut is_taken = vec![false; right.len()];
-    let mut has_partner = |item: &&&str| {
-        let value = literal::fingerprint(item);
-        let partner = value.and_then(|value| partners.get_mut(&value)?.pop());
-        partner.inspect(|at| is_taken[*at] = true).is_some()
+    let mut is_taken = |value: Option<u64>| {
+        let count = value.and_then(|value| counts.get_mut(&value));
+        count
+            .filter(|count| **count > 0)
+            .map(|count| *count -= 1)
+            .is_some()
     };
-    let left = left.iter().filter(|item| !has_partner(item));
-    let left: Vec<&str> = left.copied().collect();
-    let right = right.iter().zip(&is_taken);
-    let right = right.filter_map(|(item, is_taken)| (!is_taken).then_some(*item));
-    (left, right.collect())
+    let rest = left
+        .iter()
+        .filter(|item| !is_taken(literal::fingerprint(item)));
+    let left: Vec<&str> = rest.copied().collect();
+    let rest = right.iter().zip(values);
+    // What no item took is left, and so is what has no value.
+    let rest = rest.filter(|(_, value)| value.is_none() || is_taken(*value));
+    (left, rest.map(|(item, _)| *item).collect())
 }
 
 fn told(surplus: &[&str], missing: &[&str], of: Of, actual: usize, expected: usize) -> Verdict {

@@ -5,8 +5,8 @@
 //! huge sets take the time that reading them takes. Only numbers that are near but not the same
 //! have different hashes: what is left over is paired by tolerance.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
 use super::text_node::meant;
 use super::{Comparison, Kind, Rules, Value, parts, read};
@@ -70,50 +70,95 @@ impl<'v, 't> Pairing<'v, 't> {
     /// be meant by it and nothing matches.
     pub(super) fn entries(&mut self, i: u32, j: u32) -> Result<Vec<(u32, u32)>, String> {
         let (left, right) = (self.left, self.right);
-        let (left_hashes, right_hashes) = self.hash();
-        let key = |value: &Value, hashes: &[u64], key| hashes[value.inside(key) as usize];
-        let mut actual: HashMap<u64, (u32, u32)> = HashMap::new();
-        for (name, value) in left.entries(i) {
-            actual.insert(key(left, left_hashes, name), (name, value));
-        }
-        let mut pairs = Vec::new();
-        let mut missing: Vec<(u32, u32)> = Vec::new();
-        let mut seen: HashSet<u64> = HashSet::new();
-        for (name, value) in right.entries(j) {
-            let hash = key(right, right_hashes, name);
-            if !seen.insert(hash) {
-                return Err(format!("the key {} is expected twice", right.shown(name)));
+        let actual: Vec<(u32, u32)> = left.entries(i).collect();
+        let expected: Vec<(u32, u32)> = right.entries(j).collect();
+        let partners = self.partners(&actual, &expected);
+        let mut is_paired = vec![false; actual.len()];
+        let mut pairs = Vec::with_capacity(expected.len());
+        let mut missing = Vec::new();
+        for ((name, value), partner) in expected.iter().zip(partners.of_expected) {
+            match partner {
+                Some(at) if is_paired[at] => {
+                    return Err(format!("the key {} is expected twice", right.shown(*name)));
+                }
+                Some(at) => {
+                    is_paired[at] = true;
+                    pairs.push((actual[at].1, *value));
+                }
+                None => missing.push(*name),
             }
-            match actual.remove(&hash) {
-                Some((_, found)) => pairs.push((found, value)),
-                None => missing.push((name, value)),
-            }
         }
-        let surplus: Vec<(u32, u32)> = left
-            .entries(i)
-            .filter(|(name, value)| {
-                actual.get(&key(left, left_hashes, *name)) == Some(&(*name, *value))
+        let counts = is_paired.iter().zip(&partners.is_last);
+        let surplus: Vec<u32> = actual
+            .iter()
+            .zip(counts)
+            .filter_map(|((name, _), (is_paired, is_last))| {
+                (*is_last && !is_paired).then_some(*name)
             })
             .collect();
-        if missing.len() == surplus.len()
-            && let Some(near) = self.by_size(
-                &surplus.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-                &missing.iter().map(|(name, _)| *name).collect::<Vec<_>>(),
-            )
+        if !missing.is_empty()
+            && missing.len() == surplus.len()
+            && let Some(near) = self.by_size(&surplus, &missing)
         {
             // A value follows its key.
-            let value = |of: &Value, key| of.next(key);
             let near = near.iter();
-            pairs
-                .extend(near.map(|(actual, wanted)| (value(left, *actual), value(right, *wanted))));
+            pairs.extend(near.map(|(actual, wanted)| (left.next(*actual), right.next(*wanted))));
             return Ok(pairs);
         }
         match (missing.first(), surplus.first()) {
-            (Some((name, _)), _) => Err(format!("the key {} is missing", right.shown(*name))),
-            (None, Some((name, _))) => {
-                Err(format!("the key {} is one too many", left.shown(*name)))
-            }
+            (Some(name), _) => Err(format!("the key {} is missing", right.shown(*name))),
+            (None, Some(name)) => Err(format!("the key {} is one too many", left.shown(*name))),
             (None, None) => Ok(pairs),
+        }
+    }
+
+    /// Which keys are equal: of a few by comparing each with each, else by hash.
+    fn partners(&mut self, actual: &[(u32, u32)], expected: &[(u32, u32)]) -> Partners {
+        const FEW: usize = 8;
+        let (left, right) = (self.left, self.right);
+        let is_scalar =
+            |value: &Value, entry: &(u32, u32)| !value.kind(value.inside(entry.0)).has_children();
+        if actual.len() <= FEW
+            && expected.len() <= FEW
+            && actual.iter().all(|entry| is_scalar(left, entry))
+            && expected.iter().all(|entry| is_scalar(right, entry))
+        {
+            let exact = Rules {
+                tolerance: None,
+                ..self.rules
+            };
+            let same = |value: &Value, name: u32, other: u32| {
+                let (name, other) = (value.inside(name), left.inside(other));
+                exact.same_scalar(value, name, left, other)
+            };
+            let find = |(name, _): &(u32, u32)| {
+                actual
+                    .iter()
+                    .rposition(|(other, _)| same(right, *name, *other))
+            };
+            let is_last = |(at, (name, _)): (usize, &(u32, u32))| {
+                !actual[at + 1..]
+                    .iter()
+                    .any(|(other, _)| same(left, *name, *other))
+            };
+            return Partners {
+                of_expected: expected.iter().map(find).collect(),
+                is_last: actual.iter().enumerate().map(is_last).collect(),
+            };
+        }
+        let (left_hashes, right_hashes) = self.hash();
+        let key = |value: &Value, hashes: &[u64], key| hashes[value.inside(key) as usize];
+        let mut places: HashMap<u64, usize, AsItIs> = HashMap::default();
+        let mut is_last = vec![true; actual.len()];
+        for (at, (name, _)) in actual.iter().enumerate() {
+            if let Some(before) = places.insert(key(left, left_hashes, *name), at) {
+                is_last[before] = false;
+            }
+        }
+        let find = |(name, _): &(u32, u32)| places.get(&key(right, right_hashes, *name)).copied();
+        Partners {
+            of_expected: expected.iter().map(find).collect(),
+            is_last,
         }
     }
 
@@ -122,7 +167,7 @@ impl<'v, 't> Pairing<'v, 't> {
         let (left, right) = (self.left, self.right);
         let (left_hashes, right_hashes) = self.hash();
         let hash = |value: &Value, hashes: &[u64], item| hashes[value.inside(item) as usize];
-        let mut counts: HashMap<u64, i64> = HashMap::new();
+        let mut counts: HashMap<u64, i64, AsItIs> = HashMap::default();
         for item in right.children(j) {
             *counts.entry(hash(right, right_hashes, item)).or_default() += 1;
         }
@@ -245,6 +290,35 @@ impl<'v, 't> Pairing<'v, 't> {
         self.right_hashes = comparison.pairing.right_hashes;
         self.nodes = comparison.pairing.nodes;
         is_near
+    }
+}
+
+/// Of each expected entry, the actual one with the same key; and whether an actual one is the last
+/// with its key.
+struct Partners {
+    of_expected: Vec<Option<usize>>,
+    is_last: Vec<bool>,
+}
+
+/// For keys that are hashes already.
+type AsItIs = BuildHasherDefault<Hashed>;
+
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = mix(self.0, u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
