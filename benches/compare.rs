@@ -96,9 +96,42 @@ const HELD: &[Held] = &[
 ];
 
 const SHAPES: &[&str] = &[
-    "lines", "words", "list", "letters", "numbered", "colours", "redraws", "long", "digits", "[",
-    "(", "{", "1 ", "a\n", "\r", "\u{8}", "\u{1b}[", "\u{1b}]", "é", "e\u{301}", "nested", "'",
-    "\\", "a,", "1.5 ", "{\"a\":",
+    "lines",
+    "words",
+    "list",
+    "letters",
+    "numbered",
+    "colours",
+    "redraws",
+    "long",
+    "digits",
+    "[",
+    "(",
+    "{",
+    "1 ",
+    "a\n",
+    "\r",
+    "\u{8}",
+    "\u{1b}[",
+    "\u{1b}]",
+    "é",
+    "e\u{301}",
+    "nested",
+    "'",
+    "\\",
+    "a,",
+    "1.5 ",
+    "{\"a\":",
+    "\t",
+    "\u{1b}[A",
+    "\u{1b}[2J\n",
+    "x\u{1b}[999C",
+    "x\u{1b}[1K",
+    "x\u{1b}[H",
+    "set(",
+    "f(",
+    "1j,",
+    "x\u{301}\u{8}",
 ];
 
 fn main() -> ExitCode {
@@ -121,7 +154,7 @@ fn main() -> ExitCode {
         let slowest = slowest(&comparator, held, bytes, rounds, shows_shapes);
         is_slow |= slowest.0 > SECONDS_MAX;
         println!(
-            "{:<17}{:>9} bytes of {:<9} {:>8.1} /{:>8.1}   python3 {:<13} {:>8.1} /{:>8.1}   ratio {:.2} / {:.2}   slowest {:.0} {:?}",
+            "{:<17}{:>9} bytes of {:<9} {:>8.2} /{:>8.2}   python3 {:<13} {:>8.2} /{:>8.2}   ratio {:.5} / {:.5}   slowest {:.0} {:?}",
             held.name,
             size,
             held.shape,
