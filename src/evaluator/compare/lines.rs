@@ -21,14 +21,16 @@ pub(super) fn compare(actual: &str, expected: &str, align: Align) -> Verdict {
             .count(),
         Align::Lcs => {
             let mut numbers = HashMap::new();
-            let left: Vec<u32> = numbered(actual, &mut numbers);
-            let right: Vec<u32> = numbered(expected, &mut numbers);
+            let alike = lines(actual).zip(lines(expected));
+            let start = alike.take_while(|(left, right)| left == right).count();
+            let left = numbered(lines(actual).skip(start), &mut numbers);
+            let right = numbered(lines(expected).skip(start), &mut numbers);
             match lcs::longest_common(&left, &right, &mut lcs::WORDS_MAX.clone()) {
-                Common::Exactly(matching) => matching,
+                Common::Exactly(matching) => start + matching,
                 Common::AtLeast(matching) => {
                     note =
                         " (too many lines to align: only those that both begin and end with count)";
-                    matching
+                    start + matching
                 }
             }
         }
@@ -57,8 +59,11 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Lines as numbers: equal lines have one.
-fn numbered<'t>(text: &'t str, numbers: &mut HashMap<&'t str, u32>) -> Vec<u32> {
-    lines(text)
+fn numbered<'t>(
+    lines: impl Iterator<Item = &'t str>,
+    numbers: &mut HashMap<&'t str, u32>,
+) -> Vec<u32> {
+    lines
         .map(|line| {
             let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
             *numbers.entry(line).or_insert(next)
