@@ -436,14 +436,13 @@ fn compile_language(
     let before = diagnostics.list.len();
     let rule = &named.rule;
     let name = &named.name.value;
-    let mut looks_like = Vec::new();
-    for pattern in &rule.looks_like {
-        looks_like.extend(regex(pattern, &[], sources, diagnostics));
-    }
-    let mut declares = Vec::new();
-    for pattern in &rule.declares {
-        declares.extend(regex(pattern, &[], sources, diagnostics));
-    }
+    let mut patterns = |written: &[Spanned<String>]| -> Vec<Regex> {
+        let compiled = written.iter();
+        let compiled = compiled.filter_map(|pattern| regex(pattern, &[], sources, diagnostics));
+        compiled.collect()
+    };
+    let looks_like = patterns(&rule.looks_like);
+    let declares = patterns(&rule.declares);
     let file = match &rule.file.class {
         None => FileNameRule::Fixed(rule.file.name.clone()),
         Some(class) => match regex(class, &[], sources, diagnostics) {

@@ -98,16 +98,11 @@ fn blanks(text: &mut String, count: usize) {
     text.extend(std::iter::repeat_n(' ', count));
 }
 
-/// Every block outside the removed sections. A block that `is_broken` is tried with the fences behind
+/// Every block of a reply with this layout. A block that `is_broken` is tried with the fences behind
 /// it as a part of it: text in quotes may hold some.
-pub(super) fn find(
-    reply: &str,
-    removed: &[Range<usize>],
-    is_broken: &dyn Fn(&Fence) -> bool,
-) -> Blocks {
-    let shape = shape(reply, removed);
-    let lines = Lines::of(&shape);
-    let mut seen = markdown::read(reply, &shape, &lines);
+pub(super) fn find(reply: &str, shape: &str, is_broken: &dyn Fn(&Fence) -> bool) -> Blocks {
+    let lines = Lines::of(shape);
+    let mut seen = markdown::read(reply, shape, &lines);
     let all: Vec<Line<'_>> = shape
         .split('\n')
         .scan(0, |at, text| {
@@ -131,15 +126,12 @@ pub(super) fn find(
             index += 1;
             continue;
         };
-        let again = opening.clone();
-        let (fence, next) = read(&all, index, opening, &lines);
-        let is_whole = !may_be_longer(&fence, &mut tries, is_broken);
-        let longer = if is_whole {
-            None
-        } else {
-            longer(&all, index, next, &again, &lines, is_broken)
-        };
-        let (fence, next) = longer.unwrap_or((fence, next));
+        let (mut fence, mut next) = read(&all, index, opening.clone(), &lines);
+        if may_be_longer(&fence, &mut tries, is_broken)
+            && let Some(whole) = longer(&all, index, next, &opening, &lines, is_broken)
+        {
+            (fence, next) = whole;
+        }
         fenced.push(fence);
         index = next;
     }
@@ -149,6 +141,14 @@ pub(super) fn find(
         fenced,
         indented: seen.indented,
         spans: seen.spans,
+    }
+}
+
+impl Blocks {
+    /// Puts a block where it stands among the fenced ones.
+    pub(super) fn insert(&mut self, block: Fence) {
+        let place = self.fenced.partition_point(|other| other.at < block.at);
+        self.fenced.insert(place, block);
     }
 }
 
@@ -185,13 +185,7 @@ fn sound(
         if !block.is_closed || inside.iter().any(|line| is_doubtful(line.text, &opening)) {
             return index;
         }
-        let code = inside
-            .iter()
-            .map(|line| {
-                line.written(without_quotes(line.text, opening.quotes))
-                    .to_owned()
-            })
-            .collect();
+        let code = written(inside, &opening);
         let fence = finish(all, index, opening, code, true, next + 1, lines);
         // Text in quotes may hold fences: then CommonMark closes the block too early.
         if is_doubted(&fence) {
@@ -241,17 +235,14 @@ fn read(all: &[Line<'_>], open_at: usize, opening: Opening, lines: &Lines) -> (F
     while !is_closed && index < all.len() {
         let line = all[index];
         let text = without_quotes(line.text, opening.quotes);
-        // A quote that ends, ends the block in it.
-        if opening.quotes > 0
-            && text.len() == line.text.len()
-            && !line.text.trim().is_empty()
-            && !closes(text, &opening)
-        {
-            break;
-        }
         if closes(text, &opening) {
             is_closed = true;
             index += 1;
+            break;
+        }
+        // A quote that ends, ends the block in it.
+        let is_quoted = text.len() < line.text.len();
+        if opening.quotes > 0 && !is_quoted && !line.text.trim().is_empty() {
             break;
         }
         // Another opening fence with a tag: this one was forgotten.
@@ -315,19 +306,22 @@ fn longer(
         closes(text, opening)
     });
     for end in ends.take(LONGER_MAX) {
-        let code = all[open_at + 1..end]
-            .iter()
-            .map(|line| {
-                let text = without_quotes(line.text, opening.quotes);
-                line.written(text).to_owned()
-            })
-            .collect();
+        let code = written(&all[open_at + 1..end], opening);
         let fence = finish(all, open_at, opening.clone(), code, true, end + 1, lines);
         if !is_broken(&fence) {
             return Some((fence, end + 1));
         }
     }
     None
+}
+
+/// What is written on the lines of a block, its quote marks taken away.
+fn written(lines: &[Line<'_>], opening: &Opening) -> Vec<String> {
+    let line = |line: &Line<'_>| {
+        let text = without_quotes(line.text, opening.quotes);
+        line.written(text).to_owned()
+    };
+    lines.iter().map(line).collect()
 }
 
 /// The block of an opening and the lines after it; `next` is the line to go on with.

@@ -3,37 +3,35 @@
 use regex::Regex;
 
 use super::LanguageTags;
-use super::parses::facts;
+use super::parses::{Facts, facts};
 use super::rule::Mend;
 
-/// The code mended by the first of these that leaves fewer syntax errors, each after the other.
+/// The code mended by each of these, one after the other, that leaves fewer syntax errors, and what is
+/// known of it.
 pub(super) fn mended(
     code: &str,
     mends: &[Mend],
     noise: &[Regex],
     language: &LanguageTags,
-) -> Option<String> {
-    let mut best: Option<String> = None;
-    let before = facts(code, language);
-    let mut errors = before.errors;
+) -> (String, Facts) {
+    let mut best = code.to_owned();
+    let mut known = facts(code, language);
     for mend in mends {
-        let current = best.as_deref().unwrap_or(code);
-        let Some(tried) = apply(current, *mend, noise, language) else {
+        let Some(tried) = apply(&best, *mend, noise, language) else {
             continue;
         };
         let after = facts(&tried, language);
         let is_better = match (mend, language.grammar) {
-            (Mend::RepeatedTag, _) => after.errors <= errors && !tried.trim().is_empty(),
-            (_, Some(_)) => after.errors < errors,
+            (Mend::RepeatedTag, _) => after.errors <= known.errors && !tried.trim().is_empty(),
+            (_, Some(_)) => after.errors < known.errors,
             (Mend::NoBreakSpaces | Mend::HtmlEntities, None) => true,
             (Mend::Prompts | Mend::Noise, None) => false,
         };
         if is_better {
-            errors = after.errors;
-            best = Some(tried);
+            (best, known) = (tried, after);
         }
     }
-    best
+    (best, known)
 }
 
 /// The code without what the patterns find, but for what their groups `keep` hold.

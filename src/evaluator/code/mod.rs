@@ -160,6 +160,17 @@ impl CodeExtractor {
         wanted: &LanguageTags,
         known: &[LanguageTags],
     ) -> Extraction {
+        self.read(reply, wanted, known, true)
+    }
+
+    /// The same; what a tool was handed holds no further call.
+    fn read(
+        &self,
+        reply: &str,
+        wanted: &LanguageTags,
+        known: &[LanguageTags],
+        may_call: bool,
+    ) -> Extraction {
         let rule = &self.compiled.rule;
         if rule.pick == Pick::Whole {
             let has_code = !reply.trim().is_empty();
@@ -194,7 +205,7 @@ impl CodeExtractor {
                 && wanted.is_tagged(&block.tag)
                 && parses::facts(&block.code, wanted).errors > 0
         };
-        let mut blocks = fences::find(reply, &removed, &is_broken);
+        let mut blocks = fences::find(reply, &shape, &is_broken);
         let search = self.search(rule.pick, reply, wanted, known);
         self.take_marked(reply, &mut blocks);
         let all = blocks.fenced.clone();
@@ -210,7 +221,7 @@ impl CodeExtractor {
             choice.lost[*index] = Some("it stands outside the answer's element");
         }
         if choice.code.is_none() {
-            choice = self.elsewhere(&search, &shape, &mut blocks, choice);
+            choice = self.elsewhere(&search, &shape, &mut blocks, choice, may_call);
         }
         self.found(choice, wanted, &blocks.fenced)
     }
@@ -258,8 +269,7 @@ impl CodeExtractor {
                 let is_free = fences::is_outside(&blocks.fenced, block.at)
                     && fences::is_outside(&blocks.fenced, block.end.saturating_sub(1));
                 if is_free {
-                    let place = blocks.fenced.partition_point(|other| other.at < block.at);
-                    blocks.fenced.insert(place, block);
+                    blocks.insert(block);
                 }
             }
         }
@@ -268,12 +278,7 @@ impl CodeExtractor {
     /// Elements that hold the answer: where fences stand in them, only those count; else what stands
     /// in them is a block. Returns the blocks that do not count; they are emptied.
     fn take_elements(&self, shape: &str, reply: &str, blocks: &mut Blocks) -> Vec<usize> {
-        let taken: Vec<std::ops::Range<usize>> = blocks
-            .fenced
-            .iter()
-            .map(|block| block.at..block.end)
-            .collect();
-        let elements = sections::elements(shape, &self.compiled.rule.inside, &taken);
+        let elements = sections::elements(shape, &self.compiled.rule.inside, &blocks.fenced);
         if elements.is_empty() {
             return Vec::new();
         }
@@ -320,8 +325,7 @@ impl CodeExtractor {
                 end: element.range.end,
                 is_closed: true,
             };
-            let place = blocks.fenced.partition_point(|other| other.at < block.at);
-            blocks.fenced.insert(place, block);
+            blocks.insert(block);
         }
         outside
     }
@@ -334,23 +338,20 @@ impl CodeExtractor {
         shape: &str,
         blocks: &mut Blocks,
         failed: Choice,
+        may_call: bool,
     ) -> Choice {
         let rule = &self.compiled.rule;
-        let visible: String = search
-            .reply
-            .char_indices()
-            .filter(|(at, letter)| letter.is_whitespace() || !is_blanked(shape, *at, *letter))
-            .map(|(_, letter)| letter)
-            .collect();
+        let visible = visible(search.reply, shape, &[]);
         let is_code = |text: &str| {
             search.wanted.grammar.is_none()
                 || text.contains("```")
                 || parses::parses(text, search.wanted)
         };
-        if let Some(code) = calls::code(&visible, &rule.json, &is_code) {
-            let inner = self
-                .without_calls()
-                .extract(&code, search.wanted, search.known);
+        let code = may_call
+            .then(|| calls::code(&visible, &rule.json, &is_code))
+            .flatten();
+        if let Some(code) = code {
+            let inner = self.read(&code, search.wanted, search.known, false);
             let is_fenced = !inner.blocks.is_empty() && inner.code.is_some();
             return Choice {
                 code: if is_fenced { inner.code } else { Some(code) },
@@ -365,17 +366,16 @@ impl CodeExtractor {
         }
         let is_whole = rule.no_fence == NoFence::WholeWhenItParses && blocks.fenced.is_empty();
         if is_whole && !blocks.indented.is_empty() && !parses::parses(&visible, search.wanted) {
-            let untagged = Search {
-                pick: search.pick,
-                ..*search
-            };
-            let choice = untagged.choose(&blocks.indented);
+            let choice = search.choose(&blocks.indented);
             if choice.code.is_some() {
                 blocks.fenced = std::mem::take(&mut blocks.indented);
                 return choice;
             }
         }
-        let text = outside_of(&visible, search.reply, shape, &blocks.fenced);
+        let text = match blocks.fenced.as_slice() {
+            [] => visible,
+            fenced => self::visible(search.reply, shape, fenced),
+        };
         if rule.no_fence == NoFence::WholeWhenItParses {
             let segments = unfenced::segments(&text, search.wanted);
             let choice = Search {
@@ -409,7 +409,8 @@ impl CodeExtractor {
             .iter()
             .find(|block| block.code.contains("```") || block.code.contains("~~~"))?;
         let is_broken = |_: &Fence| false;
-        let inner = fences::find(&document.code, &[], &is_broken);
+        let shape = fences::shape(&document.code, &[]);
+        let inner = fences::find(&document.code, &shape, &is_broken);
         let choice = Search {
             reply: &document.code,
             ..*search
@@ -422,19 +423,6 @@ impl CodeExtractor {
             ..block
         });
         Some((choice, moved.collect()))
-    }
-
-    /// The same, for code that a tool was handed: it holds no further call.
-    fn without_calls(&self) -> CodeExtractor {
-        let mut compiled = self.compiled.clone();
-        compiled.rule = std::sync::Arc::new(CodeRule {
-            json: Vec::new(),
-            ..(*compiled.rule).clone()
-        });
-        CodeExtractor {
-            name: self.name.clone(),
-            compiled,
-        }
     }
 
     fn found(&self, choice: Choice, wanted: &LanguageTags, blocks: &[Fence]) -> Extraction {
@@ -483,6 +471,11 @@ fn is_blanked(shape: &str, at: usize, letter: char) -> bool {
         .is_none_or(|shaped| shaped.bytes().all(|byte| byte == b' '))
 }
 
+/// Whether one of these patterns matches.
+fn any_match(patterns: &[Regex], text: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.is_match(text))
+}
+
 /// Inline code that may be the program: of three backticks and a tag, or the last of its line. What is
 /// named in the middle of a sentence is no program.
 fn span_code<'r>(search: &Search<'r>, span: std::ops::Range<usize>) -> Option<&'r str> {
@@ -500,19 +493,14 @@ fn span_code<'r>(search: &Search<'r>, span: std::ops::Range<usize>) -> Option<&'
     (!rest.any(char::is_alphanumeric)).then_some(code)
 }
 
-/// The text outside of blocks.
-fn outside_of(visible: &str, reply: &str, shape: &str, blocks: &[Fence]) -> String {
-    if blocks.is_empty() {
-        return visible.to_owned();
-    }
-    reply
-        .char_indices()
-        .filter(|(at, letter)| {
-            fences::is_outside(blocks, *at)
-                && (letter.is_whitespace() || !is_blanked(shape, *at, *letter))
-        })
-        .map(|(_, letter)| letter)
-        .collect()
+/// The text of a reply without its removed sections and these blocks.
+fn visible(reply: &str, shape: &str, blocks: &[Fence]) -> String {
+    let is_kept = |(at, letter): &(usize, char)| {
+        fences::is_outside(blocks, *at)
+            && (letter.is_whitespace() || !is_blanked(shape, *at, *letter))
+    };
+    let kept = reply.char_indices().filter(is_kept);
+    kept.map(|(_, letter)| letter).collect()
 }
 
 #[cfg(test)]

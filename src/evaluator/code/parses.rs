@@ -3,7 +3,7 @@
 use tree_sitter::{Node, Parser, Tree};
 
 use super::names::{self, Names};
-use super::{Grammar, LanguageTags};
+use super::{Grammar, LanguageTags, any_match};
 
 /// Bytes of a text that are parsed; longer ones are what their tag says.
 const PARSED_MAX: usize = 256 * 1024;
@@ -28,19 +28,13 @@ pub(super) struct Facts {
 /// Looks at a text.
 pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
     let is_blank = text.trim().is_empty();
-    let looks_right = || {
-        language
-            .looks_like
-            .iter()
-            .any(|pattern| pattern.is_match(text))
-    };
     let Some(grammar) = language.grammar else {
         return Facts {
             errors: 0,
             acts: true,
             is_fragment: false,
             does_something: !is_blank,
-            parses: !is_blank && looks_right(),
+            parses: !is_blank && any_match(&language.looks_like, text),
             names: names::of_words(text, &language.declares),
         };
     };
@@ -59,10 +53,10 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
         return Facts::default();
     };
     let errors = errors_of(&tree);
-    let does_something = does_something(tree.root_node(), text);
+    let (does_something, acts) = activity(tree.root_node(), text);
     Facts {
         errors,
-        acts: acts(tree.root_node(), text),
+        acts,
         is_fragment: returns_outside(tree.root_node()),
         does_something: errors > 0 || does_something,
         parses: !is_blank && errors == 0 && does_something,
@@ -132,18 +126,16 @@ const DOES: [&str; 24] = [
     "lambda",
 ];
 
-fn does_something(root: Node<'_>, text: &str) -> bool {
-    let mut found = false;
-    walk(root, &mut |node| found |= does(node, text));
-    found
-}
-
-fn acts(root: Node<'_>, text: &str) -> bool {
-    let mut found = false;
+/// Whether code does something, and whether that is more than to set names.
+fn activity(root: Node<'_>, text: &str) -> (bool, bool) {
+    let (mut does_something, mut acts) = (false, false);
     walk(root, &mut |node| {
-        found |= does(node, text) && !matches!(node.kind(), "assignment" | "assignment_expression");
+        if does(node, text) {
+            does_something = true;
+            acts |= !matches!(node.kind(), "assignment" | "assignment_expression");
+        }
     });
-    found
+    (does_something, acts)
 }
 
 fn does(node: Node<'_>, text: &str) -> bool {

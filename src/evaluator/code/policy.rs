@@ -10,7 +10,7 @@ use super::fences::Fence;
 use super::names::Names;
 use super::parses::{Facts, errors, facts, parses};
 use super::rule::{Join, Pick, Preference, Spans, Unclosed, Untagged};
-use super::{LanguageTags, mend};
+use super::{LanguageTags, any_match, mend};
 
 /// Why a block of another language is not taken.
 pub const OTHER_TAG: &str = "it has another tag";
@@ -140,8 +140,9 @@ impl<'a> Search<'a> {
 
     fn piece<'p>(&self, cell: &'p OnceCell<Piece>, block: &Fence) -> &'p Piece {
         cell.get_or_init(|| {
-            let code = self.mended(&block.code);
-            let facts = facts(&code, self.wanted);
+            let mends = &self.compiled.rule.mend;
+            let noise = &self.compiled.remove_inside;
+            let (code, facts) = mend::mended(&block.code, mends, noise, self.wanted);
             Piece { code, facts }
         })
     }
@@ -157,18 +158,18 @@ impl<'a> Search<'a> {
             }
         }
         let (mut found, mut kind) = (Vec::new(), Preference::Language);
-        for may_be_output in [false, true] {
-            for preference in &rule.tags {
-                let is_one = |index: &usize| {
-                    self.is_of_kind(blocks, *index, *preference)
-                        && (may_be_output || !self.is_shown_output(blocks, *index))
-                };
-                found = usable.iter().copied().filter(is_one).collect();
-                kind = *preference;
-                if !found.is_empty() {
-                    break;
-                }
-            }
+        let rounds = [false, true].into_iter();
+        for (may_be_output, preference) in rounds.flat_map(|may_be| {
+            rule.tags
+                .iter()
+                .map(move |preference| (may_be, *preference))
+        }) {
+            let is_one = |index: &usize| {
+                self.is_of_kind(blocks, *index, preference)
+                    && (may_be_output || !self.is_shown_output(blocks, *index))
+            };
+            found = usable.iter().copied().filter(is_one).collect();
+            kind = preference;
             if !found.is_empty() {
                 break;
             }
@@ -218,20 +219,12 @@ impl<'a> Search<'a> {
     fn is_shown_output(&self, blocks: &Blocks<'_>, index: usize) -> bool {
         let words = &self.compiled.words.output;
         self.wanted.grammar.is_some()
-            && words
-                .iter()
-                .any(|pattern| pattern.is_match(self.lead(blocks.all, index)))
+            && any_match(words, self.lead(blocks.all, index))
             && self.facts_of(blocks, index).errors > 0
     }
 
     fn facts_of<'b>(&self, blocks: &'b Blocks<'_>, index: usize) -> &'b Facts {
         &self.piece(&blocks.pieces[index], &blocks.all[index]).facts
-    }
-
-    fn mended(&self, code: &str) -> String {
-        let mends = &self.compiled.rule.mend;
-        let noise = &self.compiled.remove_inside;
-        mend::mended(code, mends, noise, self.wanted).unwrap_or_else(|| code.to_owned())
     }
 
     fn is_tagged(&self, tag: &str) -> bool {
@@ -335,11 +328,7 @@ impl<'a> Search<'a> {
 
     fn by_policy(&self, list: &[Candidate<'_>], lost: &mut [Option<&'static str>]) -> Vec<usize> {
         let words = &self.compiled.words;
-        let says = |patterns: &[Regex], at: usize| {
-            patterns
-                .iter()
-                .any(|pattern| pattern.is_match(list[at].lead))
-        };
+        let says = |patterns: &[Regex], at: usize| any_match(patterns, list[at].lead);
         let all: Vec<usize> = (0..list.len().min(LOOKED_AT_MAX)).collect();
         // A bare literal, such as a table that an explanation quotes, is no program; so is what the
         // text calls output.
@@ -709,8 +698,7 @@ fn is_all_commands(code: &str, commands: &[Regex]) -> bool {
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .peekable();
-    lines.peek().is_some()
-        && lines.all(|line| commands.iter().any(|pattern| pattern.is_match(line)))
+    lines.peek().is_some() && lines.all(|line| any_match(commands, line))
 }
 
 /// Blocks joined so far.
@@ -762,6 +750,10 @@ impl Joined<'_, '_> {
     }
 
     fn take(&mut self, at: usize, order: Vec<usize>) -> Option<&'static str> {
+        let piece = self.list[at].piece;
+        if piece.facts.is_fragment {
+            return Some("it is a part of a function");
+        }
         let mut code = String::new();
         for at in &order {
             code.push_str(&self.list[*at].piece.code);
@@ -769,12 +761,8 @@ impl Joined<'_, '_> {
                 code.push('\n');
             }
         }
-        let own = self.list[at].piece.facts.errors;
         let errors = self.search.errors(&code);
-        if self.list[at].piece.facts.is_fragment {
-            return Some("it is a part of a function");
-        }
-        if errors > self.errors || own > 0 && self.errors == 0 {
+        if errors > self.errors || piece.facts.errors > 0 && self.errors == 0 {
             return Some("joined, it would be a syntax error");
         }
         self.errors = errors;

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use super::fences::{Fence, is_outside};
+
 /// The byte ranges of the sections with these tags, in order, whatever the case of their letters, in angle or square brackets. A
 /// section that is not closed ends with the reply; a closing tag without an opening one closes what
 /// began with the reply. A tag that begins inside a fence that is closed again is text.
@@ -142,7 +144,7 @@ pub(super) struct Element {
 
 /// The outermost elements with these names that begin a line, outside `taken`. Of elements in one
 /// another, such as `<pre><code>`, the innermost is the content and each may name the language.
-pub(super) fn elements(reply: &str, names: &[String], taken: &[Range<usize>]) -> Vec<Element> {
+pub(super) fn elements(reply: &str, names: &[String], taken: &[Fence]) -> Vec<Element> {
     let mut found: Vec<Element> = Vec::new();
     if names.is_empty() || !reply.contains("</") {
         return found;
@@ -153,19 +155,8 @@ pub(super) fn elements(reply: &str, names: &[String], taken: &[Range<usize>]) ->
     let mut missing: Vec<String> = Vec::new();
     while let Some(start) = lower[from..].find('<').map(|at| from + at) {
         from = start + 1;
-        let is_taken = taken
-            .binary_search_by(|range| {
-                if range.end <= start {
-                    std::cmp::Ordering::Less
-                } else if range.start > start {
-                    std::cmp::Ordering::Greater
-                } else {
-                    std::cmp::Ordering::Equal
-                }
-            })
-            .is_ok();
         let is_begin = before(&lower, start).is_none_or(|letter| [':', '>', '.'].contains(&letter));
-        if is_taken || !is_begin {
+        if !is_begin || !is_outside(taken, start) {
             continue;
         }
         let Some((name, content)) = opening_tag(&lower, start) else {

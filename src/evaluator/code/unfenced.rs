@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::LanguageTags;
 use super::fences::Fence;
-use super::parses::{errors, parses};
+use super::parses::parses;
+use super::{LanguageTags, any_match};
 
 /// Ends of a piece that are tried.
 const ENDS_MAX: usize = 32;
@@ -92,10 +92,7 @@ fn starts(line: &str, wanted: &LanguageTags) -> bool {
     }
     match wanted.grammar {
         Some(_) => STARTS_CODE.is_match(line),
-        None => wanted
-            .looks_like
-            .iter()
-            .any(|pattern| pattern.is_match(line)),
+        None => any_match(&wanted.looks_like, line),
     }
 }
 
@@ -140,10 +137,7 @@ fn segment(
         }
         budget.tries -= 1;
         budget.bytes -= code.len();
-        match wanted.grammar {
-            Some(grammar) => errors(&code, grammar) == 0 && parses(&code, wanted),
-            None => parses(&code, wanted),
-        }
+        parses(&code, wanted)
     };
     // Up to the first line of prose; where that is in the middle of something, such as a text in
     // quotes, up to a later one; else as far as it parses, paragraph by paragraph.

@@ -106,16 +106,7 @@ pub(super) fn within_its_brackets(text: &str, value: Range<usize>) -> Range<usiz
     let before = before.rsplit('\n').next().unwrap_or(before);
     let mut open = Vec::new();
     for c in before.chars() {
-        match c {
-            '(' => open.push(')'),
-            '[' => open.push(']'),
-            '{' => open.push('}'),
-            '（' => open.push('）'),
-            _ if open.last() == Some(&c) => {
-                open.pop();
-            }
-            _ => {}
-        }
+        follow(&mut open, c);
     }
     let mut end = value.end;
     if let Some(outer) = open.last() {
@@ -158,6 +149,20 @@ fn open_tag(before: &str) -> Option<&str> {
     open.pop()
 }
 
+/// Follows a letter into a bracket or out of the innermost one of `open`, which holds what closes each;
+/// whether it was a bracket.
+fn follow(open: &mut Vec<char>, letter: char) -> bool {
+    match letter {
+        '(' => open.push(')'),
+        '[' => open.push(']'),
+        '{' => open.push('}'),
+        '（' => open.push('）'),
+        _ if open.last() == Some(&letter) => drop(open.pop()),
+        _ => return false,
+    }
+    true
+}
+
 /// Where the bracket stands that closes one before the text.
 fn closing_of(text: &str, outer: char) -> Option<usize> {
     let mut open = Vec::new();
@@ -165,14 +170,7 @@ fn closing_of(text: &str, outer: char) -> Option<usize> {
     for (at, c) in text.char_indices() {
         match c {
             '"' => in_quotes = !in_quotes,
-            _ if in_quotes => {}
-            '(' => open.push(')'),
-            '[' => open.push(']'),
-            '{' => open.push('}'),
-            '（' => open.push('）'),
-            _ if open.last() == Some(&c) => {
-                open.pop();
-            }
+            _ if in_quotes || follow(&mut open, c) => {}
             _ if open.is_empty() && c == outer => return Some(at),
             _ => {}
         }
