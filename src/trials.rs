@@ -21,9 +21,9 @@ use crate::evaluator::{Evaluator, Expectation, Language};
 use crate::execution::Status;
 use crate::program::{Interpreter, Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
-use crate::report::{explain_outcome, wire};
+use crate::report::{explain_case, wire};
 use crate::reward::FaultKind;
-use crate::run::{Interrupts, Outcome, Policy, Runner, forced_backend};
+use crate::run::{CaseResult, Interrupts, Outcome, Policy, Runner, forced_backend};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -382,13 +382,13 @@ impl Shared {
                 }
             }
         }
-        let outcome = self.handle.block_on(self.runner.evaluate(evaluator, None));
-        if outcome.passed() {
+        let case = self.handle.block_on(self.runner.evaluate_all(evaluator));
+        if case.passed() {
             return Ok(Completion::Completed);
         }
-        let told = Failed::from(failure(evaluator, &outcome, place));
-        match &outcome.result {
-            Err(fault) if fault.kind == FaultKind::Infrastructure => {
+        let told = Failed::from(failure(evaluator, &case, place));
+        match case.fault() {
+            Some(fault) if fault.kind == FaultKind::Infrastructure => {
                 self.not_run(&evaluator.language.interpreter, &fault.message, told)
             }
             _ => Err(told),
@@ -398,16 +398,15 @@ impl Shared {
 
 /// What a failing trial prints: the reasons, the difference, the place, the command that repeats
 /// it.
-fn failure(evaluator: &Evaluator, outcome: &Outcome, place: &str) -> String {
-    let mut text = match &outcome.result {
-        Ok(_) => String::new(),
-        Err(fault) => match fault.kind {
-            FaultKind::Infrastructure => "infrastructure error: ".to_owned(),
-            FaultKind::Configuration | FaultKind::Input => "configuration error: ".to_owned(),
-        },
+fn failure(evaluator: &Evaluator, case: &CaseResult, place: &str) -> String {
+    let mut text = match case.fault().map(|fault| fault.kind) {
+        None => String::new(),
+        Some(FaultKind::Infrastructure) => "infrastructure error: ".to_owned(),
+        Some(FaultKind::Configuration | FaultKind::Input) => "configuration error: ".to_owned(),
     };
-    text.push_str(&explain_outcome(outcome));
-    if let Some(difference) = difference(evaluator, outcome) {
+    text.push_str(&explain_case(case));
+    let first = case.outcomes.iter().find(|outcome| !outcome.passed());
+    if let Some(difference) = first.and_then(|outcome| difference(evaluator, outcome)) {
         text.push_str("\n\nexpected against actual output:\n");
         text.push_str(&difference);
     }

@@ -94,7 +94,7 @@ pub(super) fn in_short(evaluator: &Evaluator) -> String {
             &message.content,
         );
     }
-    let reply = evaluator.reply.as_ref();
+    let reply = evaluator.replies.first();
     let attempt = reply.map(|reply| evaluator.attempt(reply, Nonce(String::new())));
     match attempt {
         None => part(
@@ -180,10 +180,18 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
             visible(message.content.trim_end())
         );
     }
-    match &evaluator.reply {
-        None => text.push_str("\n== reply\nnone is written\n"),
-        Some(reply) => {
-            let _ = writeln!(text, "\n== reply\n{}", visible(reply.text().trim_end()));
+    match &evaluator.replies[..] {
+        [] => text.push_str("\n== reply\nnone is written\n"),
+        [reply, more @ ..] => {
+            let which = match more.len() {
+                0 => String::new(),
+                more => format!(" (the first of {})", more + 1),
+            };
+            let _ = writeln!(
+                text,
+                "\n== reply{which}\n{}",
+                visible(reply.text().trim_end())
+            );
             match evaluator.attempt(reply, Nonce(String::new())) {
                 Ok(attempt) => {
                     if let Some(extraction) = &attempt.extraction {

@@ -7,7 +7,7 @@ use super::{BackendArgument, BackendArguments, Exit, compile, open, put_line, re
 use crate::backend::e2b::E2b;
 use crate::escape::visible;
 use crate::reward::Cause;
-use crate::run::{Interrupts, Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{Event, Interrupts, Outcome, Planned, Runner, Selection, run_all};
 
 /// What is compared of an outcome.
 #[derive(Debug, PartialEq)]
@@ -62,7 +62,7 @@ pub(super) fn parity(paths: &[PathBuf], limit: Option<usize>) -> Exit {
                 Planned::Case(evaluator) => {
                     // Only what has a reply, and runs in both places.
                     evaluator.skip.is_none()
-                        && evaluator.reply.is_some()
+                        && !evaluator.replies.is_empty()
                         && crate::backend::interpreter::missing(&evaluator.language.interpreter)
                             .is_none()
                 }
@@ -85,8 +85,10 @@ async fn all(
     planned: impl Iterator<Item = Planned>,
 ) -> Option<BTreeMap<String, Result<Compared, String>>> {
     let mut outcomes = BTreeMap::new();
-    let work = run_all(runner, planned, |outcome| {
-        outcomes.insert(outcome.id.to_string(), compared(&outcome));
+    let work = run_all(runner, planned, |event| {
+        if let Event::Reply(outcome) = event {
+            outcomes.insert(outcome.name(), compared(outcome));
+        }
         std::ops::ControlFlow::Continue(())
     });
     let mut interrupts = Interrupts::listen();

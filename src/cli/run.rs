@@ -16,7 +16,7 @@ use crate::evaluator::{Evaluator, Reply};
 use crate::project::Project;
 use crate::report::{FORMATS, Reporter, SKIP, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
-use crate::run::{Interrupts, Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{Event, Interrupts, Outcome, Planned, Runner, Selection, run_all};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
@@ -274,12 +274,21 @@ impl Evaluation<'_> {
                     },
                 });
         let mut failed = Ok(());
-        let work = run_all(self.runner, planned, |outcome| {
-            summary.borrow_mut().count(&outcome);
-            failed = reporters
-                .iter_mut()
-                .try_for_each(|reporter| reporter.finished(&outcome));
-            if failed.is_err() || self.fail_fast && !outcome.passed() {
+        let work = run_all(self.runner, planned, |event| {
+            if failed.is_err() {
+                return ControlFlow::Break(());
+            }
+            let mut reporters = reporters.iter_mut();
+            let mut is_bad = false;
+            failed = match &event {
+                Event::Reply(outcome) => reporters.try_for_each(|reporter| reporter.reply(outcome)),
+                Event::Case(case) => {
+                    summary.borrow_mut().count(case);
+                    is_bad = !case.passed();
+                    reporters.try_for_each(|reporter| reporter.finished(case))
+                }
+            };
+            if failed.is_err() || self.fail_fast && is_bad {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -354,7 +363,7 @@ pub(super) fn attempt(arguments: &TryArguments) -> Exit {
         return Exit::Interrupted;
     };
     let text = if arguments.json {
-        let object = crate::report::wire::outcome(outcome.id.to_string().into(), None, &outcome);
+        let object = crate::report::wire::outcome(outcome.id.to_string().into(), &outcome);
         json_line(&object).unwrap_or_default()
     } else {
         format!("{}\n{}", outcome.id, explain_outcome(&outcome))

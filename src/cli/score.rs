@@ -192,8 +192,11 @@ impl Scorer {
             let mut samples = JoinSet::new();
             for (index, reply) in replies.into_iter().enumerate() {
                 let (runner, evaluator) = (Arc::clone(&runner), Arc::clone(&evaluator));
-                samples
-                    .spawn(async move { (index, runner.evaluate(&evaluator, Some(&reply)).await) });
+                samples.spawn(async move {
+                    let mut outcome = runner.evaluate(&evaluator, Some(&reply)).await;
+                    outcome.sample = is_group.then_some(index);
+                    (index, outcome)
+                });
             }
             let mut outcomes = BTreeMap::new();
             let mut results = Vec::new();
@@ -207,9 +210,11 @@ impl Scorer {
                     }
                 }
             }
-            results.extend(outcomes.into_iter().map(|(index, outcome)| {
-                wire::outcome(id.clone(), is_group.then_some(index), &outcome)
-            }));
+            results.extend(
+                outcomes
+                    .values()
+                    .map(|outcome| wire::outcome(id.clone(), outcome)),
+            );
             results
         }
     }

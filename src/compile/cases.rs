@@ -400,7 +400,7 @@ impl Compiler<'_> {
         let language = self.language(keys);
         let compare = self.compare(keys);
         let chat = chat(keys, self);
-        let reply = self.reply(keys, &chat);
+        let replies = self.replies(keys, &chat);
         let extractor = self.extractor(keys, merged, span);
         let is_literal = std::mem::take(&mut self.is_literal);
         let program = keys
@@ -461,7 +461,7 @@ impl Compiler<'_> {
             compare: compare?,
             chat,
             cell,
-            reply,
+            replies,
             extractor: extractor?,
             program,
             stdin,
@@ -715,10 +715,11 @@ impl Compiler<'_> {
         expectations::with_params(comparator, params, self)
     }
 
-    fn reply(&mut self, keys: &Keys, chat: &Chat) -> Option<ReplyText> {
+    fn replies(&mut self, keys: &Keys, chat: &Chat) -> Vec<ReplyText> {
         let spoken = chat.reply.as_ref();
         let Some(written) = &keys.reply else {
-            return spoken.map(|text| ReplyText::Fixed(text.value.clone()));
+            let spoken = spoken.map(|text| ReplyText::Fixed(text.value.clone()));
+            return spoken.into_iter().collect();
         };
         if spoken.is_some() {
             self.report(
@@ -729,7 +730,27 @@ impl Compiler<'_> {
                 .help("keep one of the two"),
             );
         }
-        match &written.value {
+        let ReplySpec::List(list) = &written.value else {
+            return self.reply(&written.value).into_iter().collect();
+        };
+        let mut replies = Vec::new();
+        for reply in list {
+            match &reply.value {
+                ReplySpec::List(_) | ReplySpec::Samples(_) => self.report(
+                    Diagnostic::at(
+                        reply.span,
+                        "saved samples and lists stand in no list of replies",
+                    )
+                    .help("write them alone: `reply: {file: …, join: …, field: …}`"),
+                ),
+                one => replies.extend(self.reply(one)),
+            }
+        }
+        replies
+    }
+
+    fn reply(&mut self, written: &ReplySpec) -> Option<ReplyText> {
+        match written {
             ReplySpec::Text(text) => Some(ReplyText::Fixed(text.clone())),
             ReplySpec::File(path) => self.file_text(path).map(ReplyText::Fixed),
             ReplySpec::Expression(expression) => {

@@ -79,12 +79,6 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
         };
         used.at("model", span);
     }
-    used.note(
-        "samples",
-        keys.samples
-            .as_ref()
-            .filter(|samples| samples.value.n.value != 1),
-    );
     if let Some(Tags::Expression(expression)) = &keys.tags {
         used.note("tags: {expr}", Some(expression));
     }
@@ -111,10 +105,8 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
                 .filter(|reuse| reuse.value == Reuse::Shared),
         );
     }
-    match keys.reply.as_ref().map(|reply| (&reply.value, reply.span)) {
-        Some((ReplySpec::Samples(saved), _)) => used.note("join", Some(&saved.join)),
-        Some((ReplySpec::List(_), span)) => used.at("reply: a list", span),
-        _ => {}
+    if let Some(ReplySpec::Samples(saved)) = keys.reply.as_ref().map(|reply| &reply.value) {
+        used.note("join", Some(&saved.join));
     }
     if let Some(Spanned {
         value: CodeSpec::Rule(rule),

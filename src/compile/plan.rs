@@ -16,7 +16,7 @@ use crate::escape::visible_line;
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
 use crate::evaluator::{
-    BackendChoice, CaseId, Evaluator, Language, Message, ProgramText, Reply, ScoreRule,
+    BackendChoice, CaseId, Evaluator, Language, Message, Need, ProgramText, Reply, ScoreRule,
 };
 use crate::execution::Isolation;
 use crate::program::{Cloud, SourceFile};
@@ -110,7 +110,7 @@ pub(super) struct CaseTemplate {
     pub(super) chat: Chat,
     /// The variables of the first cell of its matrix.
     pub(super) cell: Vec<(String, Value)>,
-    pub(super) reply: Option<ReplyText>,
+    pub(super) replies: Vec<ReplyText>,
     pub(super) extractor: Arc<CodeExtractor>,
     pub(super) program: Option<Text>,
     pub(super) stdin: Option<Text>,
@@ -133,8 +133,12 @@ pub(super) struct Settings {
     isolation: Option<Isolation>,
     backends: Vec<BackendChoice>,
     is_known_bad: bool,
-    /// How many replies there are; none where a file says it.
-    pub(super) samples: Option<u32>,
+    /// How many replies are wanted at least, as written.
+    pub(super) samples: Option<Spanned<u32>>,
+    /// How many of them must pass.
+    need: Need,
+    /// Whether only a row or a file says how many replies there are.
+    has_rows_of_replies: bool,
 }
 
 impl Settings {
@@ -143,14 +147,7 @@ impl Settings {
             Some(TimeOrExpression::Time(timeout)) => Some(timeout.value.0),
             Some(TimeOrExpression::Expression(_)) | None => None,
         };
-        let samples = match keys.reply.as_ref().map(|reply| &reply.value) {
-            Some(ReplySpec::Samples(_) | ReplySpec::List(_)) => None,
-            _ => Some(
-                keys.samples
-                    .as_ref()
-                    .map_or(1, |samples| samples.value.n.value),
-            ),
-        };
+        let samples = keys.samples.as_ref().map(|samples| &samples.value);
         Settings {
             limits: keys.limits.clone().unwrap_or_default(),
             timeout,
@@ -162,7 +159,14 @@ impl Settings {
                 .score
                 .as_ref()
                 .is_some_and(|score| score.at_most.is_some()),
-            samples,
+            need: samples
+                .and_then(|samples| samples.need.as_ref())
+                .map_or(Need::All, |need| need.value),
+            samples: samples.map(|samples| samples.n.clone()),
+            has_rows_of_replies: matches!(
+                keys.reply.as_ref().map(|reply| &reply.value),
+                Some(ReplySpec::Samples(_) | ReplySpec::List(_) | ReplySpec::Expression(_))
+            ),
         }
     }
 }
@@ -233,13 +237,7 @@ impl CasePlan {
                 })
             })
             .collect::<Result<Vec<_>, Diagnostic>>()?;
-        let reply = match &template.reply {
-            None => None,
-            Some(ReplyText::Fixed(text)) => Some(Reply::Text(text.clone())),
-            Some(ReplyText::Expression(expression)) => {
-                Some(Reply::Text(rendering.text(expression)?))
-            }
-        };
+        let replies = self.replies(&rendering)?;
         let files = template
             .files
             .iter()
@@ -281,7 +279,8 @@ impl CasePlan {
             id,
             tags: self.tags.clone(),
             messages,
-            reply,
+            replies,
+            need: template.settings.need,
             extractor: Arc::clone(&template.extractor),
             known: template.rules.tags(),
             program,
@@ -337,7 +336,7 @@ impl CasePlan {
 
     /// Whether the reply is written, and not a model's to give.
     pub fn has_reply(&self) -> bool {
-        self.template.reply.is_some()
+        !self.template.replies.is_empty()
     }
 
     /// Why its dataset cannot be read by this version as it is asked to.
@@ -349,9 +348,14 @@ impl CasePlan {
             .then(|| Diagnostic::at(used.span, later::message(&used.value)))
     }
 
-    /// How many replies there are; none where a file says it.
+    /// How many replies there are at least; none where a file, a list or a row says it.
     pub(super) fn samples(&self) -> Option<u32> {
-        self.template.settings.samples
+        let settings = &self.template.settings;
+        let written = settings.samples.as_ref().map(|samples| samples.value);
+        match written {
+            None if settings.has_rows_of_replies => None,
+            written => Some(written.unwrap_or(1)),
+        }
     }
 
     /// The least isolation that it accepts, where it states one.
@@ -385,6 +389,27 @@ impl CasePlan {
                 })
             }
         }
+    }
+
+    /// What the model said. A column that is a list holds several replies.
+    fn replies(&self, rendering: &Rendering<'_>) -> Result<Vec<Reply>, Diagnostic> {
+        let mut texts = Vec::new();
+        for reply in &self.template.replies {
+            match reply {
+                ReplyText::Fixed(text) => texts.push(text.clone()),
+                ReplyText::Expression(expression) => {
+                    texts.extend(rendering.texts(expression)?);
+                }
+            }
+        }
+        let settings = &self.template.settings;
+        if let (Some(wanted), false) = (&settings.samples, self.template.replies.is_empty())
+            && texts.len() < wanted.value as usize
+        {
+            let message = format!("the case has {} of {} samples", texts.len(), wanted.value);
+            return Err(rendering.problem(wanted.span, message));
+        }
+        Ok(texts.into_iter().map(Reply::Text).collect())
     }
 
     fn row_id(&self, row: Option<&Row>, rendering: &Rendering<'_>) -> Result<CaseId, Diagnostic> {

@@ -1,6 +1,6 @@
 //! What a template makes of a row: text, or a typed value, and where a mistake is.
 
-use minijinja::value::Value;
+use minijinja::value::{Value, ValueKind};
 
 use super::place;
 use super::plan::Row;
@@ -84,6 +84,23 @@ impl Rendering<'_> {
                 })
             }
         }
+    }
+
+    /// Texts: of a list its items, of anything else the text that it is.
+    pub(super) fn texts(&self, text: &Text) -> Result<Vec<String>, Diagnostic> {
+        let value = self.value(text)?;
+        if value.kind() != ValueKind::Seq {
+            return Ok(vec![self.text(text)?]);
+        }
+        let items = value.try_iter().into_iter().flatten();
+        items
+            .map(|item| {
+                text_of(&item).map_err(|noun| {
+                    let message = format!("{noun} stands where text is meant");
+                    self.problem(text.span(), message)
+                })
+            })
+            .collect()
     }
 
     /// Evaluates to a typed value; text that is no expression is itself.

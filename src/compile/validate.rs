@@ -8,6 +8,7 @@ use super::cases::Compiler;
 use super::expectations;
 use super::plan::CasePlan;
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::evaluator::Need;
 use crate::evaluator::code::CodeRule;
 use crate::source::Spanned;
 use crate::syntax::checks::CheckSpec;
@@ -16,8 +17,8 @@ use crate::syntax::matcher::{Matcher as Written, Pairs};
 use crate::syntax::matrix::MatrixSpec;
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{
-    Aggregate, Condition, DatasetSpec, Keys, Need, ReferenceSpec, ReplySpec, RequireSpec,
-    SamplesSpec, Tags, TimeOrExpression,
+    Aggregate, Condition, DatasetSpec, Keys, ReferenceSpec, ReplySpec, RequireSpec, SamplesSpec,
+    Tags, TimeOrExpression,
 };
 use crate::syntax::test_code::{Call, Outcome, Test};
 use crate::syntax::value::{Content, Typed};

@@ -12,6 +12,7 @@ mod expect;
 pub mod expected;
 mod language;
 pub mod rule_error;
+mod samples;
 mod score;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use minijinja::value::Value;
 pub use beside::TestCode;
 pub use expect::{Expectation, ExpectedText, FoundBy, InputCase, Matcher};
 pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language};
+pub use samples::Need;
 pub use score::{ScoreRule, Wanted};
 
 use crate::execution::{Isolation, JobResult};
@@ -112,8 +114,10 @@ pub struct Evaluator {
     pub tags: Vec<String>,
     /// What the model was asked, rendered.
     pub messages: Vec<Message>,
-    /// What the model said, if that is written.
-    pub reply: Option<Reply>,
+    /// What the model said, if that is written; several are samples of one question.
+    pub replies: Vec<Reply>,
+    /// How many of the replies must pass.
+    pub need: Need,
     /// The language of the program.
     pub language: Arc<Language>,
     /// Finds the code.

@@ -11,10 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::{Reporter, Sink, Summary, wire};
 use crate::escape::{visible, visible_line};
 use crate::execution::Execution;
-use crate::run::Outcome;
+use crate::run::{CaseResult, Outcome};
 
 /// How many failures are shown at length.
 const FAILURES_SHOWN_MAX: usize = 20;
+/// How many replies of one case are shown at length.
+const REPLIES_SHOWN_MAX: usize = 3;
 /// How many of the slowest cases are shown.
 const SLOWEST_SHOWN_MAX: usize = 3;
 /// Only cases slower than this are worth a line.
@@ -28,7 +30,7 @@ pub struct Human {
     colour: bool,
     progress: Option<ProgressBar>,
     suites: BTreeMap<String, Counts>,
-    failures: Vec<Outcome>,
+    failures: Vec<CaseResult>,
     failures_more: usize,
     causes: BTreeMap<&'static str, usize>,
     slowest: Vec<(Duration, String)>,
@@ -73,11 +75,11 @@ impl Human {
         }
     }
 
-    fn verdict(&self, outcome: &Outcome) -> String {
-        match &outcome.result {
-            Ok(reward) if reward.passed => self.paint("32", "pass "),
-            Ok(_) => self.paint("31", "FAIL "),
-            Err(_) => self.paint("33", "ERROR"),
+    fn verdict(&self, case: &CaseResult) -> String {
+        match case.fault() {
+            None if case.passed() => self.paint("32", "pass "),
+            None => self.paint("31", "FAIL "),
+            Some(_) => self.paint("33", "ERROR"),
         }
     }
 
@@ -125,39 +127,47 @@ impl Reporter for Human {
         Ok(())
     }
 
-    fn finished(&mut self, outcome: &Outcome) -> io::Result<()> {
-        let counts = self.suites.entry(outcome.id.suite.clone()).or_default();
-        counts.cases += 1;
-        match &outcome.result {
-            Ok(reward) => {
-                counts.score_sum += reward.score;
-                counts.passed += usize::from(reward.passed);
-                if let Some(cause) = reward.cause {
-                    *self.causes.entry(cause.word()).or_default() += 1;
-                }
-            }
-            Err(_) => counts.errors += 1,
+    fn reply(&mut self, outcome: &Outcome) -> io::Result<()> {
+        if let Ok(reward) = &outcome.result
+            && let Some(cause) = reward.cause
+        {
+            *self.causes.entry(cause.word()).or_default() += 1;
         }
-        self.slowest.push((outcome.elapsed, outcome.id.to_string()));
+        Ok(())
+    }
+
+    fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
+        let counts = self.suites.entry(case.id.suite.clone()).or_default();
+        counts.cases += 1;
+        counts.passed += usize::from(case.passed());
+        match case.fault() {
+            None => counts.score_sum += case.mean().unwrap_or(0.0),
+            Some(_) => counts.errors += 1,
+        }
+        self.slowest.push((case.elapsed(), case.id.to_string()));
         self.slowest
             .sort_by_key(|(elapsed, _)| std::cmp::Reverse(*elapsed));
         self.slowest.truncate(SLOWEST_SHOWN_MAX);
-        if !outcome.passed() {
+        if !case.passed() {
             if self.failures.len() < FAILURES_SHOWN_MAX {
-                self.failures.push(outcome.clone())
+                self.failures.push(case.clone())
             } else {
                 self.failures_more += 1
             }
         }
         if let Some(bar) = &self.progress {
             bar.inc(1);
-            bar.set_message(outcome.id.to_string());
+            bar.set_message(case.id.to_string());
             return Ok(());
         }
+        let samples = match case.outcomes.len() {
+            1 => String::new(),
+            count => format!("  {} of {count} replies", case.passes()),
+        };
         let line = format!(
-            "{} {}",
-            self.verdict(outcome),
-            visible_line(&outcome.id.to_string())
+            "{} {}{samples}",
+            self.verdict(case),
+            visible_line(&case.id.to_string())
         );
         writeln!(self.writer, "{line}")?;
         self.writer.flush()
@@ -167,13 +177,13 @@ impl Reporter for Human {
         if let Some(bar) = self.progress.take() {
             bar.finish_and_clear();
         }
-        for outcome in &self.failures {
-            let verdict = self.verdict(outcome);
+        for case in &self.failures {
+            let verdict = self.verdict(case);
             writeln!(
                 self.writer,
                 "\n{verdict} {}\n{}",
-                visible_line(&outcome.id.to_string()),
-                indent(&explain_outcome(outcome))
+                visible_line(&case.id.to_string()),
+                indent(&explain_case(case))
             )?;
         }
         if self.failures_more > 0 {
@@ -233,6 +243,34 @@ impl Reporter for Human {
         )?;
         self.writer.flush()
     }
+}
+
+/// Everything about a case's replies that a person needs to act on it: of several, those that are
+/// not as wanted.
+pub fn explain_case(case: &CaseResult) -> String {
+    if let [only] = &case.outcomes[..] {
+        return explain_outcome(only);
+    }
+    let mut text = format!(
+        "{} of {} replies are as wanted, {} must be",
+        case.passes(),
+        case.outcomes.len(),
+        case.need.least(case.outcomes.len())
+    );
+    let bad = || case.outcomes.iter().filter(|outcome| !outcome.passed());
+    for outcome in bad().take(REPLIES_SHOWN_MAX) {
+        let _ = write!(
+            text,
+            "\n{}:\n{}",
+            visible_line(&outcome.name()),
+            indent(&explain_outcome(outcome))
+        );
+    }
+    let more = bad().count().saturating_sub(REPLIES_SHOWN_MAX);
+    if more > 0 {
+        let _ = write!(text, "\n… and {more} more");
+    }
+    text
 }
 
 /// Everything about an outcome that a person needs to act on it.

@@ -27,8 +27,8 @@ impl Reporter for Jsonl {
         Ok(())
     }
 
-    fn finished(&mut self, outcome: &Outcome) -> io::Result<()> {
-        let mut object = wire::outcome(Value::from(outcome.id.to_string()), None, outcome);
+    fn reply(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let mut object = wire::outcome(Value::from(outcome.name()), outcome);
         object.insert("suite".to_owned(), outcome.id.suite.as_str().into());
         object.insert("case".to_owned(), outcome.id.case.as_str().into());
         object.insert("language".to_owned(), outcome.language.as_str().into());

@@ -6,11 +6,11 @@ pub mod wire;
 
 use std::io::{self, Write};
 
-pub use human::{Human, explain_outcome};
+pub use human::{Human, explain_case, explain_outcome};
 pub use jsonl::Jsonl;
 
 use crate::reward::FaultKind;
-use crate::run::Outcome;
+use crate::run::{CaseResult, Outcome};
 
 /// Shows a run somewhere.
 pub trait Reporter {
@@ -20,11 +20,23 @@ pub trait Reporter {
     /// When it cannot be written.
     fn started(&mut self, notices: &[String]) -> io::Result<()>;
 
-    /// A case is done.
+    /// A reply has its outcome; a case may have more replies.
     ///
     /// # Errors
     /// When it cannot be written.
-    fn finished(&mut self, outcome: &Outcome) -> io::Result<()>;
+    fn reply(&mut self, outcome: &Outcome) -> io::Result<()> {
+        let _ = outcome;
+        Ok(())
+    }
+
+    /// All replies of a case have their outcomes.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
+        let _ = case;
+        Ok(())
+    }
 
     /// The run is over.
     ///
@@ -94,22 +106,15 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts an outcome.
-    pub fn count(&mut self, outcome: &Outcome) {
+    /// Counts a case.
+    pub fn count(&mut self, case: &CaseResult) {
         self.cases += 1;
-        match &outcome.result {
-            Ok(reward) => {
-                self.score_sum += reward.score;
-                if reward.passed {
-                    self.passed += 1
-                } else {
-                    self.failed += 1
-                }
-            }
-            Err(fault) => match fault.kind {
-                FaultKind::Infrastructure => self.infrastructure += 1,
-                FaultKind::Configuration | FaultKind::Input => self.configuration += 1,
-            },
+        self.score_sum += case.mean().unwrap_or(0.0);
+        match case.fault().map(|fault| fault.kind) {
+            None if case.passed() => self.passed += 1,
+            None => self.failed += 1,
+            Some(FaultKind::Infrastructure) => self.infrastructure += 1,
+            Some(FaultKind::Configuration | FaultKind::Input) => self.configuration += 1,
         }
     }
 

@@ -28,10 +28,10 @@ struct WireExecution<'a> {
 }
 
 /// An outcome as an object; `id` is echoed as it came.
-pub fn outcome(id: Value, sample: Option<usize>, outcome: &Outcome) -> Map<String, Value> {
+pub fn outcome(id: Value, outcome: &Outcome) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("id".to_owned(), id);
-    if let Some(sample) = sample {
+    if let Some(sample) = outcome.sample {
         object.insert("sample".to_owned(), sample.into());
     }
     match &outcome.result {

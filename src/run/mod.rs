@@ -4,7 +4,8 @@ mod isolation;
 mod plan;
 mod signals;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,16 +18,18 @@ use crate::backend::e2b::E2b;
 use crate::backend::interpreter;
 use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
-use crate::evaluator::{BackendChoice, CaseId, Evaluator, Nonce, Reply, Step};
+use crate::evaluator::{BackendChoice, CaseId, Evaluator, Need, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
 use crate::program::{CloudMode, Job};
-use crate::reward::{Fault, Reward};
+use crate::reward::{Fault, FaultKind, Reward};
 
 /// What came of one reply: everything that reporters show.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The case.
     pub id: CaseId,
+    /// Which of several replies it is, from 0; none where the case has one.
+    pub sample: Option<usize>,
     /// The language of its program.
     pub language: String,
     /// What was found in the reply.
@@ -46,6 +49,7 @@ impl Outcome {
     pub fn fault(id: CaseId, language: impl Into<String>, fault: Fault) -> Self {
         Outcome {
             id,
+            sample: None,
             language: language.into(),
             extraction: None,
             program: None,
@@ -59,6 +63,91 @@ impl Outcome {
     pub fn passed(&self) -> bool {
         self.result.as_ref().is_ok_and(|reward| reward.passed)
     }
+
+    /// The case's id, and which of its replies it is: `suite::case#2`.
+    pub fn name(&self) -> String {
+        match self.sample {
+            Some(sample) => format!("{}#{sample}", self.id),
+            None => self.id.to_string(),
+        }
+    }
+}
+
+/// What came of all replies of a case.
+#[derive(Debug, Clone)]
+pub struct CaseResult {
+    /// The case.
+    pub id: CaseId,
+    /// How many of its replies must pass.
+    pub need: Need,
+    /// One outcome for each reply, in their order; never empty.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl CaseResult {
+    /// A case with one outcome.
+    pub fn of(outcome: Outcome) -> Self {
+        CaseResult {
+            id: outcome.id.clone(),
+            need: Need::All,
+            outcomes: vec![outcome],
+        }
+    }
+
+    /// Replies that are as wanted.
+    pub fn passes(&self) -> usize {
+        self.outcomes
+            .iter()
+            .filter(|outcome| outcome.passed())
+            .count()
+    }
+
+    /// Whether enough of its replies are as wanted. Without a reward for each nobody knows.
+    pub fn passed(&self) -> bool {
+        self.fault().is_none() && self.need.is_met(self.passes(), self.outcomes.len())
+    }
+
+    /// Why a reply has no reward: what is wrong with the case before what is wrong with the machine.
+    pub fn fault(&self) -> Option<&Fault> {
+        let faults = || {
+            self.outcomes
+                .iter()
+                .filter_map(|outcome| outcome.result.as_ref().err())
+        };
+        faults()
+            .find(|fault| fault.kind != FaultKind::Infrastructure)
+            .or_else(|| faults().next())
+    }
+
+    /// The mean score of the replies that have one.
+    pub fn mean(&self) -> Option<f64> {
+        let scores = self
+            .outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().ok())
+            .map(|reward| reward.score);
+        let (count, sum) =
+            scores.fold((0_u32, 0.0), |(count, sum), score| (count + 1, sum + score));
+        (count > 0).then(|| sum / f64::from(count))
+    }
+
+    /// The longest that one of its replies took.
+    pub fn elapsed(&self) -> Duration {
+        self.outcomes
+            .iter()
+            .map(|outcome| outcome.elapsed)
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// What a run tells as it goes.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A reply has its outcome.
+    Reply(&'a Outcome),
+    /// All replies of a case have theirs.
+    Case(CaseResult),
 }
 
 /// Runs evaluators on the backends there are.
@@ -132,7 +221,7 @@ impl Runner {
         }
     }
 
-    /// Scores a reply; absent, the reply that the case carries.
+    /// Scores a reply; absent, the first that the case carries.
     pub async fn evaluate(&self, evaluator: &Evaluator, reply: Option<&Reply>) -> Outcome {
         let started = Instant::now();
         let mut outcome = Outcome::fault(
@@ -153,6 +242,22 @@ impl Runner {
         outcome
     }
 
+    /// Scores all replies that a case carries, one after the other.
+    pub async fn evaluate_all(&self, evaluator: &Evaluator) -> CaseResult {
+        let mut outcomes = Vec::new();
+        for sample in 0..evaluator.replies.len().max(1) {
+            let reply = evaluator.replies.get(sample);
+            let mut outcome = self.evaluate(evaluator, reply).await;
+            outcome.sample = (evaluator.replies.len() > 1).then_some(sample);
+            outcomes.push(outcome);
+        }
+        CaseResult {
+            id: evaluator.id.clone(),
+            need: evaluator.need,
+            outcomes,
+        }
+    }
+
     async fn attempt(
         &self,
         evaluator: &Evaluator,
@@ -164,7 +269,7 @@ impl Runner {
         if let Some(later) = &evaluator.later {
             return Err(Fault::configuration(later.clone()));
         }
-        let Some(reply) = reply.or(evaluator.reply.as_ref()) else {
+        let Some(reply) = reply.or(evaluator.replies.first()) else {
             return Err(Fault::configuration(
                 "the case has no reply: write one under `reply`, or give one to `rewardspec try` or `rewardspec score` (asking models is not in this version)",
             ));
@@ -328,47 +433,153 @@ fn nonce() -> Nonce {
     Nonce(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Evaluates a stream of planned cases with bounded concurrency and hands outcomes over in order
-/// of arrival. Stops asking for more when `on_outcome` says so.
+/// Evaluates a stream of planned cases with bounded concurrency and tells of outcomes in order of
+/// arrival. Stops asking for more when `tell` says so.
 pub async fn run_all(
     runner: &Arc<Runner>,
     planned: impl Iterator<Item = Planned>,
-    mut on_outcome: impl FnMut(Outcome) -> std::ops::ControlFlow<()>,
+    mut tell: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) {
     let in_flight_max = runner.slots() * 2 + 2;
     let mut tasks = tokio::task::JoinSet::new();
-    let mut planned = planned.fuse();
+    let mut queue = Queue {
+        planned: planned.fuse(),
+        replies: VecDeque::new(),
+        open: HashMap::new(),
+        cases: 0,
+    };
     loop {
-        while tasks.len() < in_flight_max {
-            match planned.next() {
-                Some(Planned::Case(evaluator)) => {
-                    let runner = Arc::clone(runner);
-                    tasks.spawn(async move { runner.evaluate(&evaluator, None).await });
-                }
-                Some(Planned::Fault(outcome)) => {
-                    tasks.spawn(async move { *outcome });
-                }
-                None => break,
-            }
+        while tasks.len() < in_flight_max
+            && let Some(work) = queue.next()
+        {
+            let runner = Arc::clone(runner);
+            tasks.spawn(async move {
+                let outcome = match work.what {
+                    What::Known(outcome) => *outcome,
+                    What::Reply(evaluator, sample) => {
+                        let reply = evaluator.replies.get(sample);
+                        let mut outcome = runner.evaluate(&evaluator, reply).await;
+                        outcome.sample = (evaluator.replies.len() > 1).then_some(sample);
+                        outcome
+                    }
+                };
+                (work.case, work.index, outcome)
+            });
         }
         let Some(joined) = tasks.join_next().await else {
             return;
         };
-        let outcome = joined.unwrap_or_else(|error| {
-            let id = CaseId {
-                suite: "rewardspec".to_owned(),
-                case: "evaluate".to_owned(),
-            };
-            Outcome::fault(
-                id,
-                "",
-                Fault::infrastructure(format!("an evaluation panicked: {error}")),
-            )
-        });
-        if on_outcome(outcome).is_break() {
+        let stop = match joined {
+            Ok((case, index, outcome)) => {
+                let stop = tell(Event::Reply(&outcome)).is_break();
+                let finished = queue.finish(case, index, outcome);
+                stop | finished.is_some_and(|case| tell(Event::Case(case)).is_break())
+            }
+            Err(error) => {
+                let outcome = panicked(&error);
+                tell(Event::Reply(&outcome)).is_break()
+                    | tell(Event::Case(CaseResult::of(outcome))).is_break()
+            }
+        };
+        if stop {
             // Dropping the tasks ends their programs.
             tasks.shutdown().await;
             return;
         }
+    }
+}
+
+fn panicked(error: &tokio::task::JoinError) -> Outcome {
+    let id = CaseId {
+        suite: "rewardspec".to_owned(),
+        case: "evaluate".to_owned(),
+    };
+    let fault = Fault::infrastructure(format!("an evaluation panicked: {error}"));
+    Outcome::fault(id, "", fault)
+}
+
+/// One reply to score, of a case by its number in this run.
+struct Work {
+    case: usize,
+    index: usize,
+    what: What,
+}
+
+enum What {
+    /// Nothing is to be done.
+    Known(Box<Outcome>),
+    Reply(Arc<Evaluator>, usize),
+}
+
+/// Cases taken apart into replies, and put together again.
+struct Queue<I> {
+    planned: std::iter::Fuse<I>,
+    replies: VecDeque<Work>,
+    open: HashMap<usize, OpenCase>,
+    cases: usize,
+}
+
+/// A case of which replies are not done.
+struct OpenCase {
+    id: CaseId,
+    need: Need,
+    outcomes: Vec<Option<Outcome>>,
+    left: usize,
+}
+
+impl<I: Iterator<Item = Planned>> Queue<I> {
+    fn next(&mut self) -> Option<Work> {
+        if let Some(work) = self.replies.pop_front() {
+            return Some(work);
+        }
+        let case = self.cases;
+        self.cases += 1;
+        let (id, need, count) = match self.planned.next()? {
+            Planned::Case(evaluator) => {
+                // A case without a reply has one outcome, which says so.
+                let count = evaluator.replies.len().max(1);
+                let open = (evaluator.id.clone(), evaluator.need, count);
+                self.replies.extend((0..count).map(|index| Work {
+                    case,
+                    index,
+                    what: What::Reply(Arc::clone(&evaluator), index),
+                }));
+                open
+            }
+            Planned::Fault(outcome) => {
+                let id = outcome.id.clone();
+                let what = What::Known(outcome);
+                self.replies.push_back(Work {
+                    case,
+                    index: 0,
+                    what,
+                });
+                (id, Need::All, 1)
+            }
+        };
+        let open = OpenCase {
+            id,
+            need,
+            outcomes: vec![None; count],
+            left: count,
+        };
+        self.open.insert(case, open);
+        self.replies.pop_front()
+    }
+
+    /// Notes an outcome; the case, if that was its last.
+    fn finish(&mut self, case: usize, index: usize, outcome: Outcome) -> Option<CaseResult> {
+        let open = self.open.get_mut(&case)?;
+        open.outcomes[index] = Some(outcome);
+        open.left -= 1;
+        if open.left > 0 {
+            return None;
+        }
+        let open = self.open.remove(&case)?;
+        Some(CaseResult {
+            id: open.id,
+            need: open.need,
+            outcomes: open.outcomes.into_iter().flatten().collect(),
+        })
     }
 }

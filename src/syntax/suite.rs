@@ -16,6 +16,7 @@ use super::model::ModelChoice;
 use super::schema::{exclusive, names, one_of};
 use super::score::ScoreSpec;
 use super::value::{AtLeastOne, Content, OneOrMany, Size, Time, Typed};
+use crate::evaluator::Need;
 use crate::evaluator::code::CodeRule;
 use crate::execution::Isolation;
 use crate::source::Spanned;
@@ -545,17 +546,6 @@ pub struct SamplesSpec {
     pub n: Spanned<u32>,
     /// How many must pass; absent, all.
     pub need: Option<Spanned<Need>>,
-}
-
-/// How many samples must pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Every one.
-    All,
-    /// One.
-    Any,
-    /// So many.
-    Count(u32),
 }
 
 impl<'de> Deserialize<'de> for SamplesSpec {
