@@ -116,6 +116,7 @@ fn job(code: &str, limits: Limits) -> Job {
             command: vec![Word::Interpreter, text("-I"), text("-S"), text("main.py")],
             ..Run::default()
         }],
+        ending: rewardspec::program::Ending::default(),
     }
 }
 

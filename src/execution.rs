@@ -62,6 +62,8 @@ pub struct Execution {
     pub stderr: Captured,
     /// What the program wrote to its private descriptor; empty without one.
     pub private: Vec<u8>,
+    /// The files that were asked for, in that order.
+    pub files: Vec<LeftFile>,
     /// Wall time from the program's start to its end.
     pub wall: Duration,
     /// CPU time (user and system) of the process tree.
@@ -72,6 +74,45 @@ pub struct Execution {
     pub backend: String,
     /// How well it was contained: `full`, `reduced` or `none`.
     pub isolation: Isolation,
+}
+
+/// An execution as results show it. Public and stable: fields may be added, none is renamed.
+#[derive(Serialize)]
+struct WireExecution<'a> {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    exit_code: Option<i32>,
+    signal: Option<i32>,
+    stdout: &'a str,
+    stderr: &'a str,
+    wall_ms: f64,
+    cpu_ms: f64,
+    peak_rss_kib: u64,
+    truncated: bool,
+    backend: &'a str,
+    isolation: &'static str,
+}
+
+impl Execution {
+    /// The object that results and the author's checkers see.
+    pub fn to_json(&self) -> serde_json::Value {
+        let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
+        serde_json::json!(WireExecution {
+            status: self.status.word(),
+            reason: self.reason.as_deref(),
+            exit_code: self.exit_code,
+            signal: self.signal,
+            stdout: &self.stdout.text,
+            stderr: &self.stderr.text,
+            wall_ms: milliseconds(self.wall),
+            cpu_ms: milliseconds(self.cpu),
+            peak_rss_kib: self.peak_memory / 1024,
+            truncated: self.stdout.truncated || self.stderr.truncated,
+            backend: &self.backend,
+            isolation: self.isolation.word(),
+        })
+    }
 }
 
 /// How well a program was contained.
@@ -112,6 +153,15 @@ impl Isolation {
             Isolation::None => "none",
         }
     }
+}
+
+/// A file that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Its path in the program's directory.
+    pub path: String,
+    /// Its content; none where the program left no such file. Links are not followed.
+    pub content: Option<Captured>,
 }
 
 /// A captured output stream.

@@ -2,9 +2,12 @@
 //!
 //! Plain data. The evaluator makes it, a backend runs it; neither needs the other.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
+
+use crate::execution::Execution;
 
 /// One build and any number of executions of it.
 #[derive(Debug, Clone)]
@@ -13,6 +16,28 @@ pub struct Job {
     pub program: Arc<Program>,
     /// The executions wanted, in order. Each starts from the same freshly built files.
     pub runs: Vec<Run>,
+    /// When the executions end early.
+    pub ending: Ending,
+}
+
+/// When the executions of a job end before the last.
+#[derive(Clone, Default)]
+pub struct Ending {
+    /// Wall time of all executions together. The one that is over it ends as a timeout whose reason is
+    /// `total`; those after it are not begun.
+    pub total: Option<Duration>,
+    /// Whether none is to follow, asked after each with its index.
+    pub after: Option<Arc<dyn Fn(usize, &Execution) -> bool + Send + Sync>>,
+}
+
+impl fmt::Debug for Ending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Ending")
+            .field("total", &self.total)
+            .field("after", &self.after.is_some())
+            .finish()
+    }
 }
 
 /// A program: its files, how to build it, what it may use.
@@ -33,7 +58,7 @@ pub struct Program {
 }
 
 /// How a program runs in E2B's cloud.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Cloud {
     /// The template of its sandbox.
     pub template: Option<String>,
@@ -44,7 +69,7 @@ pub struct Cloud {
 }
 
 /// How code is executed in the cloud.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum CloudMode {
     /// A file, run as a process.
     #[default]
@@ -54,7 +79,7 @@ pub enum CloudMode {
 }
 
 /// One execution of a program.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Run {
     /// Command and arguments.
     pub command: Vec<Word>,
@@ -64,6 +89,8 @@ pub struct Run {
     /// descriptor 4 comes back as [`Execution::private`](crate::execution::Execution::private).
     /// `None`: neither descriptor exists.
     pub private: Option<Vec<u8>>,
+    /// Files that are read when it has ended, by their paths in its directory.
+    pub collect: Vec<String>,
 }
 
 /// Descriptors that a program gets as its standard streams.
@@ -92,7 +119,7 @@ impl Streams {
 }
 
 /// A file of a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SourceFile {
     /// Relative path with `/` separators; never absolute, never with `..`.
     pub path: String,
@@ -101,7 +128,7 @@ pub struct SourceFile {
 }
 
 /// One word of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Word {
     /// The absolute path of the interpreter, known only to the backend.
     Interpreter,
@@ -129,7 +156,7 @@ pub struct Interpreter {
 }
 
 /// What one execution may use. Every limit is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Wall time of one execution.
     pub wall: Duration,

@@ -520,11 +520,12 @@ impl Shared {
         let run = Run {
             command: language.run.words(&file),
             stdin: stdin.as_bytes().to_vec(),
-            private: None,
+            ..Run::default()
         };
         let job = Job {
             program: Arc::new(program),
             runs: vec![run],
+            ending: crate::program::Ending::default(),
         };
         let result = match self.handle.block_on(self.runner.execute(&job)) {
             Ok(result) => result,

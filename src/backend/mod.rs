@@ -4,6 +4,7 @@ pub mod e2b;
 pub mod interpreter;
 pub mod local;
 mod output;
+mod runs;
 
 use crate::execution::{InfrastructureError, JobResult};
 use crate::program::Job;

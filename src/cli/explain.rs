@@ -9,7 +9,10 @@ use crate::backend::e2b::TEMPLATE;
 use crate::escape::visible;
 use crate::evaluator::code::Block;
 use crate::evaluator::expected::Lost;
-use crate::evaluator::{BackendChoice, Evaluator, Expectation, FoundBy, Matcher, Nonce, Wanted};
+use crate::evaluator::{
+    BackendChoice, Check, CheckRule, CheckedText, Credit, Evaluator, Expectation, FoundBy, Matcher,
+    Nonce, Origin, Wanted,
+};
 use crate::program::CloudMode;
 use crate::report::explain_outcome;
 
@@ -236,11 +239,23 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
 fn expected(expectation: &Expectation) -> String {
     match expectation {
         Expectation::Output(matcher)
+        | Expectation::Stderr(matcher)
         | Expectation::ExitCode(matcher)
         | Expectation::Error(matcher) => matches(matcher),
         Expectation::Runs => "it runs without error".to_owned(),
-        Expectation::StdinCases(cases) => {
-            let lines: Vec<String> = cases
+        Expectation::Files(files) => {
+            let files = files.iter();
+            let files: Vec<String> = files
+                .map(|(path, matcher)| format!("{path} {}", matches(matcher)))
+                .collect();
+            files.join("\n  ")
+        }
+        Expectation::Duration(under) => format!("less than {under:?}"),
+        Expectation::Memory(under) => format!("less than {under} bytes"),
+        Expectation::Check(check) => checked(check),
+        Expectation::StdinCases(inputs) => {
+            let lines: Vec<String> = inputs
+                .cases
                 .iter()
                 .enumerate()
                 .map(|(index, case)| {
@@ -252,7 +267,17 @@ fn expected(expectation: &Expectation) -> String {
                     )
                 })
                 .collect();
-            format!("{} inputs{}", cases.len(), lines.concat())
+            let credit = match inputs.credit {
+                Credit::All => "",
+                Credit::Fraction => ", the fraction that passes counts",
+            };
+            let stop = if inputs.stops_at_failure {
+                ", ends at the first failure"
+            } else {
+                ""
+            };
+            let count = inputs.cases.len();
+            format!("{count} inputs{credit}{stop}{}", lines.concat())
         }
         Expectation::Tests(tests) => {
             let entry = tests
@@ -267,9 +292,36 @@ fn expected(expectation: &Expectation) -> String {
     }
 }
 
+/// What a check asks.
+fn checked(check: &Check) -> String {
+    let rule = match &check.rule {
+        CheckRule::Command(command) => {
+            return format!("by the command {}", command.words.join(" "));
+        }
+        CheckRule::Text(rule) => rule,
+    };
+    let of = match rule.of {
+        CheckedText::Code => "the code",
+        CheckedText::Reply => "the reply",
+        CheckedText::Stdout => "standard output",
+        CheckedText::Stderr => "standard error",
+    };
+    let mut asks: Vec<String> = rule.matchers.iter().map(matches).collect();
+    asks.extend(rule.max_lines.map(|most| format!("at most {most} lines")));
+    asks.extend(
+        rule.max_chars
+            .map(|most| format!("at most {most} characters")),
+    );
+    asks.extend(
+        rule.empty
+            .map(|empty| if empty { "empty" } else { "not empty" }.to_owned()),
+    );
+    format!("{of}: {}", asks.join(", "))
+}
+
 /// Where in the prompt an output is stated, and what lost against it; nothing where none is stated.
 fn stated(matcher: &Matcher, evaluator: &Evaluator) -> String {
-    let Some(FoundBy { extractor, .. }) = &matcher.expected.found_by else {
+    let Origin::Prompt(FoundBy { extractor, .. }) = &matcher.expected.origin else {
         return String::new();
     };
     let users = evaluator.messages.iter();
@@ -341,18 +393,16 @@ fn line_and_column(text: &str, character: usize) -> String {
 
 fn matches(matcher: &Matcher) -> String {
     let not = if matcher.negated { "not " } else { "" };
-    let found = matcher
-        .expected
-        .found_by
-        .as_ref()
-        .map_or(String::new(), |found| {
-            format!(", found in the prompt by the rule `{}`", found.rule)
-        });
-    format!(
-        "{not}`{}` by `{}`{found}",
-        matcher.expected.text.trim_end(),
-        matcher.prepared.name()
-    )
+    let comparator = matcher.comparator();
+    let expected = matcher.expected.text.trim_end();
+    match &matcher.expected.origin {
+        Origin::Suite => format!("{not}`{expected}` by `{comparator}`"),
+        Origin::Prompt(found) => format!(
+            "{not}`{expected}` by `{comparator}`, found in the prompt by the rule `{}`",
+            found.rule
+        ),
+        Origin::Reference => format!("{not}what the reference leaves, by `{comparator}`"),
+    }
 }
 
 fn score(evaluator: &Evaluator) -> String {

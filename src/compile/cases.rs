@@ -22,7 +22,9 @@ use crate::execution::Isolation;
 use crate::program::{CloudMode, Interpreter};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::matcher::{CompareSpec, Pairs};
-use crate::syntax::suite::{Choice, CodeSpec, Condition, Keys, LanguageChoice, ReplySpec, Tags};
+use crate::syntax::suite::{
+    Choice, CodeSpec, Condition, Keys, LanguageChoice, ReferenceSpec, ReplySpec, Tags,
+};
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node, SuiteFile, decode};
 use crate::template::{TemplateError, TemplateId, TemplateSet, Templates, value_of};
@@ -433,6 +435,10 @@ impl Compiler<'_> {
         for diagnostic in keys.limits.iter().flat_map(values::too_low) {
             self.report(diagnostic);
         }
+        let reference = keys
+            .reference
+            .as_ref()
+            .and_then(|reference| self.reference(&reference.value));
         let expect = expectations::compile(keys, span, self);
         self.check_backend(keys, language.as_ref(), &expect.list);
         self.check_tests(keys, language.as_ref());
@@ -467,6 +473,7 @@ impl Compiler<'_> {
             stdin,
             args,
             files,
+            reference,
             expect: expect.list,
             score,
             later,
@@ -611,8 +618,11 @@ impl Compiler<'_> {
         }
         for expected in expect {
             match expected {
-                expectations::Expected::StdinCases(_) => {
+                expectations::Expected::StdinCases { .. } => {
                     self.report(refused("standard input for `stdin_cases`"))
+                }
+                expectations::Expected::Files(_) => {
+                    self.report(refused("way to read the files that a program leaves"))
                 }
                 expectations::Expected::Tests { .. } => {
                     self.report(refused("process of its own for `tests`"))
@@ -758,6 +768,18 @@ impl Compiler<'_> {
             }
             ReplySpec::Samples(_) | ReplySpec::List(_) => None,
         }
+    }
+
+    fn reference(
+        &mut self,
+        written: &ReferenceSpec,
+    ) -> Option<(Text, Option<Pick<Arc<Language>>>)> {
+        let code = self.text(&written.code)?;
+        let language = match &written.language {
+            None => None,
+            Some(language) => Some(self.language_of(language)?),
+        };
+        Some((code, language))
     }
 
     fn file_text(&mut self, path: &Spanned<String>) -> Option<String> {

@@ -1,19 +1,24 @@
 //! `expect` compiled, and rendered for a row: what is compared with what, by which comparator.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use minijinja::value::Value;
 
 use super::cases::Compiler;
 use super::render::{Pick, Rendering, Text};
-use super::{place, validate, warn};
+use super::{validate, warn};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
-use crate::evaluator::{Expectation, ExpectedText, FoundBy, InputCase, Matcher, Message, TestCode};
+use crate::evaluator::{
+    Against, Check, CheckCommand, CheckRule, CheckedText, Credit, Expectation, ExpectedText,
+    FoundBy, InputCase, InputCases, Matcher, Message, Origin as SaidBy, TestCode, TextRule,
+};
 use crate::source::{Span, Spanned};
-use crate::syntax::expect::{StdinCase, StdinCases, Subjects};
+use crate::syntax::checks::{CheckSpec, Of};
+use crate::syntax::expect::{Credit as CreditName, StdinCase, StdinCases, Subjects};
 use crate::syntax::matcher::{Matcher as Written, NamedMatcher, Operand, Origin};
 use crate::syntax::suite::Keys;
 use crate::syntax::test_code::{Test, Tests};
@@ -31,7 +36,12 @@ pub(super) struct Compiled {
 #[derive(Debug)]
 pub(super) enum Expected {
     Output(Match),
-    StdinCases(Inputs),
+    Stderr(Match),
+    StdinCases {
+        inputs: Inputs,
+        credit: Credit,
+        stops_at_failure: bool,
+    },
     Tests {
         code: Vec<Text>,
         entry_point: Option<Text>,
@@ -40,6 +50,26 @@ pub(super) enum Expected {
     Runs,
     ExitCode(Match),
     Error(Match),
+    Files(Vec<(String, Match)>),
+    Duration(Duration),
+    Memory(u64),
+    Check {
+        name: String,
+        rule: Asked,
+    },
+}
+
+/// What a check asks, before there is a row.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Text {
+        of: CheckedText,
+        matchers: Vec<Match>,
+        max_lines: Option<u32>,
+        max_chars: Option<u32>,
+        empty: Option<bool>,
+    },
+    Command(CheckCommand),
 }
 
 /// How a text is judged, before there is a row.
@@ -52,6 +82,8 @@ pub(super) enum Match {
         extractor: Arc<ExpectedExtractor>,
         span: Span,
     },
+    /// Compared with what the reference leaves, by the case's comparator.
+    FromReference,
     Not(Box<Match>),
     Named {
         comparator: Arc<Comparator>,
@@ -105,8 +137,11 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> C
     if let Some(output) = &subjects.output {
         list.extend(matcher(output, compiler).map(Expected::Output));
     }
+    if let Some(stderr) = &subjects.stderr {
+        list.extend(matcher(stderr, compiler).map(Expected::Stderr));
+    }
     if let Some(cases) = &subjects.stdin_cases {
-        list.extend(inputs(&cases.value, compiler).map(Expected::StdinCases));
+        list.extend(stdin_cases(&cases.value, subjects, compiler));
     }
     if let Some(written) = &subjects.tests {
         list.extend(tests(&written.value, compiler));
@@ -123,6 +158,21 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> C
     }
     if let Some(error) = &subjects.error {
         list.extend(matcher(error, compiler).map(Expected::Error));
+    }
+    if let Some(files) = &subjects.files {
+        let files = files.value.0.iter().filter_map(|(path, content)| {
+            matcher(content, compiler).map(|content| (path.value.clone(), content))
+        });
+        list.push(Expected::Files(files.collect()));
+    }
+    if let Some(duration) = &subjects.duration {
+        list.push(Expected::Duration(duration.value.under.value.0));
+    }
+    if let Some(memory) = &subjects.memory {
+        list.push(Expected::Memory(memory.value.under.value.0));
+    }
+    for (name, written) in subjects.checks.iter().flat_map(|checks| &checks.value.0) {
+        list.extend(check(name, &written.value, compiler));
     }
     validate::subjects(subjects, keys, compiler);
     Compiled {
@@ -152,6 +202,67 @@ fn metrics(subjects: &Subjects) -> Vec<String> {
         .map(|(name, _)| name.to_owned())
         .chain(checks.map(|(name, _)| name.value.clone()))
         .collect()
+}
+
+fn stdin_cases(
+    written: &StdinCases,
+    subjects: &Subjects,
+    compiler: &mut Compiler<'_>,
+) -> Option<Expected> {
+    // What stands beside `each` is said of these inputs alone.
+    let (credit, stop) = match written {
+        StdinCases::Each(each) => (each.credit.as_ref(), each.stop.as_ref()),
+        StdinCases::List(_) => (None, None),
+    };
+    let credit = credit.or(subjects.credit.as_ref());
+    let stop = stop.or(subjects.stop.as_ref());
+    Some(Expected::StdinCases {
+        inputs: inputs(written, compiler)?,
+        credit: credit.map_or(Credit::All, |credit| match credit.value {
+            CreditName::All => Credit::All,
+            CreditName::Fraction => Credit::Fraction,
+        }),
+        stops_at_failure: stop.is_some(),
+    })
+}
+
+fn check(
+    name: &Spanned<String>,
+    written: &CheckSpec,
+    compiler: &mut Compiler<'_>,
+) -> Option<Expected> {
+    let rule = match (&written.command, &written.of) {
+        (Some(command), _) => {
+            let words = command.value.iter().map(|word| word.value.clone());
+            Asked::Command(CheckCommand {
+                name: name.value.clone(),
+                words: words.collect(),
+                directory: compiler.sources.get(command.span.source).directory.clone(),
+            })
+        }
+        (None, Some(of)) => Asked::Text {
+            of: match of.value {
+                Of::Code => CheckedText::Code,
+                Of::Reply => CheckedText::Reply,
+                Of::Stdout => CheckedText::Stdout,
+                Of::Stderr => CheckedText::Stderr,
+            },
+            matchers: written
+                .matchers
+                .iter()
+                .filter_map(|written| matcher(written, compiler))
+                .collect(),
+            max_lines: written.max_lines.as_ref().map(|most| most.value),
+            max_chars: written.max_chars.as_ref().map(|most| most.value),
+            empty: written.empty.as_ref().map(|empty| empty.value),
+        },
+        // Told by what checks the keys.
+        (None, None) => return None,
+    };
+    Some(Expected::Check {
+        name: name.value.clone(),
+        rule,
+    })
 }
 
 fn tests(written: &Tests, compiler: &mut Compiler<'_>) -> Option<Expected> {
@@ -223,39 +334,16 @@ pub(super) fn from_reference(subjects: &Subjects) -> Option<Span> {
     all.find_map(of)
 }
 
-/// A matcher compiled; none where it is wrong, or compares with what this version does not have.
+/// A matcher compiled; none where it is wrong.
 pub(super) fn matcher(written: &Spanned<Written>, compiler: &mut Compiler<'_>) -> Option<Match> {
     match &written.value {
         Written::Value(content) => compiler.text(content).map(Match::Value),
         Written::From(source) => match source.origin.value {
             Origin::Prompt => from_prompt(source.rule.as_ref(), source.origin.span, compiler),
-            Origin::Reference => None,
+            Origin::Reference => Some(Match::FromReference),
         },
         Written::Not(inner) => matcher(inner, compiler).map(|inner| Match::Not(Box::new(inner))),
         Written::Named(named) => by_comparator(named, compiler),
-    }
-}
-
-/// What is wrong with a matcher that this version does not judge, so that no row tells it.
-pub(super) fn unjudged(written: &Spanned<Written>, compiler: &mut Compiler<'_>) {
-    let mut compiled = matcher(written, compiler);
-    while let Some(Match::Not(inner)) = compiled {
-        compiled = Some(*inner);
-    }
-    let Some(Match::Named {
-        comparator,
-        operand: Wants::Text(Text::Fixed(text)),
-        ..
-    }) = compiled
-    else {
-        return;
-    };
-    let errors = comparator.prepare(&Wanted::Text(text.value.clone())).err();
-    if let Some(error) = errors.iter().flatten().next() {
-        let span = error.at.clone().map_or(text.span, |at| {
-            place::within(compiler.sources, text.span, &text.value, at)
-        });
-        compiler.report(Diagnostic::at(span, error.message.clone()).maybe_help(error.help.clone()));
     }
 }
 
@@ -465,10 +553,31 @@ pub(super) fn render(
                     Expectation::ExitCode(context.matcher(code, rendering)?)
                 }
                 Expected::Error(error) => Expectation::Error(context.matcher(error, rendering)?),
-                Expected::Runs => Expectation::Runs,
-                Expected::StdinCases(inputs) => {
-                    Expectation::StdinCases(context.inputs(inputs, rendering)?)
+                Expected::Stderr(stderr) => {
+                    Expectation::Stderr(context.matcher(stderr, rendering)?)
                 }
+                Expected::Runs => Expectation::Runs,
+                Expected::StdinCases {
+                    inputs,
+                    credit,
+                    stops_at_failure,
+                } => Expectation::StdinCases(InputCases {
+                    cases: context.inputs(inputs, rendering)?.into(),
+                    credit: *credit,
+                    stops_at_failure: *stops_at_failure,
+                }),
+                Expected::Files(files) => {
+                    let files = files.iter().map(|(path, content)| {
+                        Ok((path.clone(), context.matcher(content, rendering)?))
+                    });
+                    Expectation::Files(files.collect::<Result<_, Diagnostic>>()?)
+                }
+                Expected::Duration(under) => Expectation::Duration(*under),
+                Expected::Memory(under) => Expectation::Memory(*under),
+                Expected::Check { name, rule } => Expectation::Check(Check {
+                    name: name.clone(),
+                    rule: context.check(rule, rendering)?,
+                }),
                 Expected::Tests {
                     code,
                     entry_point,
@@ -491,15 +600,45 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    fn check(&self, asked: &Asked, rendering: &Rendering<'_>) -> Result<CheckRule, Diagnostic> {
+        Ok(match asked {
+            Asked::Command(command) => CheckRule::Command(command.clone()),
+            Asked::Text {
+                of,
+                matchers,
+                max_lines,
+                max_chars,
+                empty,
+            } => CheckRule::Text(TextRule {
+                of: *of,
+                matchers: matchers
+                    .iter()
+                    .map(|matcher| self.matcher(matcher, rendering))
+                    .collect::<Result<_, _>>()?,
+                max_lines: *max_lines,
+                max_chars: *max_chars,
+                empty: *empty,
+            }),
+        })
+    }
+
     fn matcher(&self, written: &Match, rendering: &Rendering<'_>) -> Result<Matcher, Diagnostic> {
         match written {
             Match::Value(text) => {
                 let expected = ExpectedText {
                     text: rendering.text(text)?,
-                    found_by: None,
+                    origin: SaidBy::Suite,
                 };
                 self.prepared(&self.comparator, expected, None, text.span(), rendering)
             }
+            Match::FromReference => Ok(Matcher {
+                against: Against::Reference(Arc::clone(&self.comparator)),
+                negated: false,
+                expected: ExpectedText {
+                    text: String::new(),
+                    origin: SaidBy::Reference,
+                },
+            }),
             Match::FromPrompt { extractor, span } => {
                 let users = self
                     .messages
@@ -523,7 +662,7 @@ impl Context<'_> {
                 };
                 let expected = ExpectedText {
                     text: stated.value,
-                    found_by: Some(FoundBy {
+                    origin: SaidBy::Prompt(FoundBy {
                         rule: stated.rule,
                         extractor: Arc::clone(extractor),
                     }),
@@ -572,7 +711,7 @@ impl Context<'_> {
             comparator,
             ExpectedText {
                 text,
-                found_by: None,
+                origin: SaidBy::Suite,
             },
             None,
             span,
@@ -612,7 +751,7 @@ impl Context<'_> {
             .collect::<Result<_, _>>()?;
         let expected = ExpectedText {
             text: texts.join("` or `"),
-            found_by: None,
+            origin: SaidBy::Suite,
         };
         self.prepared(comparator, expected, Some(texts), span, rendering)
     }
@@ -636,7 +775,7 @@ impl Context<'_> {
                 None => rendering.problem(span, "the comparator takes no such value"),
             })?;
         Ok(Matcher {
-            prepared,
+            against: Against::Known(prepared),
             negated: false,
             expected,
         })

@@ -2,8 +2,7 @@
 //! that uses it is never run as if it were absent.
 
 use crate::source::{Span, Spanned};
-use crate::syntax::expect::{Credit, StdinCases, Subjects};
-use crate::syntax::matcher::{Matcher, Origin};
+use crate::syntax::expect::{Credit, Subjects};
 use crate::syntax::model::ModelChoice;
 use crate::syntax::suite::{
     BadRow, Choice, CodeSpec, Condition, DatasetSpec, Format, Keys, ReplySpec, Reuse, Tags,
@@ -70,7 +69,6 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
     let mut used = Used(Vec::new());
     used.note("matrix", keys.matrix.as_ref());
     used.note("only", keys.only.as_ref());
-    used.note("reference", keys.reference.as_ref());
     if let (Some(models), None) = (&keys.model, &keys.reply) {
         let span = match models.0.0.first() {
             Some(ModelChoice::Name(name)) => name.span,
@@ -93,9 +91,6 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
         used.note("timeout: {expr}", Some(expression));
     }
     languages(keys, &mut used);
-    if let Some(limits) = &keys.limits {
-        used.note("total", limits.total.as_ref());
-    }
     if let Some(cloud) = &keys.e2b {
         used.note(
             "reuse: shared",
@@ -146,28 +141,6 @@ fn languages(keys: &Keys, used: &mut Used) {
 }
 
 fn subjects(subjects: &Subjects, used: &mut Used) {
-    used.note("stderr", subjects.stderr.as_ref());
-    used.note("files", subjects.files.as_ref());
-    used.note("duration", subjects.duration.as_ref());
-    used.note("memory", subjects.memory.as_ref());
-    used.note("checks", subjects.checks.as_ref());
-    partly(subjects.credit.as_ref(), used);
-    used.note("stop", subjects.stop.as_ref());
-    for judged in [&subjects.output, &subjects.exit_code, &subjects.error]
-        .into_iter()
-        .flatten()
-    {
-        matcher(judged, used);
-    }
-    match subjects.stdin_cases.as_ref().map(|cases| &cases.value) {
-        Some(StdinCases::Each(each)) => {
-            partly(each.credit.as_ref(), used);
-            used.note("stop", each.stop.as_ref());
-            matcher(&each.output, used);
-        }
-        Some(StdinCases::List(cases)) => cases.iter().for_each(|case| matcher(&case.output, used)),
-        None => {}
-    }
     if let Some(written) = &subjects.tests {
         tests(&written.value, used);
     }
@@ -194,15 +167,5 @@ fn tests(tests: &Tests, used: &mut Used) {
         if let Test::Call(call) = test {
             used.note("call", Some(&call.call));
         }
-    }
-}
-
-fn matcher(written: &Spanned<Matcher>, used: &mut Used) {
-    match &written.value {
-        Matcher::From(source) if source.origin.value == Origin::Reference => {
-            used.note("from: reference", Some(&source.origin));
-        }
-        Matcher::Not(inner) => matcher(inner, used),
-        _ => {}
     }
 }

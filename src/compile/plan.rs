@@ -16,7 +16,8 @@ use crate::escape::visible_line;
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
 use crate::evaluator::{
-    BackendChoice, CaseId, Evaluator, Language, Message, Need, ProgramText, Reply, ScoreRule,
+    BackendChoice, CaseId, Evaluator, Language, Message, Need, ProgramText, Reference, Reply,
+    ScoreRule,
 };
 use crate::execution::Isolation;
 use crate::program::{Cloud, SourceFile};
@@ -116,6 +117,8 @@ pub(super) struct CaseTemplate {
     pub(super) stdin: Option<Text>,
     pub(super) args: Vec<Text>,
     pub(super) files: Vec<(String, FileText)>,
+    /// The trusted program, and its language where it is not the case's.
+    pub(super) reference: Option<(Text, Option<Pick<Arc<Language>>>)>,
     pub(super) expect: Vec<expectations::Expected>,
     pub(super) score: ScoreRule,
     pub(super) later: Option<String>,
@@ -128,6 +131,7 @@ pub(super) struct CaseTemplate {
 pub(super) struct Settings {
     limits: LimitsSpec,
     timeout: Option<Duration>,
+    total: Option<Duration>,
     network: bool,
     cloud: Option<CloudSpec>,
     isolation: Option<Isolation>,
@@ -151,6 +155,11 @@ impl Settings {
         Settings {
             limits: keys.limits.clone().unwrap_or_default(),
             timeout,
+            total: keys
+                .limits
+                .as_ref()
+                .and_then(|limits| limits.total.as_ref())
+                .map(|total| total.value.0),
             network: keys.network.unwrap_or(false),
             cloud: keys.e2b.clone(),
             isolation: keys.isolation.as_ref().map(|isolation| isolation.value),
@@ -207,7 +216,7 @@ impl CasePlan {
             row,
             sources,
         };
-        let language = self.language(&rendering(&scope))?;
+        let language = language_of(&self.template.language, &rendering(&scope))?;
         scope.push((
             "language",
             Value::from_pairs([("name", Value::from(language.name.as_str()))]),
@@ -259,6 +268,16 @@ impl CasePlan {
             self.written_at,
             &rendering,
         )?;
+        let reference = match &template.reference {
+            None => None,
+            Some((code, own)) => Some(Reference {
+                language: match own {
+                    Some(own) => language_of(own, &rendering)?,
+                    None => Arc::clone(&language),
+                },
+                code: rendering.text(code)?,
+            }),
+        };
         let settings = &template.settings;
         let mut limits = values::limits(language.limits, &settings.limits);
         if let Some(timeout) = settings.timeout {
@@ -292,8 +311,10 @@ impl CasePlan {
                 .collect::<Result<_, _>>()?,
             files,
             expectations,
+            reference,
             score: template.score.clone(),
             limits,
+            total: settings.total,
             network: settings.network,
             cloud: cloud(settings.cloud.as_ref(), &language),
             isolation: settings.isolation,
@@ -376,21 +397,6 @@ impl CasePlan {
         }
     }
 
-    fn language(&self, rendering: &Rendering<'_>) -> Result<Arc<Language>, Diagnostic> {
-        match &self.template.language {
-            Pick::Fixed(language) => Ok(Arc::clone(language)),
-            Pick::PerRow(text) => {
-                let name = rendering.text(text)?;
-                let found = rendering.rules.language(&name).cloned();
-                found.map_err(|unknown| {
-                    rendering
-                        .problem(text.span(), unknown.message)
-                        .maybe_help(unknown.help)
-                })
-            }
-        }
-    }
-
     /// What the model said. A column that is a list holds several replies.
     fn replies(&self, rendering: &Rendering<'_>) -> Result<Vec<Reply>, Diagnostic> {
         let mut texts = Vec::new();
@@ -435,6 +441,25 @@ impl CasePlan {
             suite: self.id.suite.clone(),
             case,
         })
+    }
+}
+
+/// The language that is meant, which a row may name.
+fn language_of(
+    picked: &Pick<Arc<Language>>,
+    rendering: &Rendering<'_>,
+) -> Result<Arc<Language>, Diagnostic> {
+    match picked {
+        Pick::Fixed(language) => Ok(Arc::clone(language)),
+        Pick::PerRow(text) => {
+            let name = rendering.text(text)?;
+            let found = rendering.rules.language(&name).cloned();
+            found.map_err(|unknown| {
+                rendering
+                    .problem(text.span(), unknown.message)
+                    .maybe_help(unknown.help)
+            })
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use crate::syntax::matcher::{Matcher as Written, Pairs};
 use crate::syntax::matrix::MatrixSpec;
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{
-    Aggregate, Condition, DatasetSpec, Keys, ReferenceSpec, ReplySpec, RequireSpec, SamplesSpec,
-    Tags, TimeOrExpression,
+    Aggregate, Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec, Tags,
+    TimeOrExpression,
 };
 use crate::syntax::test_code::{Call, Outcome, Test};
 use crate::syntax::value::{Content, Typed};
@@ -85,7 +85,7 @@ pub(super) fn cell(keys: &Keys) -> Vec<(String, Value)> {
     cell
 }
 
-/// Keys that this version does not run yet, or that must fit each other.
+/// Keys that must fit each other.
 pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
     if let Some(matrix) = &keys.matrix {
         if matrix.value == MatrixSpec::default() {
@@ -124,9 +124,6 @@ pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
     }
     if let Some(written) = &keys.samples {
         samples(&written.value, compiler);
-    }
-    if let Some(written) = &keys.reference {
-        reference(&written.value, compiler);
     }
     if let Some(written) = &keys.dataset {
         dataset(&written.value, compiler);
@@ -297,13 +294,6 @@ fn samples(samples: &SamplesSpec, compiler: &mut Compiler<'_>) {
     }
 }
 
-fn reference(reference: &ReferenceSpec, compiler: &mut Compiler<'_>) {
-    compiler.text(&reference.code);
-    if let Some(language) = &reference.language {
-        compiler.language_of(language);
-    }
-}
-
 fn dataset(dataset: &DatasetSpec, compiler: &mut Compiler<'_>) {
     if let Some(condition) = &dataset.r#where {
         compiler.expression(condition);
@@ -339,7 +329,7 @@ pub(super) fn extractor(rule: &CodeRule, keys: &Keys, compiler: &mut Compiler<'_
     }
 }
 
-/// The parts of `expect` that this version does not judge yet.
+/// What fits together, and what not, of what is looked at.
 pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler<'_>) {
     if let Some(Written::Value(code)) = subjects.exit_code.as_ref().map(|code| &code.value)
         && let Content::Template(text) = &code.value
@@ -370,14 +360,10 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
             compiler.report(Diagnostic::at(span, message));
         }
     }
-    if let Some(stderr) = &subjects.stderr {
-        expectations::unjudged(stderr, compiler);
-    }
-    for (path, content) in subjects.files.iter().flat_map(|files| &files.value.0) {
+    for (path, _) in subjects.files.iter().flat_map(|files| &files.value.0) {
         if !super::cases::is_inside(&path.value) {
             compiler.report(super::cases::outside(path));
         }
-        expectations::unjudged(content, compiler);
     }
     for (name, written) in subjects.checks.iter().flat_map(|checks| &checks.value.0) {
         if METRICS.contains(&name.value.as_str()) {
@@ -420,9 +406,6 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
 }
 
 fn check(name: &Spanned<String>, check: &CheckSpec, compiler: &mut Compiler<'_>) {
-    for matcher in &check.matchers {
-        expectations::unjudged(matcher, compiler);
-    }
     let asks = !check.matchers.is_empty()
         || check.max_lines.is_some()
         || check.max_chars.is_some()

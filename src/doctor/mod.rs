@@ -332,6 +332,7 @@ async fn run(
                 .collect(),
             ..Run::default()
         }],
+        ending: crate::program::Ending::default(),
     };
     let mut result = local
         .execute(&job)

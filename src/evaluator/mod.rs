@@ -6,28 +6,38 @@
 //! the jobs knows nothing of expectations.
 
 mod beside;
+mod checks;
 pub mod code;
 pub mod compare;
 mod expect;
 pub mod expected;
+mod job;
+mod judge;
 mod language;
+mod reference;
 pub mod rule_error;
 mod samples;
 mod score;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use minijinja::value::Value;
 
 pub use beside::TestCode;
-pub use expect::{Expectation, ExpectedText, FoundBy, InputCase, Matcher};
+pub use checks::{Check, CheckAnswer, CheckCommand, CheckRule, CheckedText, TextRule};
+pub use expect::{
+    Against, Credit, Expectation, ExpectedText, FoundBy, InputCase, InputCases, Matcher, Origin,
+};
 pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language};
+pub use reference::Reference;
 pub use samples::Need;
 pub use score::{ScoreRule, Wanted};
 
-use crate::execution::{Isolation, JobResult};
-use crate::program::{Cloud, Job, Limits, Program, Run, SourceFile};
+use crate::execution::{Isolation, JobResult, Status};
+use crate::program::{Cloud, Job, Limits, SourceFile};
 use crate::reward::{Fault, Metric, Reward};
 use crate::source::Span;
 use crate::template::{TemplateId, Templates};
@@ -134,10 +144,14 @@ pub struct Evaluator {
     pub files: Vec<SourceFile>,
     /// What is expected, in the order written.
     pub expectations: Vec<Expectation>,
+    /// A trusted program whose output is expected.
+    pub reference: Option<Reference>,
     /// How metrics become a score.
     pub score: ScoreRule,
     /// What an execution may use.
     pub limits: Limits,
+    /// Wall time of all executions together.
+    pub total: Option<Duration>,
     /// Whether it may use the network.
     pub network: bool,
     /// How it runs in E2B's cloud.
@@ -159,19 +173,38 @@ pub struct Evaluator {
 /// A reply on its way to a reward.
 #[derive(Debug, Clone)]
 pub struct Attempt {
+    /// The reply.
+    pub reply: String,
     /// What was found in the reply; `None` when the code itself was given.
     pub extraction: Option<Extraction>,
+    /// The code, if there is some.
+    pub code: Option<String>,
     /// The program's text, if there is code.
     pub program: Option<String>,
     job: Option<Job>,
     nonce: Nonce,
 }
 
+/// What is known on the way to a reward.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// What came of the reference.
+    pub reference: Option<Arc<JobResult>>,
+    /// What came of the program.
+    pub result: Option<JobResult>,
+    /// What the author's checkers said, in the order asked.
+    pub answers: Option<Vec<CheckAnswer>>,
+}
+
 /// What comes next.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Run these, and come back with their results appended.
-    Run(Vec<Job>),
+    /// Find out what the reference leaves: a trusted program, whose result may be kept.
+    Reference(Job),
+    /// Run the program.
+    Run(Job),
+    /// Ask the author's checkers.
+    Ask(Vec<CheckCommand>),
     /// Done.
     Done(Reward),
 }
@@ -192,42 +225,77 @@ impl Evaluator {
                 (Some(extraction), code)
             }
         };
-        let Some(code) = code else {
-            return Ok(Attempt {
-                extraction,
-                program: None,
-                job: None,
-                nonce,
-            });
-        };
-        let program = self.program_text(&code)?;
-        let job = self.job(&program, &nonce)?;
+        let program = code
+            .as_ref()
+            .map(|code| self.program_text(code))
+            .transpose()?;
+        let job = program
+            .as_ref()
+            .map(|program| self.job(program, &nonce))
+            .transpose()?;
         Ok(Attempt {
+            reply: reply.text().to_owned(),
             extraction,
-            program: Some(program),
-            job: Some(job),
+            code,
+            program,
+            job,
             nonce,
         })
     }
 
-    /// What to do after these results, one for each job ordered so far.
+    /// What to do with what is known so far.
     ///
     /// # Errors
-    /// A fault that is not the model's, such as tests that assert nothing.
-    pub fn step(&self, attempt: &Attempt, results: &[JobResult]) -> Result<Step, Fault> {
+    /// A fault that is not the model's, such as tests that assert nothing or a reference that fails.
+    pub fn step(&self, attempt: &Attempt, known: &Known) -> Result<Step, Fault> {
         let Some(job) = &attempt.job else {
-            return Ok(Step::Done(
-                self.score
-                    .reward_without_code(self.metrics_before(attempt), self),
-            ));
+            let metrics = self.metrics_before(attempt, &self.expectations);
+            return Ok(Step::Done(self.score.reward_without_code(metrics, self)));
         };
-        let Some(result) = results.first() else {
-            return Ok(Step::Run(vec![job.clone()]));
+        let settled = match (&self.reference, &known.reference) {
+            (None, _) => Cow::Borrowed(&self.expectations[..]),
+            (Some(reference), None) => return Ok(Step::Reference(reference.job(self)?)),
+            (Some(_), Some(result)) => Cow::Owned(reference::settled(self, result)?),
         };
-        let mut metrics = self.metrics_before(attempt);
-        let judgement = expect::judge(self, result, &attempt.nonce)?;
+        let Some(result) = &known.result else {
+            let ending = self.ending(&settled);
+            return Ok(Step::Run(Job {
+                ending,
+                ..job.clone()
+            }));
+        };
+        let commands = self.commands();
+        let is_built = result
+            .build
+            .as_ref()
+            .is_none_or(|build| build.status == Status::Ok);
+        if !commands.is_empty() && known.answers.is_none() && is_built {
+            return Ok(Step::Ask(commands));
+        }
+        let mut metrics = self.metrics_before(attempt, &settled);
+        let judgement = judge::judge(&judge::Evidence {
+            evaluator: self,
+            attempt,
+            expectations: &settled,
+            result,
+            answers: known.answers.as_deref().unwrap_or_default(),
+        })?;
         metrics.extend(judgement.metrics);
         Ok(Step::Done(self.score.reward(metrics, judgement.cause)))
+    }
+
+    /// The author's checkers, in the order of the expectations.
+    fn commands(&self) -> Vec<CheckCommand> {
+        let checks = self.expectations.iter().filter_map(|expectation| {
+            let Expectation::Check(check) = expectation else {
+                return None;
+            };
+            match &check.rule {
+                CheckRule::Command(command) => Some(command.clone()),
+                CheckRule::Text(_) => None,
+            }
+        });
+        checks.collect()
     }
 
     fn program_text(&self, code: &str) -> Result<String, Fault> {
@@ -249,92 +317,19 @@ impl Evaluator {
         }
     }
 
-    /// The one job of a case: its own run if an expectation looks at it, then one run for each
-    /// input, then the tests.
-    fn job(&self, program: &str, nonce: &Nonce) -> Result<Job, Fault> {
-        let language = &self.language;
-        let file = language.file.name(program).map_err(Fault::configuration)?;
-        let mut files = vec![SourceFile {
-            path: file.clone(),
-            bytes: program.as_bytes().to_vec(),
-        }];
-        files.extend(language.helpers.iter().cloned());
-        let run = |args: &[String], stdin: &str| {
-            let mut command = language.run.words(&file);
-            command.extend(
-                args.iter()
-                    .map(|arg| crate::program::Word::Text(arg.clone())),
-            );
-            Run {
-                command,
-                stdin: stdin.as_bytes().to_vec(),
-                private: None,
-            }
-        };
-        let mut runs = Vec::new();
-        if self.expectations.iter().any(Expectation::needs_own_run) {
-            runs.push(run(&self.args, &self.stdin));
-        }
-        for expectation in &self.expectations {
-            match expectation {
-                Expectation::StdinCases(cases) => {
-                    runs.extend(cases.iter().map(|case| run(&case.args, &case.stdin)))
-                }
-                Expectation::Tests(tests) => {
-                    let Some(beside) = &language.beside else {
-                        let message = format!(
-                            "`tests` cannot run in {}: its rule has no `beside`",
-                            language.name
-                        );
-                        return Err(Fault::configuration(message));
-                    };
-                    files.push(SourceFile {
-                        path: beside.file.clone(),
-                        bytes: beside.code.clone(),
-                    });
-                    let mut command = beside.run.words(&file);
-                    command.extend(
-                        self.args
-                            .iter()
-                            .map(|arg| crate::program::Word::Text(arg.clone())),
-                    );
-                    let private = Some(tests.order(nonce));
-                    runs.push(Run {
-                        command,
-                        stdin: self.stdin.as_bytes().to_vec(),
-                        private,
-                    });
-                }
-                Expectation::Output(_)
-                | Expectation::Runs
-                | Expectation::ExitCode(_)
-                | Expectation::Error(_) => {}
-            }
-        }
-        files.extend(self.files.iter().cloned());
-        let program = Program {
-            interpreter: Arc::clone(&language.interpreter),
-            files,
-            build: language.build.as_ref().map(|build| build.words(&file)),
-            limits: self.limits,
-            network: self.network,
-            cloud: self.cloud.clone(),
-        };
-        Ok(Job {
-            program: Arc::new(program),
-            runs,
-        })
-    }
-
     /// The metrics that are known before anything runs.
-    fn metrics_before(&self, attempt: &Attempt) -> Vec<(String, Metric)> {
+    fn metrics_before(
+        &self,
+        attempt: &Attempt,
+        expectations: &[Expectation],
+    ) -> Vec<(String, Metric)> {
         let mut metrics = Vec::new();
         let (found, reason) = match &attempt.extraction {
             Some(extraction) => (extraction.code.is_some(), extraction.reason.clone()),
             None => (true, "the code was given".to_owned()),
         };
         metrics.push(("extracted_code".to_owned(), Metric::of(found, reason)));
-        for expectation in &self.expectations {
+        for expectation in expectations {
             if let Expectation::Output(matcher) = expectation {
                 metrics.push((
                     "expected_output".to_owned(),

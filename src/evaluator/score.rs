@@ -45,16 +45,17 @@ impl ScoreRule {
             .iter()
             .map(|(name, weight)| weight * value(name))
             .sum();
-        let score = match closed {
-            None if total > 0.0 => (weighted / total).clamp(0.0, 1.0),
-            _ => 0.0,
+        let open = if total > 0.0 {
+            (weighted / total).clamp(0.0, 1.0)
+        } else {
+            0.0
         };
-        let score = if score > 1.0 - EPSILON { 1.0 } else { score };
+        let open = if open > 1.0 - EPSILON { 1.0 } else { open };
+        let score = if closed.is_some() { 0.0 } else { open };
         let cause = (score <= 0.0).then(|| match (trouble, closed) {
             (Some(cause), _) => cause,
-            (None, Some((gate, _))) if gate != "execution_result" && !self.weighs(gate) => {
-                Cause::Gate
-            }
+            // The gate took what there was.
+            (None, Some((gate, _))) if gate != "execution_result" && open > 0.0 => Cause::Gate,
             (None, _) => Cause::Wrong,
         });
         let because = match closed {
@@ -91,12 +92,6 @@ impl ScoreRule {
             metrics,
             "the reply holds no code".to_owned(),
         )
-    }
-
-    fn weighs(&self, metric: &str) -> bool {
-        self.weights
-            .iter()
-            .any(|(name, weight)| name == metric && *weight > 0.0)
     }
 
     fn sum(&self, value: &dyn Fn(&str) -> f64) -> String {

@@ -2,30 +2,11 @@
 //!
 //! Public and stable: fields may be added, none is renamed.
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::execution::{Execution, Status};
 use crate::reward::{Fault, Reward};
 use crate::run::Outcome;
-
-/// The execution that a result shows.
-#[derive(Debug, Serialize)]
-struct WireExecution<'a> {
-    status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    stdout: &'a str,
-    stderr: &'a str,
-    wall_ms: f64,
-    cpu_ms: f64,
-    peak_rss_kib: u64,
-    truncated: bool,
-    backend: &'a str,
-    isolation: &'static str,
-}
 
 /// An outcome as an object; `id` is echoed as it came.
 pub fn outcome(id: Value, outcome: &Outcome) -> Map<String, Value> {
@@ -39,7 +20,7 @@ pub fn outcome(id: Value, outcome: &Outcome) -> Map<String, Value> {
         Err(fault) => put_fault(&mut object, fault, None),
     }
     if let Some(execution) = shown(&outcome.executions) {
-        object.insert("execution".to_owned(), execution_value(execution));
+        object.insert("execution".to_owned(), execution.to_json());
     }
     object
 }
@@ -88,23 +69,4 @@ fn put_fault(object: &mut Map<String, Value>, fault: &Fault, line: Option<usize>
         error.insert("line".to_owned(), line.into());
     }
     object.insert("error".to_owned(), error.into());
-}
-
-/// An execution as an object.
-pub fn execution_value(execution: &Execution) -> Value {
-    let milliseconds = |duration: std::time::Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
-    json!(WireExecution {
-        status: execution.status.word(),
-        reason: execution.reason.as_deref(),
-        exit_code: execution.exit_code,
-        signal: execution.signal,
-        stdout: &execution.stdout.text,
-        stderr: &execution.stderr.text,
-        wall_ms: milliseconds(execution.wall),
-        cpu_ms: milliseconds(execution.cpu),
-        peak_rss_kib: execution.peak_memory / 1024,
-        truncated: execution.stdout.truncated || execution.stderr.truncated,
-        backend: &execution.backend,
-        isolation: execution.isolation.word(),
-    })
 }

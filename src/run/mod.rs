@@ -1,7 +1,9 @@
 //! Drives evaluators: asks a backend to run their jobs until there is a reward or a fault.
 
+mod checker;
 mod isolation;
 mod plan;
+mod references;
 mod signals;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -18,10 +20,11 @@ use crate::backend::e2b::E2b;
 use crate::backend::interpreter;
 use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
-use crate::evaluator::{BackendChoice, CaseId, Evaluator, Need, Nonce, Reply, Step};
+use crate::evaluator::{BackendChoice, CaseId, Evaluator, Known, Need, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
 use crate::program::{CloudMode, Job};
 use crate::reward::{Fault, FaultKind, Reward};
+use references::References;
 
 /// What came of one reply: everything that reporters show.
 #[derive(Debug, Clone)]
@@ -159,6 +162,7 @@ pub struct Runner {
     /// The only backend to use, whatever a case prefers.
     forced: Option<BackendChoice>,
     policy: Policy,
+    references: References,
 }
 
 /// The variable that says where programs run where a command line cannot: `local` or `e2b`.
@@ -195,6 +199,7 @@ impl Runner {
             e2b,
             forced,
             policy,
+            references: References::default(),
         }
     }
 
@@ -278,20 +283,24 @@ impl Runner {
         let attempt = evaluator.attempt(reply, nonce())?;
         extraction.clone_from(&attempt.extraction);
         program.clone_from(&attempt.program);
-        let mut results: Vec<JobResult> = Vec::new();
+        let failed = |error: InfrastructureError| Fault::infrastructure(error.message);
+        let mut known = Known::default();
         loop {
-            match evaluator.step(&attempt, &results)? {
+            match evaluator.step(&attempt, &known)? {
                 Step::Done(reward) => return Ok(reward),
-                Step::Run(jobs) => {
-                    for job in jobs {
-                        let result = backend
-                            .execute(&job)
-                            .await
-                            .map_err(|error| Fault::infrastructure(error.message))?;
-                        executions.extend(result.build.iter().cloned());
-                        executions.extend(result.runs.iter().cloned());
-                        results.push(result);
-                    }
+                Step::Reference(job) => {
+                    let result = self.references.result(&backend, &job).await;
+                    known.reference = Some(result.map_err(failed)?);
+                }
+                Step::Run(job) => {
+                    let result = backend.execute(&job).await.map_err(failed)?;
+                    executions.extend(result.build.iter().cloned());
+                    executions.extend(result.runs.iter().cloned());
+                    known.result = Some(result);
+                }
+                Step::Ask(commands) => {
+                    let answers = checker::ask(&commands, evaluator, &attempt, executions);
+                    known.answers = Some(answers.await);
                 }
             }
         }

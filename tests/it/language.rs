@@ -36,15 +36,15 @@ fn meaning(key: &str, evaluator: &Evaluator) -> String {
             other => panic!("{other:?}"),
         },
         "compare" => match &evaluator.expectations[0] {
-            Expectation::Output(matcher) => matcher.prepared.name().to_owned(),
+            Expectation::Output(matcher) => matcher.comparator().to_owned(),
             other => panic!("{other:?}"),
         },
         "stdin" => evaluator.stdin.clone(),
         "args" => evaluator.args.join("|"),
         "prompt" => evaluator.messages[0].content.clone(),
         "reply" => evaluator
-            .reply
-            .as_ref()
+            .replies
+            .first()
             .map_or("none", |reply| reply.text())
             .to_owned(),
         "timeout" => format!("{:?}", evaluator.limits.wall),

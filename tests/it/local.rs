@@ -62,6 +62,7 @@ fn job(interpreter: Interpreter, code: &str, limits: Limits, runs: Vec<Run>) -> 
     Job {
         program: Arc::new(program),
         runs,
+        ending: Ending::default(),
     }
 }
 
@@ -713,6 +714,7 @@ fn what_a_build_leaves_is_its_own_failure(engine: Engine) {
         let job = Job {
             program: Arc::new(program),
             runs,
+            ending: Ending::default(),
         };
         let result = execute(engine, &job).unwrap();
         let last = result.runs.last().or(result.build.as_ref()).unwrap();

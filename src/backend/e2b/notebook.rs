@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{CLOUD_LATE, execution, upload};
 use crate::backend::output::Kept;
+use crate::backend::runs::Runs;
 use crate::e2b::{
     Error, ErrorKind, Event, Exception, ExecuteOptions, Executing, Sandbox, Transcript,
 };
@@ -44,6 +45,9 @@ impl Cells {
         if job.runs.iter().any(|run| !run.stdin.is_empty()) {
             return refuse("there is no standard input");
         }
+        if job.runs.iter().any(|run| !run.collect.is_empty()) {
+            return refuse("the files that a program leaves cannot be read");
+        }
         let code = program.files.first().map(|file| file.bytes.as_slice());
         Ok(Cells {
             kernel: kernel.clone(),
@@ -60,11 +64,15 @@ pub(super) async fn run(sandbox: &Sandbox, job: &Job, cells: &Cells) -> Result<J
         .map(|file| (format!("{HOME}/{}", file.path), file.bytes.as_slice()))
         .collect();
     upload(sandbox, &files).await?;
-    let mut runs = Vec::with_capacity(job.runs.len());
+    let mut runs = Runs::of(job);
     for _ in &job.runs {
-        runs.push(one(sandbox, cells, &job.program.limits).await?);
+        let Some(limits) = runs.next() else { break };
+        runs.push(one(sandbox, cells, &limits).await?);
     }
-    Ok(JobResult { build: None, runs })
+    Ok(JobResult {
+        build: None,
+        runs: runs.finish(),
+    })
 }
 
 /// Executes the program in a context of its own.

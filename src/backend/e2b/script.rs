@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::{CLOUD_LATE, execution, interpreter, upload};
 use crate::backend::output::Kept;
+use crate::backend::runs::Runs;
 use crate::e2b::{Error, ErrorKind, NewProcess, ProcessEvent, Running, Sandbox, random_word};
-use crate::execution::{Execution, InfrastructureError, JobResult, Status};
+use crate::execution::{Captured, Execution, InfrastructureError, JobResult, LeftFile, Status};
 use crate::program::{Job, Limits, Run, SourceFile, Word};
 
 /// Where everything of a job lies.
@@ -114,8 +115,9 @@ pub(super) async fn run(
         }
         built = Some((place, build));
     }
-    let mut runs = Vec::with_capacity(job.runs.len());
+    let mut runs = Runs::of(job);
     for (run, command) in job.runs.iter().zip(&commands.runs) {
+        let Some(limits) = runs.next() else { break };
         // What is in it comes when the runs before are over, to a place that they could not know.
         let place = Place::new("run");
         match &built {
@@ -126,20 +128,13 @@ pub(super) async fn run(
             }
         }
         let has_private = run.private.is_some();
-        let ran = one(
-            sandbox,
-            command,
-            interpreter,
-            &program.limits,
-            &place,
-            has_private,
-        )
-        .await?;
+        let mut ran = one(sandbox, command, interpreter, &limits, &place, has_private).await?;
+        ran.files = place.left(sandbox, run, limits.output).await?;
         runs.push(ran);
     }
     Ok(JobResult {
         build: built.map(|(_, build)| build),
-        runs,
+        runs: runs.finish(),
     })
 }
 
@@ -171,6 +166,40 @@ impl Place {
             all.push((format!("{home}/{}", file.path), &file.bytes));
         }
         upload(sandbox, &all).await
+    }
+
+    /// Reads the files that were asked for, as the sandbox's user: a program could read them as well.
+    async fn left(
+        &self,
+        sandbox: &Sandbox,
+        run: &Run,
+        bytes_max: u64,
+    ) -> Result<Vec<LeftFile>, Error> {
+        let mut left = Vec::new();
+        for path in &run.collect {
+            let named = format!("{}/{path}", self.home);
+            let most = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+            let read = in_time(CLOUD_LATE, sandbox.read_file(&named, most)).await;
+            let content = match read {
+                Ok(bytes) => {
+                    let mut kept = Kept::new(bytes_max);
+                    kept.add(&bytes);
+                    Some(kept.finish(bytes_max))
+                }
+                // What is cut off is not compared.
+                Err(error) if error.kind == ErrorKind::TooLong => Some(Captured {
+                    truncated: true,
+                    ..Captured::default()
+                }),
+                Err(error) if error.kind == ErrorKind::Connection => return Err(error),
+                Err(_) => None,
+            };
+            left.push(LeftFile {
+                path: path.clone(),
+                content,
+            });
+        }
+        Ok(left)
     }
 
     /// Copies what a build left, by a process of its own: what goes wrong there is the build's doing.

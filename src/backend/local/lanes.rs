@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::super::runs::Runs;
 use super::janitor::{Janitor, Left};
 use super::sandbox::{
     Cancel, Group, InStep, NotRun, Ran, RunOf, SCRATCH, Slot, SlotOrder, Users, places_of,
@@ -360,16 +361,20 @@ impl Lane {
             }
             built = Some(build);
         }
-        let mut runs = Vec::with_capacity(job.runs.len());
+        let mut runs = Runs::of(job);
         for run in &job.runs {
-            let run = run_of(run, program.limits, &files, false);
+            let Some(limits) = runs.next() else { break };
+            let run = run_of(run, limits, &files, false);
             runs.push(execution(
                 self.run(&order, &run, cancel)?,
-                &program.limits,
+                &limits,
                 isolation,
             ));
         }
-        Ok(JobResult { build: built, runs })
+        Ok(JobResult {
+            build: built,
+            runs: runs.finish(),
+        })
     }
 }
 
@@ -406,6 +411,7 @@ fn run_of(
         attached: None,
         limits,
         keep_files,
+        collect: run.collect.clone(),
     }
 }
 
@@ -441,6 +447,7 @@ fn execution(ran: Ran, limits: &Limits, isolation: Isolation) -> Execution {
         stdout: ran.stdout,
         stderr: ran.stderr,
         private: ran.private,
+        files: ran.collected,
         wall: ran.wall,
         cpu: ran.cpu,
         peak_memory: ran.peak_bytes,

@@ -8,6 +8,7 @@ mod janitor;
 #[cfg(target_os = "linux")]
 mod lanes;
 mod launcher;
+mod left;
 mod process;
 mod sandbox;
 #[cfg(target_os = "linux")]

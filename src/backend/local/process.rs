@@ -19,11 +19,12 @@ use tokio::net::unix::pipe;
 use tokio::sync::{Notify, Semaphore};
 
 use super::super::output::{self, Kept};
+use super::super::runs::Runs;
 use super::directory::{self, Directory};
 #[cfg(target_os = "linux")]
 use super::janitor::{Janitor, Left};
 use super::wire::{Answer, Confinement, Ended, EndedBy, Full, KILL, Order};
-use super::{MODE, command, environment, failed};
+use super::{MODE, command, environment, failed, left};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{Job, Limits, Run};
 
@@ -217,8 +218,9 @@ impl Processes {
                 Some((home, build))
             }
         };
-        let mut runs = Vec::with_capacity(job.runs.len());
+        let mut runs = Runs::of(job);
         for (index, run) in job.runs.iter().enumerate() {
+            let Some(limits) = runs.next() else { break };
             let name = format!("run{index}");
             // Each run begins with the same files, whatever the one before did to its own.
             let home = match &built {
@@ -239,12 +241,18 @@ impl Processes {
                 }
                 (home, _) => home.map_err(|error| failed("write the program", &error))?,
             };
-            runs.push(self.run(run, &program.limits, &home, &place).await?);
+            let mut ran = self.run(run, &limits, &home, &place).await?;
+            if !run.collect.is_empty() {
+                let directory = std::fs::File::open(&home)
+                    .map_err(|error| failed("open a program's directory", &error))?;
+                ran.files = left::read(&directory, &run.collect, limits.output);
+            }
+            runs.push(ran);
             directory::remove(&home);
         }
         Ok(JobResult {
             build: built.map(|(_, build)| build),
-            runs,
+            runs: runs.finish(),
         })
     }
 
@@ -508,6 +516,7 @@ fn execution(
         stdout,
         stderr,
         private: over.private,
+        files: Vec::new(),
         wall: Duration::from_micros(ended.wall_us),
         cpu,
         peak_memory: ended.peak_bytes,

@@ -124,6 +124,7 @@ fn python(code: &str, limits: Limits) -> Job {
             command: vec![Word::Interpreter, word("main.py")],
             ..Run::default()
         }],
+        ending: Ending::default(),
     }
 }
 

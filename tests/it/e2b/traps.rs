@@ -133,6 +133,7 @@ fn notebook_program(language: &str, code: &str, limits: Limits) -> Job {
             command: vec![Word::Interpreter, Word::Text(file.to_owned())],
             ..Run::default()
         }],
+        ending: Ending::default(),
     }
 }
 

@@ -18,12 +18,12 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::super::super::output::Kept;
-use super::super::tree;
 use super::super::wire::EndedBy;
+use super::super::{left, tree};
 use super::cgroup::Group;
 use super::wire::{Order, Ready, Report, Setup};
 use super::{InStep, Places, sys, wire};
-use crate::execution::Captured;
+use crate::execution::{Captured, LeftFile};
 use crate::program::{Limits, Streams};
 
 /// How often the use of a program is looked at.
@@ -61,6 +61,8 @@ pub(in super::super) struct RunOf {
     pub(in super::super) limits: Limits,
     /// Whether the files that the program leaves are wanted.
     pub(in super::super) keep_files: bool,
+    /// Files that are read when it has ended, as in [`Run`](crate::program::Run).
+    pub(in super::super) collect: Vec<String>,
 }
 
 /// What came of a program.
@@ -84,6 +86,8 @@ pub(in super::super) struct Ran {
     pub(in super::super) peak_bytes: u64,
     /// The files that it left, where they were wanted.
     pub(in super::super) files: Vec<(String, Vec<u8>, u32)>,
+    /// The files that were asked for.
+    pub(in super::super) collected: Vec<LeftFile>,
 }
 
 /// Ends a run from another thread.
@@ -201,6 +205,7 @@ impl Slot {
         } else {
             Vec::new()
         };
+        let collected = left::read(&started.scratch, &run.collect, limits.output);
         let [stdout, stderr] = streams
             .outputs
             .map(|stream| stream.kept.finish(limits.output));
@@ -221,6 +226,7 @@ impl Slot {
                 .max(program.used.largest_bytes)
                 .max(group.map_or(0, Group::peak_bytes)),
             files,
+            collected,
         })
     }
 

@@ -1,0 +1,67 @@
+//! Files that a program left, read by name when it has ended.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+
+use super::super::output::Kept;
+use crate::execution::{Captured, LeftFile};
+
+/// Reads files of a directory that nobody uses any more, at most `bytes_max` of each. What is no
+/// plain file, or is reached by a link, is as if it were not there: a link may lead anywhere.
+pub(super) fn read(directory: impl AsFd, paths: &[String], bytes_max: u64) -> Vec<LeftFile> {
+    paths
+        .iter()
+        .map(|path| LeftFile {
+            path: path.clone(),
+            content: content(directory.as_fd(), path, bytes_max),
+        })
+        .collect()
+}
+
+fn content(directory: std::os::fd::BorrowedFd<'_>, path: &str, bytes_max: u64) -> Option<Captured> {
+    let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let mut inside: Option<OwnedFd> = None;
+    for part in parents.split('/').filter(|part| !part.is_empty()) {
+        let at = inside.as_ref().map_or(directory, OwnedFd::as_fd);
+        inside = Some(open(at, part, OFlags::DIRECTORY)?);
+    }
+    let at = inside.as_ref().map_or(directory, OwnedFd::as_fd);
+    // Asked before it is opened: opening a device or a pipe may do something.
+    let kind = rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    if FileType::from_raw_mode(kind.st_mode) != FileType::RegularFile {
+        return None;
+    }
+    let mut file = File::from(open(at, name, OFlags::empty())?);
+    let mut kept = Kept::new(bytes_max);
+    let mut chunk = [0; 64 * 1024];
+    loop {
+        match std::io::Read::read(&mut file, &mut chunk) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => kept.add(&chunk[..count]),
+        }
+        // More than is kept is not compared: that it is more is all there is to know.
+        if kept.total() > bytes_max {
+            break;
+        }
+    }
+    Some(kept.finish(bytes_max))
+}
+
+fn open(at: impl AsFd, name: &str, more: OFlags) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
+    let opened = rustix::fs::openat(&at, name, flags, Mode::empty());
+    opened
+        .or_else(|error| {
+            // Permissions that the program took from itself. Nobody uses the directory any more, so
+            // what was asked for is still what has the name.
+            let kind = rustix::fs::statat(&at, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(kind.st_mode) == FileType::Symlink {
+                return Err(error);
+            }
+            rustix::fs::chmodat(&at, name, Mode::from_raw_mode(0o700), AtFlags::empty())?;
+            rustix::fs::openat(&at, name, flags, Mode::empty())
+        })
+        .ok()
+}

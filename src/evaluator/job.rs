@@ -1,0 +1,148 @@
+//! The one job of a case: what is built, which executions are wanted, and when they end early.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::expect::InputCases;
+use super::{CommandTemplate, Evaluator, Expectation, Nonce, judge};
+use crate::program::{Ending, Job, Program, Run, SourceFile, Word};
+use crate::reward::Fault;
+
+/// Which execution of a job is which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The case's own input and arguments.
+    pub(super) own: Option<usize>,
+    /// The tests.
+    pub(super) tests: Option<usize>,
+    /// One for each input; last, because these may end early.
+    pub(super) inputs: Range<usize>,
+}
+
+impl Layout {
+    pub(super) fn of(expectations: &[Expectation]) -> Self {
+        let has_tests = expectations
+            .iter()
+            .any(|expectation| matches!(expectation, Expectation::Tests(_)));
+        let inputs = inputs(expectations).map_or(0, |inputs| inputs.cases.len());
+        // Something runs always, so that what fails at once earns nothing.
+        let needs_own =
+            expectations.iter().any(Expectation::needs_own_run) || !has_tests && inputs == 0;
+        let own = usize::from(needs_own);
+        let before = own + usize::from(has_tests);
+        Layout {
+            own: needs_own.then_some(0),
+            tests: has_tests.then_some(own),
+            inputs: before..before + inputs,
+        }
+    }
+}
+
+/// The inputs among expectations.
+fn inputs(expectations: &[Expectation]) -> Option<&InputCases> {
+    expectations
+        .iter()
+        .find_map(|expectation| match expectation {
+            Expectation::StdinCases(inputs) => Some(inputs),
+            _ => None,
+        })
+}
+
+/// The files that expectations look at when the program has ended.
+pub(super) fn collected(expectations: &[Expectation]) -> Vec<String> {
+    expectations
+        .iter()
+        .flat_map(|expectation| match expectation {
+            Expectation::Files(files) => files.as_slice(),
+            _ => &[],
+        })
+        .map(|(path, _)| path.clone())
+        .collect()
+}
+
+/// The words of a command with arguments behind them.
+pub(super) fn command(template: &CommandTemplate, file: &str, args: &[String]) -> Vec<Word> {
+    let mut command = template.words(file);
+    command.extend(args.iter().map(|arg| Word::Text(arg.clone())));
+    command
+}
+
+impl Evaluator {
+    /// The case's own run if an expectation looks at it, then the tests, then one run for each input.
+    pub(super) fn job(&self, program: &str, nonce: &Nonce) -> Result<Job, Fault> {
+        let language = &self.language;
+        let file = language.file.name(program).map_err(Fault::configuration)?;
+        let mut files = vec![SourceFile {
+            path: file.clone(),
+            bytes: program.as_bytes().to_vec(),
+        }];
+        files.extend(language.helpers.iter().cloned());
+        let run = |args: &[String], stdin: &str| Run {
+            command: command(&language.run, &file, args),
+            stdin: stdin.as_bytes().to_vec(),
+            ..Run::default()
+        };
+        let mut runs = Vec::new();
+        if Layout::of(&self.expectations).own.is_some() {
+            runs.push(Run {
+                collect: collected(&self.expectations),
+                ..run(&self.args, &self.stdin)
+            });
+        }
+        for expectation in &self.expectations {
+            let Expectation::Tests(tests) = expectation else {
+                continue;
+            };
+            let Some(beside) = &language.beside else {
+                let message = format!(
+                    "`tests` cannot run in {}: its rule has no `beside`",
+                    language.name
+                );
+                return Err(Fault::configuration(message));
+            };
+            files.push(SourceFile {
+                path: beside.file.clone(),
+                bytes: beside.code.clone(),
+            });
+            runs.push(Run {
+                command: command(&beside.run, &file, &self.args),
+                private: Some(tests.order(nonce)),
+                ..run(&self.args, &self.stdin)
+            });
+        }
+        if let Some(inputs) = inputs(&self.expectations) {
+            let cases = inputs.cases.iter();
+            runs.extend(cases.map(|case| run(&case.args, &case.stdin)));
+        }
+        files.extend(self.files.iter().cloned());
+        let program = Program {
+            interpreter: Arc::clone(&language.interpreter),
+            files,
+            build: language.build.as_ref().map(|build| build.words(&file)),
+            limits: self.limits,
+            network: self.network,
+            cloud: self.cloud.clone(),
+        };
+        Ok(Job {
+            program: Arc::new(program),
+            runs,
+            ending: Ending::default(),
+        })
+    }
+
+    /// When the executions end early, by these expectations.
+    pub(super) fn ending(&self, expectations: &[Expectation]) -> Ending {
+        let stopping = inputs(expectations).filter(|inputs| inputs.stops_at_failure);
+        let layout = Layout::of(expectations);
+        Ending {
+            total: self.total,
+            after: stopping.map(|inputs| {
+                let (cases, range) = (Arc::clone(&inputs.cases), layout.inputs);
+                Arc::new(move |index: usize, run: &_| {
+                    let case = index.checked_sub(range.start).and_then(|at| cases.get(at));
+                    case.is_some_and(|case| !judge::input(case, run).success)
+                }) as _
+            }),
+        }
+    }
+}
