@@ -287,17 +287,18 @@ fn without_c1(text: &str) -> String {
 }
 
 fn row_excerpt(row: &RowPlace) -> Excerpt {
-    let start = row
-        .text
+    // What is not shown leaves its room, so that the column is that of the file.
+    let text = format!("{}{}", " ".repeat(row.skipped), row.text);
+    let start = text
         .char_indices()
-        .nth((row.column - 1).saturating_sub(row.skipped))
-        .map_or(row.text.len(), |(at, _)| at);
-    let end = row.text[start..]
+        .nth(row.column - 1)
+        .map_or(text.len(), |(at, _)| at);
+    let end = text[start..]
         .chars()
         .next()
         .map_or(start, |letter| start + letter.len_utf8());
     Excerpt {
-        text: row.text.clone(),
+        text,
         line: row.line,
         range: start..end,
     }
