@@ -23,7 +23,7 @@ use crate::program::{Interpreter, Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_case, wire};
 use crate::reward::FaultKind;
-use crate::run::{CaseResult, Interrupts, Outcome, Policy, Runner, forced_backend};
+use crate::run::{CaseResult, Interrupts, Made, Outcome, Policy, RowCases, Runner, forced_backend};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -246,36 +246,32 @@ fn suite_trials(
     };
     let mut trials = Vec::new();
     for case in &suite.cases {
-        if case.dataset.is_none() {
-            match case.evaluator(None, &project.sources) {
-                Ok(evaluator) => trials.push(case_trial(Arc::new(evaluator), project, shared)),
-                Err(diagnostic) => {
-                    trials.push(broken(&case.id.to_string(), &diagnostic.into(), project))
+        let mut rows = match RowCases::open(case, project, None) {
+            Ok(Some(rows)) => rows,
+            Ok(None) => {
+                match case.evaluator(None, &project.sources) {
+                    Ok(evaluator) => trials.push(case_trial(Arc::new(evaluator), project, shared)),
+                    Err(diagnostic) => {
+                        trials.push(broken(&case.id.to_string(), &diagnostic.into(), project))
+                    }
                 }
+                continue;
             }
-            continue;
-        }
-        if let Some(diagnostic) = case.unread() {
-            trials.push(broken(&case.id.to_string(), &diagnostic.into(), project));
-            continue;
-        }
-        let rows = match project.rows(case) {
-            Ok(rows) => rows,
             Err(diagnostic) => {
                 trials.push(broken(&case.id.to_string(), &diagnostic.into(), project));
                 continue;
             }
         };
         let mut evaluators = Vec::new();
-        let mut bad = Vec::new();
-        for row in rows {
-            match row.and_then(|row| case.evaluator(Some(&row), &project.sources)) {
-                Ok(evaluator) => evaluators.push(Arc::new(evaluator)),
-                Err(diagnostic) => bad.push(diagnostic),
+        while let Some((_, made)) = rows.next(|_| true) {
+            match made {
+                Made::Case(evaluator) => evaluators.push(Arc::from(evaluator)),
+                Made::Skipped(place) => trials.push(left_out(name, place.line)),
+                Made::Bad(diagnostic) => trials.push(bad_row(name, diagnostic, project)),
             }
         }
-        for diagnostic in bad {
-            trials.push(bad_row(name, diagnostic, project));
+        if let Some(note) = rows.left_over() {
+            shared.note(note);
         }
         if evaluators.len() <= ROW_TRIALS_MAX {
             trials.extend(
@@ -288,6 +284,11 @@ fn suite_trials(
         }
     }
     trials
+}
+
+/// A bad row that the suite leaves out: listed as ignored, and failing never.
+fn left_out(suite: &str, line: usize) -> Trial {
+    Trial::test(format!("{suite}::row {line}"), || Ok(())).with_ignored_flag(true)
 }
 
 fn bad_row(suite: &str, diagnostic: Diagnostic, project: &Project) -> Trial {

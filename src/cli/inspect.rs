@@ -7,7 +7,8 @@ use crate::compile::{SuitePlan, later_warnings, nothing_bad};
 use crate::diagnostic::{Diagnostic, Diagnostics, PlacedDiagnostic, Severity};
 use crate::escape::{json_line, visible};
 use crate::project::Project;
-use crate::run::{Planned, Selection};
+use crate::report::BadRows;
+use crate::run::{Made, Planned, RowCases, Selection};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArguments {
@@ -49,49 +50,33 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
     }
     // The rows of good suites are looked at even where other files are wrong.
     let mut count = 0;
+    let mut bad_rows = BadRows::default();
     for case in suites.iter().flat_map(|suite| &suite.cases) {
-        if case.dataset.is_none() || case.unread().is_some() {
-            count += 1;
-            continue;
-        }
-        let mut bad = 0;
-        let before = count;
-        match project.rows(case) {
+        let rows = match RowCases::open(case, &project, None) {
+            Ok(Some(rows)) => rows,
+            Ok(None) => {
+                count += 1;
+                continue;
+            }
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
                 continue;
             }
-            Ok(rows) => {
-                for row in rows {
-                    count += 1;
-                    if let Err(diagnostic) =
-                        row.and_then(|row| case.evaluator(Some(&row), &project.sources))
-                    {
-                        bad += 1;
-                        if bad <= BAD_ROWS_SHOWN_MAX {
-                            diagnostics.push(diagnostic);
-                        }
-                    }
-                }
-            }
-        }
-        if let (true, Some(dataset)) = (count == before && bad == 0, &case.dataset) {
-            let message = format!(
-                "`{}` has no rows: nothing would be tested",
-                dataset.written.value
-            );
+        };
+        let seen = check_rows(rows, &mut bad_rows, &mut diagnostics);
+        let dataset = case.dataset.as_ref();
+        let file = dataset.map_or("", |dataset| dataset.written.value.as_str());
+        if let (0, Some(dataset)) = (seen.cases + seen.bad, dataset) {
+            let message = format!("`{file}` has no rows: nothing would be tested");
             diagnostics.push(Diagnostic::at(dataset.written.span, message));
         }
-        if bad > BAD_ROWS_SHOWN_MAX {
-            let dataset = case
-                .dataset
-                .as_ref()
-                .map_or("", |dataset| dataset.written.value.as_str());
+        if seen.bad > BAD_ROWS_SHOWN_MAX {
             diagnostics.push(Diagnostic::nowhere(format!(
-                "{} more bad rows in `{dataset}`",
-                bad - BAD_ROWS_SHOWN_MAX
+                "{} more bad rows in `{file}`",
+                seen.bad - BAD_ROWS_SHOWN_MAX
             )));
         }
+        count += seen.cases;
     }
     for diagnostic in failing_examples(&mut project) {
         diagnostics.push(diagnostic);
@@ -117,6 +102,9 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
             format!(", {count} {}", plural(count, "warning"))
         }
     };
+    if bad_rows.count > 0 {
+        let _ = put_line(&format!("not run: {}", visible(&bad_rows.text())));
+    }
     let suites = suites.len();
     let _ = put_line(&format!(
         "{suites} {}, {count} {}: no errors{told}",
@@ -124,6 +112,37 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
         plural(count, "case")
     ));
     Exit::Passed
+}
+
+/// Rows that were looked at.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Those that make a case.
+    cases: usize,
+    /// Those that are an error.
+    bad: usize,
+}
+
+/// Looks at every row of a dataset.
+fn check_rows(
+    mut rows: RowCases<'_>,
+    left_out: &mut BadRows,
+    diagnostics: &mut Diagnostics,
+) -> Seen {
+    let mut seen = Seen::default();
+    while let Some((_, made)) = rows.next(|_| true) {
+        match made {
+            Made::Case(_) => seen.cases += 1,
+            Made::Skipped(place) => left_out.note(&format!("{}:{}", place.file, place.line)),
+            Made::Bad(diagnostic) => {
+                seen.bad += 1;
+                if seen.bad <= BAD_ROWS_SHOWN_MAX {
+                    diagnostics.push(diagnostic);
+                }
+            }
+        }
+    }
+    seen
 }
 
 /// What is probably not meant.
@@ -143,14 +162,15 @@ fn warnings(suites: &[SuitePlan], project: &Project, are_all: bool) -> Diagnosti
 fn example(suites: &[SuitePlan], project: &Project) -> Option<String> {
     let mut cases = suites.iter().flat_map(|suite| &suite.cases);
     let first = cases.clone().next()?;
-    let case = cases
-        .find(|case| case.dataset.is_some() && case.unread().is_none())
-        .unwrap_or(first);
-    let row = match &case.dataset {
-        Some(_) => Some(project.rows(case).ok()?.next()?.ok()?),
-        None => None,
+    let case = cases.find(|case| case.dataset.is_some()).unwrap_or(first);
+    let evaluator = match RowCases::open(case, project, None).ok()? {
+        None => case.evaluator(None, &project.sources).ok()?,
+        Some(mut rows) => loop {
+            if let (_, Made::Case(evaluator)) = rows.next(|_| true)? {
+                break *evaluator;
+            }
+        },
     };
-    let evaluator = case.evaluator(row.as_ref(), &project.sources).ok()?;
     Some(super::explain::in_short(&evaluator))
 }
 
@@ -236,6 +256,7 @@ pub(super) fn list(arguments: &ListArguments) -> Exit {
                 Some(reason) => format!("{} (skip: {reason})", evaluator.id),
                 None => evaluator.id.to_string(),
             },
+            Planned::BadRow(place) => format!("{place} (a bad row, left out)"),
             Planned::Fault(outcome) => {
                 if let Err(fault) = &outcome.result {
                     eprintln!("error: {}", fault.message);

@@ -66,7 +66,7 @@ pub(super) fn parity(paths: &[PathBuf], limit: Option<usize>) -> Exit {
                         && crate::backend::interpreter::missing(&evaluator.language.interpreter)
                             .is_none()
                 }
-                Planned::Fault(_) => false,
+                Planned::Fault(_) | Planned::BadRow(_) => false,
             });
         match runtime.block_on(all(&runner, planned)) {
             Some(outcomes) => sides.push(outcomes),

@@ -1,14 +1,16 @@
 //! `run` and `try`: evaluate suites, or one reply.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{BackendArguments, Exit, colour, compile, open, refuse, runtime};
+use super::{BackendArguments, Exit, colour, compile, open, refuse, report, runtime};
 use crate::compile::SuitePlan;
 use crate::diagnostic::did_you_mean;
 use crate::escape::{json_line, visible};
@@ -16,7 +18,7 @@ use crate::evaluator::{Evaluator, Reply};
 use crate::project::Project;
 use crate::report::{FORMATS, Reporter, SKIP, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
-use crate::run::{Event, Interrupts, Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{Event, GivenReplies, Interrupts, Outcome, Planned, Runner, Selection, run_all};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
@@ -37,6 +39,20 @@ pub(super) struct RunArguments {
     /// At most so many cases
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Replies in place of those that suites name: rows of `{"id", "reply"}`, or saved samples
+    #[arg(long, value_name = "FILE")]
+    replies: Option<PathBuf>,
+    /// The column of `--replies` that names the case
+    #[arg(long, value_name = "NAME", default_value = "id", requires = "replies")]
+    replies_key: String,
+    /// The column of `--replies` that has the reply
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "reply",
+        requires = "replies"
+    )]
+    replies_field: String,
     /// Stop at the first case that is not as wanted
     #[arg(long)]
     fail_fast: bool,
@@ -63,7 +79,7 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         Ok(suites) => suites,
         Err(exit) => return exit,
     };
-    let selection = match selection(arguments, &mut project) {
+    let selection = match selection(arguments, &mut project, &suites) {
         Ok(selection) => selection,
         Err(exit) => return exit,
     };
@@ -113,6 +129,9 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         Ok(summary) => {
             if let Some(why) = summary.nothing_ran() {
                 eprintln!("error: {}", visible(&why));
+            }
+            if summary.has_bad_rows_alone() {
+                return refuse("no row makes a case: all of them are bad", None);
             }
             if summary.is_empty() {
                 return nothing_selected(&selection, &suites);
@@ -171,7 +190,11 @@ fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-fn selection(arguments: &RunArguments, project: &mut Project) -> Result<Selection, Exit> {
+fn selection(
+    arguments: &RunArguments,
+    project: &mut Project,
+    suites: &[SuitePlan],
+) -> Result<Selection, Exit> {
     let rules = project.rules();
     let mut languages = Vec::new();
     for name in &arguments.language {
@@ -185,6 +208,32 @@ fn selection(arguments: &RunArguments, project: &mut Project) -> Result<Selectio
         tags: arguments.tag.clone(),
         languages,
         limit: arguments.limit,
+        replies: match &arguments.replies {
+            Some(path) => Some(replies(path, arguments, project, suites)?),
+            None => None,
+        },
+    })
+}
+
+/// Replies that a file has by the ids of cases, unless all suites join it with their rows.
+fn replies(
+    path: &Path,
+    arguments: &RunArguments,
+    project: &Project,
+    suites: &[SuitePlan],
+) -> Result<GivenReplies, Exit> {
+    let mut cases = suites.iter().flat_map(|suite| &suite.cases);
+    let by_id = if cases.any(|case| case.saved.is_none()) {
+        let (key, field) = (&arguments.replies_key, &arguments.replies_field);
+        let saved = project.saved_replies(path, key, field);
+        let saved = saved.map_err(|diagnostic| report(&diagnostic.into(), project))?;
+        Some(Rc::new(RefCell::new(saved)))
+    } else {
+        None
+    };
+    Ok(GivenReplies {
+        path: path.to_owned(),
+        by_id,
     })
 }
 
@@ -260,19 +309,21 @@ impl Evaluation<'_> {
         for reporter in reporters.iter_mut() {
             reporter.started(&notices)?;
         }
-        let planned =
-            self.selection
-                .plan(self.suites, self.project)
-                .filter(|planned| match planned {
-                    Planned::Fault(_) => true,
-                    Planned::Case(evaluator) => match not_run(evaluator, self.runner) {
-                        Some(reason) => {
-                            summary.borrow_mut().skip(&reason);
-                            false
-                        }
-                        None => true,
-                    },
-                });
+        let mut plan = self.selection.plan(self.suites, self.project);
+        let planned = plan.by_ref().filter(|planned| match planned {
+            Planned::Fault(_) => true,
+            Planned::Case(evaluator) => match not_run(evaluator, self.runner) {
+                Some(reason) => {
+                    summary.borrow_mut().skip(&reason);
+                    false
+                }
+                None => true,
+            },
+            Planned::BadRow(place) => {
+                summary.borrow_mut().bad_rows.note(place);
+                false
+            }
+        });
         let mut failed = Ok(());
         let work = run_all(self.runner, planned, |event| {
             if failed.is_err() {
@@ -304,6 +355,15 @@ impl Evaluation<'_> {
         let mut summary = summary.into_inner();
         summary.seconds = started.elapsed().as_secs_f64();
         summary.interrupted = interrupted;
+        summary.notes = plan.notes();
+        if !self.has_human {
+            for note in &summary.notes {
+                eprintln!("note: {}", visible(note));
+            }
+            if summary.bad_rows.count > 0 {
+                eprintln!("not run: {}", visible(&summary.bad_rows.text()));
+            }
+        }
         for reporter in reporters.iter_mut() {
             reporter.summary(&summary)?;
         }
@@ -401,6 +461,7 @@ pub(super) fn one_case(
                 Err(fault) => return Err(refuse(&fault.message, None)),
                 Ok(_) => continue,
             },
+            Planned::BadRow(_) => continue,
         };
         match name {
             Some(name) if evaluator.id.case == name || evaluator.id.to_string() == name => {

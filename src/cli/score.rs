@@ -302,6 +302,8 @@ impl Scorer {
                     Some(&Row {
                         file: "<row>".to_owned(),
                         line: number,
+                        column: 1,
+                        number,
                         columns,
                     }),
                     sources,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::value::Value;
 
 use super::plan::{
-    CasePlan, CaseTemplate, DatasetPlan, FileText, ReplyText, Settings, SuitePlan, Uses, bad_name,
+    CasePlan, CaseTemplate, FileText, ReplyText, Settings, SuitePlan, Uses, bad_name,
 };
 use super::prompt::{Chat, chat};
 use super::render::{Pick, Text};
@@ -275,17 +275,13 @@ impl Compiler<'_> {
             .extend(keys.vars.iter().flatten().map(|(name, _)| name.clone()));
         let cell = validate::cell(&keys);
         self.names.extend(cell.iter().map(|(name, _)| name.clone()));
-        let dataset = keys.dataset.as_ref().map(|dataset| {
-            let directory = &self.sources.get(dataset.value.file.span.source).directory;
-            let path = resolve_path(directory, &dataset.value.file.value);
-            let name = dataset.value.name.as_ref().and_then(|name| self.text(name));
-            DatasetPlan {
-                path,
-                written: dataset.value.file.clone(),
-                name,
-                is_later: !later::of_dataset(dataset).is_empty(),
-            }
-        });
+        let dataset = keys.dataset.as_ref();
+        let dataset = dataset.map(|dataset| self.dataset(&dataset.value));
+        let is_broken = matches!(dataset, Some(None));
+        let saved = match keys.reply.as_ref().map(|reply| &reply.value) {
+            Some(ReplySpec::Samples(saved)) => Some(self.saved_samples(saved)),
+            _ => None,
+        };
         let mut later = later::of_case(&keys);
         later.extend(
             self.require
@@ -293,6 +289,9 @@ impl Compiler<'_> {
         );
         let template = self.template(&keys, cell, &later, &merged, span)?;
         self.note_axes(&keys);
+        if is_broken {
+            return None;
+        }
         let tags = match &keys.tags {
             Some(Tags::Words(words)) => words.iter().map(|tag| tag.value.clone()).collect(),
             Some(Tags::Expression(_)) | None => Vec::new(),
@@ -308,7 +307,8 @@ impl Compiler<'_> {
             },
             tags,
             skip,
-            dataset,
+            dataset: dataset.flatten(),
+            saved,
             written_at: span,
             later,
             named: false,
@@ -865,6 +865,19 @@ impl Compiler<'_> {
         let kept = self.names.clone();
         self.names
             .extend(names.iter().map(|name| (*name).to_owned()));
+        let result = compile(self);
+        self.names = kept;
+        result
+    }
+
+    /// Forbids names while something is compiled.
+    pub(super) fn without_names<T>(
+        &mut self,
+        names: &[&str],
+        compile: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let kept = self.names.clone();
+        self.names.retain(|name| !names.contains(&name.as_str()));
         let result = compile(self);
         self.names = kept;
         result

@@ -4,10 +4,7 @@
 use crate::source::{Span, Spanned};
 use crate::syntax::expect::{Credit, Subjects};
 use crate::syntax::model::ModelChoice;
-use crate::syntax::suite::{
-    BadRow, Choice, CodeSpec, Condition, DatasetSpec, Format, Keys, ReplySpec, Reuse, Tags,
-    TimeOrExpression,
-};
+use crate::syntax::suite::{Choice, CodeSpec, Condition, Keys, Reuse, Tags, TimeOrExpression};
 use crate::syntax::test_code::{Judged, Test, Tests};
 
 /// What is used, and where.
@@ -28,40 +25,6 @@ impl Used {
 /// What is said of it.
 pub(super) fn message(what: &str) -> String {
     format!("`{what}` is not in this version")
-}
-
-/// What a dataset asks for that this version does not have.
-pub(super) fn of_dataset(dataset: &Spanned<DatasetSpec>) -> Vec<Spanned<String>> {
-    let DatasetSpec {
-        file,
-        format,
-        r#where,
-        limit,
-        shuffle,
-        seed,
-        name: _,
-        on_bad_row,
-    } = &dataset.value;
-    let mut used = Used(Vec::new());
-    let is_other = |format: &&Spanned<Format>| format.value != Format::Jsonl;
-    used.note("format", format.as_ref().filter(is_other));
-    if format.is_none()
-        && [".csv", ".json", ".gz"]
-            .iter()
-            .any(|ending| file.value.ends_with(ending))
-    {
-        let ending = file.value.rsplit('.').next().unwrap_or_default();
-        used.at(&format!("dataset: {ending}"), file.span);
-    }
-    used.note("where", r#where.as_ref());
-    used.note("limit", limit.as_ref());
-    used.note("shuffle", shuffle.as_ref().filter(|shuffle| shuffle.value));
-    used.note("seed", seed.as_ref());
-    used.note(
-        "on_bad_row",
-        on_bad_row.as_ref().filter(|on| on.value == BadRow::Skip),
-    );
-    used.0
 }
 
 /// What a case asks for that this version does not have.
@@ -100,9 +63,6 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
                 .filter(|reuse| reuse.value == Reuse::Shared),
         );
     }
-    if let Some(ReplySpec::Samples(saved)) = keys.reply.as_ref().map(|reply| &reply.value) {
-        used.note("join", Some(&saved.join));
-    }
     if let Some(Spanned {
         value: CodeSpec::Rule(rule),
         span,
@@ -113,9 +73,6 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
     }
     if let Some(expect) = &keys.expect {
         subjects(&expect.value.subjects, &mut used);
-    }
-    if let Some(dataset) = &keys.dataset {
-        used.0.extend(of_dataset(dataset));
     }
     used.0
 }

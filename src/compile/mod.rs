@@ -4,6 +4,7 @@
 //! `check` and `list` end here. A dataset's row becomes an evaluator when it is run.
 
 mod cases;
+mod dataset;
 mod examples;
 mod expectations;
 mod later;
@@ -19,8 +20,9 @@ mod values;
 mod warn;
 
 pub use cases::{compile_inline, compile_suite};
+pub use dataset::{DataFile, DatasetPlan, Row, SamplesPlan};
 pub use examples::{ExampleCheck, RuleExample, rule_examples};
-pub use plan::{CasePlan, DatasetPlan, Row, SuitePlan, Uses};
+pub use plan::{CasePlan, SuitePlan, Uses};
 pub use rules::{RuleSet, UnknownName, compile_rules};
 pub use warn::{later as later_warnings, nothing_bad, pack as pack_warnings, unused_rules};
 

@@ -1,17 +1,17 @@
 //! A compiled suite: its cases, and the evaluator of each, or of each row that makes one.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::value::Value;
 
+use super::dataset::{DatasetPlan, Row, SamplesPlan};
 use super::prompt::Chat;
 use super::render::{Pick, Rendering, Text};
 use super::rules::RuleSet;
-use super::{expectations, later, values};
-use crate::diagnostic::{Diagnostic, Diagnostics, RowPlace};
+use super::{expectations, values};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::escape::visible_line;
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
@@ -23,7 +23,7 @@ use crate::execution::Isolation;
 use crate::program::{Cloud, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::suite::{BackendName, CloudSpec, Keys, LimitsSpec, ReplySpec, TimeOrExpression};
-use crate::template::{Templates, value_of};
+use crate::template::Templates;
 
 /// A compiled suite.
 #[derive(Debug, Clone)]
@@ -54,6 +54,8 @@ pub struct CasePlan {
     pub skip: Option<String>,
     /// The rows it is made for.
     pub dataset: Option<DatasetPlan>,
+    /// Where its replies are, if they are saved in a file of rows.
+    pub saved: Option<SamplesPlan>,
     /// Where it is written.
     pub written_at: Span,
     /// What it uses that this version does not have, and so is not run.
@@ -62,43 +64,6 @@ pub struct CasePlan {
     pub(super) named: bool,
     pub(super) template: Arc<CaseTemplate>,
     pub(super) templates: Templates,
-}
-
-/// A dataset, its file resolved.
-#[derive(Debug, Clone)]
-pub struct DatasetPlan {
-    /// The file.
-    pub path: PathBuf,
-    /// The file as written, with its place.
-    pub written: Spanned<String>,
-    pub(super) name: Option<Text>,
-    /// Whether this version cannot read it as it is asked to.
-    pub is_later: bool,
-}
-
-/// A row of a dataset.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The file, as it is shown to people.
-    pub file: String,
-    /// 1-based.
-    pub line: usize,
-    /// The columns.
-    pub columns: serde_json::Map<String, serde_json::Value>,
-}
-
-impl Row {
-    /// The place of the row's beginning.
-    pub fn place(&self) -> RowPlace {
-        let text = serde_json::to_string(&self.columns).unwrap_or_default();
-        RowPlace {
-            file: self.file.clone(),
-            line: self.line,
-            column: 1,
-            text: text.chars().take(100).collect(),
-            skipped: 0,
-        }
-    }
 }
 
 /// A case with everything looked up that can be before there is a row.
@@ -199,23 +164,9 @@ impl CasePlan {
     /// What is wrong with the case or the row.
     pub fn evaluator(&self, row: Option<&Row>, sources: &Sources) -> Result<Evaluator, Diagnostic> {
         let template = &*self.template;
-        let vars = template
-            .vars
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()));
-        let mut scope: Vec<(&str, Value)> = vars.collect();
-        let cell = template.cell.iter();
-        scope.extend(cell.map(|(name, value)| (name.as_str(), value.clone())));
-        if let Some(row) = row {
-            scope.push(("row", columns_of(row)));
-        }
-        let rendering = |scope: &[(&str, Value)]| Rendering {
-            rules: &template.rules,
-            templates: &self.templates,
-            scope: Value::from_pairs(scope.iter().cloned()),
-            row,
-            sources,
-        };
+        let mut scope = self.variables();
+        scope.extend(row.map(|row| ("row", row.value())));
+        let rendering = |scope: &[(&str, Value)]| self.rendering(scope, row, sources);
         let language = language_of(&self.template.language, &rendering(&scope))?;
         scope.push((
             "language",
@@ -327,26 +278,37 @@ impl CasePlan {
         })
     }
 
+    /// What templates know without a row: variables, and the cell of the matrix.
+    pub(super) fn variables(&self) -> Vec<(&str, Value)> {
+        let variables = self.template.vars.iter().chain(&self.template.cell);
+        variables
+            .map(|(name, value)| (name.as_str(), value.clone()))
+            .collect()
+    }
+
+    pub(super) fn rendering<'a>(
+        &'a self,
+        scope: &[(&str, Value)],
+        row: Option<&'a Row>,
+        sources: &'a Sources,
+    ) -> Rendering<'a> {
+        Rendering {
+            rules: &self.template.rules,
+            templates: &self.templates,
+            scope: Value::from_pairs(scope.iter().cloned()),
+            row,
+            sources,
+        }
+    }
+
     /// The id of a row's case.
     ///
     /// # Errors
     /// When the dataset's `name` cannot be rendered.
     pub fn id_of(&self, row: &Row, sources: &Sources) -> Result<CaseId, Diagnostic> {
-        let template = &*self.template;
-        let mut scope: Vec<(&str, Value)> = template
-            .vars
-            .iter()
-            .chain(&template.cell)
-            .map(|(name, value)| (name.as_str(), value.clone()))
-            .collect();
-        scope.push(("row", columns_of(row)));
-        let rendering = Rendering {
-            rules: &template.rules,
-            templates: &self.templates,
-            scope: Value::from_pairs(scope),
-            row: Some(row),
-            sources,
-        };
+        let mut scope = self.variables();
+        scope.push(("row", row.value()));
+        let rendering = self.rendering(&scope, Some(row), sources);
         self.row_id(Some(row), &rendering)
     }
 
@@ -357,16 +319,7 @@ impl CasePlan {
 
     /// Whether the reply is written, and not a model's to give.
     pub fn has_reply(&self) -> bool {
-        !self.template.replies.is_empty()
-    }
-
-    /// Why its dataset cannot be read by this version as it is asked to.
-    pub fn unread(&self) -> Option<Diagnostic> {
-        let used = self.later.first()?;
-        let dataset = self.dataset.as_ref()?;
-        dataset
-            .is_later
-            .then(|| Diagnostic::at(used.span, later::message(&used.value)))
+        !self.template.replies.is_empty() || self.saved.is_some()
     }
 
     /// How many replies there are at least; none where a file, a list or a row says it.
@@ -377,6 +330,12 @@ impl CasePlan {
             None if settings.has_rows_of_replies => None,
             written => Some(written.unwrap_or(1)),
         }
+    }
+
+    /// How many replies it must have at least.
+    pub fn samples_wanted(&self) -> usize {
+        let written = self.template.settings.samples.as_ref();
+        written.map_or(1, |samples| samples.value as usize)
     }
 
     /// The least isolation that it accepts, where it states one.
@@ -423,7 +382,7 @@ impl CasePlan {
             return Ok(self.id.clone());
         };
         let name = match &dataset.name {
-            None => row.line.to_string(),
+            None => row.number.to_string(),
             Some(name) => {
                 let text = rendering.text(name)?;
                 match bad_name(&text) {
@@ -469,14 +428,6 @@ pub(super) fn bad_name(name: &str) -> Option<String> {
     }
     let shown = visible_line(name);
     (shown != name).then(|| format!("the name `{shown}` holds control characters"))
-}
-
-fn columns_of(row: &Row) -> Value {
-    Value::from_pairs(
-        row.columns
-            .iter()
-            .map(|(key, value)| (key.as_str(), value_of(value))),
-    )
 }
 
 /// What a suite says of the cloud, before what the language's rule says.

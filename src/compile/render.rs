@@ -2,8 +2,8 @@
 
 use minijinja::value::{Value, ValueKind};
 
+use super::dataset::Row;
 use super::place;
-use super::plan::Row;
 use super::rules::RuleSet;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::source::{Sources, Span, Spanned};
@@ -146,19 +146,20 @@ impl Rendering<'_> {
                 (!row.columns.contains_key(&column)).then_some(column)
             });
             if let Some(column) = missing {
-                let nearest = did_you_mean(&column, row.columns.keys().map(String::as_str));
-                let place = self.sources.place(span);
-                let help = nearest.map_or_else(
-                    || format!("it is asked for at {place}"),
-                    |nearest| format!("{nearest} (it is asked for at {place})"),
-                );
-                return Diagnostic::in_row(
-                    row.place(),
-                    format!("the row has no column `{column}`"),
-                )
-                .help(help);
+                return self.missing_column(&column, span, row);
             }
         }
         self.problem(span, error.message.clone())
+    }
+
+    /// That the row lacks a column which something at `span` needs.
+    pub(super) fn missing_column(&self, column: &str, span: Span, row: &Row) -> Diagnostic {
+        let nearest = did_you_mean(column, row.columns.keys().map(String::as_str));
+        let place = self.sources.place(span);
+        let help = nearest.map_or_else(
+            || format!("it is asked for at {place}"),
+            |nearest| format!("{nearest} (it is asked for at {place})"),
+        );
+        Diagnostic::in_row(row.place(), format!("the row has no column `{column}`")).help(help)
     }
 }

@@ -295,9 +295,6 @@ fn samples(samples: &SamplesSpec, compiler: &mut Compiler<'_>) {
 }
 
 fn dataset(dataset: &DatasetSpec, compiler: &mut Compiler<'_>) {
-    if let Some(condition) = &dataset.r#where {
-        compiler.expression(condition);
-    }
     if let Some(limit) = dataset.limit.as_ref().filter(|limit| limit.value == 0) {
         compiler.report(Diagnostic::at(limit.span, "no row would count"));
     }

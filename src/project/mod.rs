@@ -1,6 +1,7 @@
 //! Finds and reads suites, rule packs and the files they name. The only reader of a project.
 
 mod dataset;
+mod samples;
 mod standard;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,16 +12,18 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use dataset::Rows;
+use dataset::RowFile;
+pub use dataset::{Rows, Unread};
+pub use samples::{SavedReplies, text_in};
 
 use crate::compile::{
-    CasePlan, Files, RuleExample, RuleSet, SuitePlan, compile_inline, compile_rules, compile_suite,
-    pack_warnings, resolve_path, rule_examples, unused_rules,
+    CasePlan, DataFile, Files, RuleExample, RuleSet, SuitePlan, compile_inline, compile_rules,
+    compile_suite, pack_warnings, resolve_path, rule_examples, unused_rules,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::Evaluator;
 use crate::execution::Isolation;
-use crate::source::{SourceId, Sources, Span};
+use crate::source::{SourceId, Sources, Span, Spanned};
 use crate::syntax::rules::{RulePack, parse_rules, rule_names};
 use crate::syntax::{Kind, Node, SuiteFile, parse_suite};
 
@@ -167,12 +170,16 @@ impl Project {
         diagnostics.extend(of_meaning);
         diagnostics.sort();
         for case in &plan.cases {
-            if let Some(dataset) = &case.dataset
-                && case.unread().is_none()
-                && let Err(diagnostic) = self.rows(case)
-            {
-                debug_assert!(dataset.written.span == diagnostic.span.unwrap_or_default());
-                diagnostics.push(diagnostic);
+            let dataset = case.dataset.as_ref();
+            let dataset = dataset.map(|dataset| (&dataset.file, &dataset.written));
+            let saved = case
+                .saved
+                .as_ref()
+                .map(|saved| (&saved.file, &saved.written));
+            for (file, written) in dataset.into_iter().chain(saved) {
+                if let Err(diagnostic) = self.check_data(file, written) {
+                    diagnostics.push(diagnostic);
+                }
             }
         }
         if diagnostics.is_empty() {
@@ -285,23 +292,81 @@ impl Project {
         block.join("\n").trim_end().to_owned()
     }
 
-    /// The rows of a case's dataset, streamed.
+    /// The rows of a case's dataset that count, streamed; without a dataset there are none.
     ///
     /// # Errors
-    /// When the file cannot be opened, at the place where it is named.
-    pub fn rows(&self, case: &CasePlan) -> Result<Rows, Diagnostic> {
+    /// When the file cannot be opened, at the place where it is named; where rows are shuffled, when
+    /// it cannot be read.
+    pub fn rows<'p>(&'p self, case: &'p CasePlan) -> Result<Option<Rows<'p>>, Diagnostic> {
         let Some(dataset) = &case.dataset else {
-            return Ok(Rows::none());
+            return Ok(None);
         };
-        let at = |message: String| Diagnostic::at(dataset.written.span, message);
-        if let Err(why) = self.may_read(&dataset.path) {
-            return Err(at(format!(
-                "cannot read `{}`: {why}",
-                dataset.written.value
-            )));
+        self.check_data(&dataset.file, &dataset.written)?;
+        let path = &dataset.file.path;
+        if dataset.seed.is_some() && !fs::metadata(path).is_ok_and(|data| data.is_file()) {
+            let message =
+                "a pipe cannot be shuffled: its rows can only be read one after the other";
+            return Err(Diagnostic::at(dataset.written.span, message));
         }
-        Rows::open(&dataset.path, self.shown(&dataset.path))
-            .map_err(|why| at(format!("cannot read `{}`: {why}", dataset.written.value)))
+        let file = RowFile::open(&dataset.file, self.shown(path))
+            .map_err(|why| unreadable(&dataset.written, &why))?;
+        Rows::new(case, &self.sources, file).map(Some)
+    }
+
+    /// The saved samples of a case, from the file that it names or from another one in its place.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a row of it is bad.
+    pub fn saved_samples(
+        &self,
+        case: &CasePlan,
+        other: Option<&Path>,
+    ) -> Result<Option<SavedReplies>, Diagnostic> {
+        let Some(saved) = &case.saved else {
+            return Ok(None);
+        };
+        if let Some(other) = other {
+            return self
+                .saved_replies(other, &saved.join.value, &saved.field.value)
+                .map(Some);
+        }
+        self.check_data(&saved.file, &saved.written)?;
+        let shown = self.shown(&saved.file.path);
+        let file = RowFile::open_seekable(&saved.file, shown.clone())
+            .map_err(|why| unreadable(&saved.written, &why))?;
+        SavedReplies::index(file, shown, &saved.join.value, &saved.field.value).map(Some)
+    }
+
+    /// Replies in a file that a user names, which may lie anywhere.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a row of it is bad.
+    pub fn saved_replies(
+        &self,
+        path: &Path,
+        key: &str,
+        field: &str,
+    ) -> Result<SavedReplies, Diagnostic> {
+        let shown = path.display().to_string();
+        let file = RowFile::open_seekable(&DataFile::new(path.to_path_buf(), None), shown.clone());
+        let file =
+            file.map_err(|why| Diagnostic::nowhere(format!("cannot read `{shown}`: {why}")))?;
+        SavedReplies::index(file, shown, key, field)
+    }
+
+    /// Whether a file of rows can be opened. A pipe is not tried: it can be opened but once.
+    fn check_data(&self, file: &DataFile, written: &Spanned<String>) -> Result<(), Diagnostic> {
+        let tried = self.may_read(&file.path).and_then(|()| {
+            let data = fs::metadata(&file.path).map_err(|error| why(&error))?;
+            if data.is_dir() {
+                return Err("it is a directory".to_owned());
+            }
+            if data.is_file() {
+                fs::File::open(&file.path).map_err(|error| why(&error))?;
+            }
+            Ok(())
+        });
+        tried.map_err(|why| unreadable(written, &why))
     }
 
     /// The rules that every suite of the project sees.
@@ -515,11 +580,12 @@ impl Project {
         }
     }
 
-    /// Reads every `{file: path}` of a tree but datasets, which are streamed.
+    /// Reads every `{file: path}` of a tree but files of rows, which are streamed.
     fn read_named_files(&mut self, node: &Node) {
         match &node.kind {
             Kind::Scalar { .. } => {}
             Kind::List(items) => items.iter().for_each(|item| self.read_named_files(item)),
+            Kind::Map(_) if node.get("join").is_some() && node.get("file").is_some() => {}
             Kind::Map(entries) => {
                 for (key, value) in entries {
                     match &value.kind {
@@ -619,6 +685,13 @@ fn read_limited(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
+}
+
+fn unreadable(written: &Spanned<String>, why: &str) -> Diagnostic {
+    Diagnostic::at(
+        written.span,
+        format!("cannot read `{}`: {why}", written.value),
+    )
 }
 
 /// An operating system's error in words.

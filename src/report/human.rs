@@ -214,6 +214,16 @@ impl Reporter for Human {
         for (reason, count) in &summary.skipped {
             writeln!(self.writer, "not run: {count} ({reason})")?;
         }
+        if summary.bad_rows.count > 0 {
+            writeln!(
+                self.writer,
+                "not run: {}",
+                visible_line(&summary.bad_rows.text())
+            )?;
+        }
+        for note in &summary.notes {
+            writeln!(self.writer, "note: {}", visible_line(note))?;
+        }
         let mut parts = vec![
             format!("{} passed", summary.passed),
             format!("{} failed", summary.failed),

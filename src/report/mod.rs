@@ -82,6 +82,38 @@ pub const FORMATS: &[Format] = &[
 /// What begins the reason of a case that its author has skipped.
 pub const SKIP: &str = "skip: ";
 
+/// Bad rows that are named; the others are counted.
+const BAD_ROWS_NAMED_MAX: usize = 20;
+
+/// Rows that are left out because they are bad.
+#[derive(Debug, Clone, Default)]
+pub struct BadRows {
+    /// How many.
+    pub count: usize,
+    /// The file and line of the first ones.
+    named: Vec<String>,
+}
+
+impl BadRows {
+    /// Counts one at this file and line.
+    pub fn note(&mut self, place: &str) {
+        self.count += 1;
+        if self.named.len() < BAD_ROWS_NAMED_MAX {
+            self.named.push(place.to_owned());
+        }
+    }
+
+    /// How many there are and where: `3 (bad rows: a.jsonl:5, a.jsonl:9, a.jsonl:12)`.
+    pub fn text(&self) -> String {
+        let named = self.named.join(", ");
+        let more = match self.count - self.named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{} (bad rows: {named}{more})", self.count)
+    }
+}
+
 /// The counts of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Summary {
@@ -97,6 +129,10 @@ pub struct Summary {
     pub infrastructure: usize,
     /// Not run, with the reason and how many.
     pub skipped: Vec<(String, usize)>,
+    /// Rows that are left out because they are bad.
+    pub bad_rows: BadRows,
+    /// What else is to be said at the end.
+    pub notes: Vec<String>,
     /// Sum of the scores, for the mean.
     pub score_sum: f64,
     /// Wall time of the run.
@@ -132,6 +168,11 @@ impl Summary {
     /// Whether there was no case at all, not even one that is not run.
     pub fn is_empty(&self) -> bool {
         self.cases == 0 && self.skipped.is_empty() && !self.interrupted
+    }
+
+    /// Whether there were rows, and none of them made a case.
+    pub fn has_bad_rows_alone(&self) -> bool {
+        self.is_empty() && self.bad_rows.count > 0
     }
 
     /// Counts a case that is not run.

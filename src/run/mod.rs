@@ -4,6 +4,7 @@ mod checker;
 mod isolation;
 mod plan;
 mod references;
+mod rows;
 mod signals;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -12,7 +13,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use isolation::{ISOLATION, Policy};
-pub use plan::{Planned, Selection};
+pub use plan::{GivenReplies, Plan, Planned, Selection};
+pub use rows::{Made, RowCases};
 pub use signals::Interrupts;
 
 use crate::backend::Backend;
@@ -543,27 +545,31 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
         }
         let case = self.cases;
         self.cases += 1;
-        let (id, need, count) = match self.planned.next()? {
-            Planned::Case(evaluator) => {
-                // A case without a reply has one outcome, which says so.
-                let count = evaluator.replies.len().max(1);
-                let open = (evaluator.id.clone(), evaluator.need, count);
-                self.replies.extend((0..count).map(|index| Work {
-                    case,
-                    index,
-                    what: What::Reply(Arc::clone(&evaluator), index),
-                }));
-                open
-            }
-            Planned::Fault(outcome) => {
-                let id = outcome.id.clone();
-                let what = What::Known(outcome);
-                self.replies.push_back(Work {
-                    case,
-                    index: 0,
-                    what,
-                });
-                (id, Need::All, 1)
+        let (id, need, count) = loop {
+            match self.planned.next()? {
+                // Who hands cases over has told of it.
+                Planned::BadRow(_) => continue,
+                Planned::Case(evaluator) => {
+                    // A case without a reply has one outcome, which says so.
+                    let count = evaluator.replies.len().max(1);
+                    let open = (evaluator.id.clone(), evaluator.need, count);
+                    self.replies.extend((0..count).map(|index| Work {
+                        case,
+                        index,
+                        what: What::Reply(Arc::clone(&evaluator), index),
+                    }));
+                    break open;
+                }
+                Planned::Fault(outcome) => {
+                    let id = outcome.id.clone();
+                    let what = What::Known(outcome);
+                    self.replies.push_back(Work {
+                        case,
+                        index: 0,
+                        what,
+                    });
+                    break (id, Need::All, 1);
+                }
             }
         };
         let open = OpenCase {

@@ -465,7 +465,7 @@ pub enum ReplySpec {
     List(Vec<Spanned<ReplySpec>>),
 }
 
-/// Saved samples: a JSONL file with a reply a row.
+/// Saved samples: a file with a reply a row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SavedSamples {
     /// The file.
@@ -526,7 +526,7 @@ impl JsonSchema for ReplySpec {
             "minItems": 1,
             "properties": {
                 "text": {"type": "string", "description": "The reply itself.", "examples": ["print(42)"]},
-                "file": {"type": "string", "description": "A file whose content is the reply, relative to this file; with `join` and `field`, a JSONL file of saved samples.", "examples": ["replies/one.md"]},
+                "file": {"type": "string", "description": "A file whose content is the reply, relative to this file; with `join` and `field`, a file of saved samples: JSONL, JSON or CSV.", "examples": ["replies/one.md"]},
                 "expr": {"type": "string", "description": "A column of the row that has it.", "examples": ["row.reply"]},
                 "join": {"type": "string", "description": "The column that names the dataset's row, in both files.", "examples": ["task_id"]},
                 "field": {"type": "string", "description": "The column that has the reply.", "examples": ["completion"]},
@@ -663,7 +663,7 @@ pub struct ReferenceSpec {
 #[serde(deny_unknown_fields, rename = "Dataset")]
 #[schemars(title = "a map with `file`")]
 pub struct DatasetSpec {
-    /// The file, relative to this one.
+    /// The file, relative to this one; unpacked where it ends in `.gz`.
     #[schemars(example = &"data/tasks.jsonl")]
     pub file: Spanned<String>,
     /// What it is; absent, its ending says so.
