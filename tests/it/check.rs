@@ -499,18 +499,6 @@ const LATER: &[(&str, &str)] = &[
         "require: {mean: 0.5}\ncases: [{reply: print(1), expect: 1}]",
     ),
     (
-        "where",
-        "dataset: {file: rows.jsonl, where: row.n > 0}\nreply: print(1)\nexpect: 1",
-    ),
-    (
-        "limit",
-        "dataset: {file: rows.jsonl, limit: 1}\nreply: print(1)\nexpect: 1",
-    ),
-    (
-        "dataset: csv",
-        "dataset: {file: rows.csv}\nreply: print(1)\nexpect: 1",
-    ),
-    (
         "model",
         "model: {url: 'http://localhost:1/v1', model: m}\ncases: [{prompt: a, expect: 1}]",
     ),

@@ -21,7 +21,7 @@ fn evaluator(project: &TempProject) -> Result<Evaluator, String> {
     })?;
     let case = &plan.cases[0];
     let row = match &case.dataset {
-        Some(_) => opened.rows(case).unwrap().next().unwrap().ok(),
+        Some(_) => opened.rows(case).unwrap().unwrap().next().unwrap().ok(),
         None => None,
     };
     case.evaluator(row.as_ref(), &opened.sources)

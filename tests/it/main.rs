@@ -12,6 +12,7 @@ mod cli; // commands, exit statuses, streams
 mod conformance; // agreement with reward-kit where it is right
 #[cfg(target_os = "linux")]
 mod container; // what a stock container takes away
+mod data; // files of rows: datasets, saved samples, `--replies`
 mod docs; // the blocks of README.md are checked and run
 #[cfg(target_os = "linux")]
 mod doctor; // what a machine offers

@@ -12,7 +12,6 @@ use crate::support::{TempProject, assert_golden, root};
 /// Examples of what is read and checked, and not run in this version.
 const NOT_RUN: &[&str] = &[
     "code-files",
-    "dataset-select",
     "e2b-reuse",
     "expect-calls",
     "expect-checks",
@@ -26,7 +25,6 @@ const NOT_RUN: &[&str] = &[
     "only",
     "only-expr",
     "reference",
-    "reply-samples",
     "require",
     "samples-several",
     "skip-expr",
