@@ -27,8 +27,11 @@ pub struct Ending {
     /// `total`; those after it are not begun.
     pub total: Option<Duration>,
     /// Whether none is to follow, asked after each with its index.
-    pub after: Option<Arc<dyn Fn(usize, &Execution) -> bool + Send + Sync>>,
+    pub after: Option<After>,
 }
+
+/// Whether no execution is to follow the one with this index.
+pub type After = Arc<dyn Fn(usize, &Execution) -> bool + Send + Sync>;
 
 impl fmt::Debug for Ending {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

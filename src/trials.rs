@@ -15,9 +15,9 @@ use similar::TextDiff;
 use crate::backend::e2b::E2b;
 use crate::backend::interpreter::{self, Interpreters, Whose};
 use crate::backend::local::{Local, LocalOptions};
-use crate::compile::{ExampleCheck, RuleExample};
+use crate::compile::{CasePlan, ExampleCheck, RuleExample};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::evaluator::{Evaluator, Expectation, Language};
+use crate::evaluator::{CaseId, Evaluator, Expectation, Language};
 use crate::execution::Status;
 use crate::program::{Interpreter, Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
@@ -266,8 +266,8 @@ fn suite_trials(
         while let Some((_, made)) = rows.next(|_| true) {
             match made {
                 Made::Case(evaluator) => evaluators.push(Arc::from(evaluator)),
-                Made::Skipped(place) => trials.push(left_out(name, place.line)),
-                Made::Bad(diagnostic) => trials.push(bad_row(name, diagnostic, project)),
+                Made::Skipped(place) => trials.push(left_out(case, place.line)),
+                Made::Bad(diagnostic) => trials.push(bad_row(case, diagnostic, project)),
             }
         }
         if let Some(note) = rows.left_over() {
@@ -280,28 +280,39 @@ fn suite_trials(
                     .map(|evaluator| case_trial(evaluator, project, shared)),
             );
         } else {
-            trials.extend(chunk_trials(name, &evaluators, project, shared));
+            trials.extend(chunk_trials(case, &evaluators, project, shared));
         }
     }
     trials
 }
 
 /// A bad row that the suite leaves out: listed as ignored, and failing never.
-fn left_out(suite: &str, line: usize) -> Trial {
-    Trial::test(format!("{suite}::row {line}"), || Ok(())).with_ignored_flag(true)
+fn left_out(case: &CasePlan, line: usize) -> Trial {
+    let name = name_in(case, format!("row {line}"));
+    Trial::test(name, || Ok(())).with_ignored_flag(true)
 }
 
-fn bad_row(suite: &str, diagnostic: Diagnostic, project: &Project) -> Trial {
+fn bad_row(case: &CasePlan, diagnostic: Diagnostic, project: &Project) -> Trial {
     let line = diagnostic.row.as_ref().map_or(0, |row| row.line);
-    broken(&format!("{suite}::row {line}"), &diagnostic.into(), project)
+    let name = name_in(case, format!("row {line}"));
+    broken(&name, &diagnostic.into(), project)
+}
+
+/// A name beside those of rows: of the suite, and of the cell of the matrix where there is one.
+fn name_in(case: &CasePlan, name: String) -> String {
+    let id = CaseId {
+        case: name,
+        ..case.id.clone()
+    };
+    id.to_string()
 }
 
 fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>) -> Trial {
     let name = evaluator.id.to_string();
     let missing = shared.runner.missing(&evaluator);
-    let ignored = evaluator.skip.is_some() || missing.is_some();
-    if let Some(why) = &missing {
-        shared.note_missing(why.clone());
+    let ignored = evaluator.ignored().is_some() || missing.is_some();
+    if let Some(why) = aside(&evaluator).or_else(|| missing.clone()) {
+        shared.note_missing(why);
     }
     let place = project.sources.place(evaluator.written_at);
     let shared = Arc::clone(shared);
@@ -312,9 +323,15 @@ fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>
     .with_ignored_flag(ignored)
 }
 
+/// Why a case is left aside, which is easily forgotten and so is told after the run.
+fn aside(evaluator: &Evaluator) -> Option<String> {
+    let reason = evaluator.ignored();
+    reason.filter(|_| evaluator.skip.is_none())
+}
+
 /// Many rows as one trial: it fails when one of them does, and names the first few.
 fn chunk_trials(
-    suite: &str,
+    case: &CasePlan,
     evaluators: &[Arc<Evaluator>],
     project: &Project,
     shared: &Arc<Shared>,
@@ -322,7 +339,7 @@ fn chunk_trials(
     let mut trials = Vec::new();
     for (index, chunk) in evaluators.chunks(CHUNK_ROWS).enumerate() {
         let first = index * CHUNK_ROWS + 1;
-        let name = format!("{suite}::rows {first}-{}", first + chunk.len() - 1);
+        let name = name_in(case, format!("rows {first}-{}", first + chunk.len() - 1));
         let missing = chunk
             .iter()
             .find_map(|evaluator| shared.runner.missing(evaluator));
@@ -332,13 +349,17 @@ fn chunk_trials(
         let place = project.sources.place(chunk[0].written_at);
         let chunk: Vec<_> = chunk.to_vec();
         let shared = Arc::clone(shared);
-        let ignored = missing.is_some();
+        for why in chunk.iter().filter_map(|evaluator| aside(evaluator)) {
+            shared.note_missing(why);
+        }
+        let is_ignored = |evaluator: &Arc<Evaluator>| evaluator.ignored().is_some();
+        let ignored = missing.is_some() || chunk.iter().all(is_ignored);
         let trial = Trial::ignorable_test(name, move || {
             if let Some(why) = missing {
                 return Err(Failed::from(why));
             }
             let mut failures = Vec::new();
-            for evaluator in chunk.iter().filter(|evaluator| evaluator.skip.is_none()) {
+            for evaluator in chunk.iter().filter(|evaluator| !is_ignored(evaluator)) {
                 match shared.judge(evaluator, &place) {
                     Ok(Completion::Completed) => {}
                     Ok(ignored @ Completion::Ignored { .. }) => return Ok(ignored),

@@ -170,8 +170,15 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
     }
     let _ = writeln!(
         text,
-        "\nlanguage: {}, timeout: {:?}, backend: {}",
+        "\nlanguage: {}{}, timeout: {:?}, backend: {}",
         evaluator.language.name,
+        evaluator
+            .model
+            .as_ref()
+            .map_or(String::new(), |model| format!(
+                ", model: {}",
+                visible(model)
+            )),
         evaluator.limits.wall,
         backends(evaluator)
     );

@@ -37,6 +37,12 @@ pub(super) struct ListArguments {
     /// Only cases whose id contains this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Only cases with this tag, several times if wanted
+    #[arg(long, value_name = "TAG")]
+    tag: Vec<String>,
+    /// Only cases in this language, several times if wanted
+    #[arg(long, value_name = "NAME")]
+    language: Vec<String>,
 }
 
 /// Bad rows of one dataset that are shown.
@@ -245,15 +251,22 @@ pub(super) fn list(arguments: &ListArguments) -> Exit {
         Ok(suites) => suites,
         Err(exit) => return exit,
     };
+    let languages = match super::run::languages(&arguments.language, &mut project) {
+        Ok(languages) => languages,
+        Err(exit) => return exit,
+    };
     let selection = Selection {
         filter: arguments.filter.clone(),
-        ..Selection::default()
+        tags: arguments.tag.clone(),
+        languages,
+        limit: None,
+        replies: None,
     };
     let mut exit = Exit::Passed;
     for planned in selection.plan(&suites, &project) {
         let line = match planned {
-            Planned::Case(evaluator) => match &evaluator.skip {
-                Some(reason) => format!("{} (skip: {reason})", evaluator.id),
+            Planned::Case(evaluator) => match evaluator.ignored() {
+                Some(reason) => format!("{} ({reason})", evaluator.id),
                 None => evaluator.id.to_string(),
             },
             Planned::BadRow(place) => format!("{place} (a bad row, left out)"),

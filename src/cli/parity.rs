@@ -61,7 +61,7 @@ pub(super) fn parity(paths: &[PathBuf], limit: Option<usize>) -> Exit {
             .filter(|planned| match planned {
                 Planned::Case(evaluator) => {
                     // Only what has a reply, and runs in both places.
-                    evaluator.skip.is_none()
+                    evaluator.ignored().is_none()
                         && !evaluator.replies.is_empty()
                         && crate::backend::interpreter::missing(&evaluator.language.interpreter)
                             .is_none()

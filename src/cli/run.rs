@@ -14,9 +14,9 @@ use super::{BackendArguments, Exit, colour, compile, open, refuse, report, runti
 use crate::compile::SuitePlan;
 use crate::diagnostic::did_you_mean;
 use crate::escape::{json_line, visible};
-use crate::evaluator::{Evaluator, Reply};
+use crate::evaluator::{CaseId, Evaluator, Reply};
 use crate::project::Project;
-use crate::report::{FORMATS, Reporter, SKIP, Sink, Summary, explain_outcome};
+use crate::report::{FORMATS, Reporter, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
 use crate::run::{Event, GivenReplies, Interrupts, Outcome, Planned, Runner, Selection, run_all};
 
@@ -79,9 +79,22 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
         Ok(suites) => suites,
         Err(exit) => return exit,
     };
-    let selection = match selection(arguments, &mut project, &suites) {
-        Ok(selection) => selection,
+    let languages = match languages(&arguments.language, &mut project) {
+        Ok(languages) => languages,
         Err(exit) => return exit,
+    };
+    let selection = Selection {
+        filter: arguments.filter.clone(),
+        tags: arguments.tag.clone(),
+        languages,
+        limit: arguments.limit,
+        replies: match &arguments.replies {
+            Some(path) => match replies(path, arguments, &project, &suites) {
+                Ok(replies) => Some(replies),
+                Err(exit) => return exit,
+            },
+            None => None,
+        },
     };
     let mut reporters = match reporters(&arguments.format) {
         Ok(reporters) => reporters,
@@ -100,7 +113,7 @@ pub(super) fn run(arguments: &RunArguments) -> Exit {
     };
     let cases = suites.iter().flat_map(|suite| &suite.cases);
     let stated: Vec<_> = cases
-        .filter(|case| case.skip.is_none())
+        .filter(|case| !case.is_ignored())
         .map(|case| (case.backends(), case.isolation()))
         .collect();
     let stated = stated
@@ -190,29 +203,16 @@ fn exit_of(summary: &Summary) -> Exit {
     }
 }
 
-fn selection(
-    arguments: &RunArguments,
-    project: &mut Project,
-    suites: &[SuitePlan],
-) -> Result<Selection, Exit> {
+/// The languages that these names or aliases mean.
+pub(super) fn languages(names: &[String], project: &mut Project) -> Result<Vec<String>, Exit> {
     let rules = project.rules();
-    let mut languages = Vec::new();
-    for name in &arguments.language {
-        match rules.language(name) {
-            Ok(language) => languages.push(language.name.clone()),
-            Err(unknown) => return Err(refuse(&unknown.message, unknown.help.as_deref())),
-        }
-    }
-    Ok(Selection {
-        filter: arguments.filter.clone(),
-        tags: arguments.tag.clone(),
-        languages,
-        limit: arguments.limit,
-        replies: match &arguments.replies {
-            Some(path) => Some(replies(path, arguments, project, suites)?),
-            None => None,
-        },
-    })
+    names
+        .iter()
+        .map(|name| match rules.language(name) {
+            Ok(language) => Ok(language.name.clone()),
+            Err(unknown) => Err(refuse(&unknown.message, unknown.help.as_deref())),
+        })
+        .collect()
 }
 
 /// Replies that a file has by the ids of cases, unless all suites join it with their rows.
@@ -382,10 +382,7 @@ impl Evaluation<'_> {
 
 /// Why a case is listed and not run.
 fn not_run(evaluator: &Evaluator, runner: &Runner) -> Option<String> {
-    if let Some(reason) = &evaluator.skip {
-        return Some(format!("{SKIP}{reason}"));
-    }
-    runner.missing(evaluator)
+    evaluator.ignored().or_else(|| runner.missing(evaluator))
 }
 
 pub(super) fn attempt(arguments: &TryArguments) -> Exit {
@@ -445,7 +442,17 @@ pub(super) fn exit_of_one(outcome: &Outcome) -> Exit {
     }
 }
 
-/// The one case that is meant: by its name or id, or the only one.
+/// Whether a name is that of a case without the cell.
+fn is_cell_of(id: &CaseId, name: &str) -> bool {
+    let case = match name.split_once("::") {
+        Some((suite, case)) if suite == id.suite => case,
+        _ => name,
+    };
+    id.cell.is_some() && id.case == case
+}
+
+/// The one case that is meant: by its name or id, or the only one. Where a matrix multiplies it, its
+/// cell belongs to the name.
 pub(super) fn one_case(
     project: &Project,
     suites: &[SuitePlan],
@@ -454,6 +461,7 @@ pub(super) fn one_case(
     let selection = Selection::default();
     let mut names = Vec::new();
     let mut first = None;
+    let mut cells = Vec::new();
     for planned in selection.plan(suites, project) {
         let evaluator = match planned {
             Planned::Case(evaluator) => evaluator,
@@ -464,9 +472,10 @@ pub(super) fn one_case(
             Planned::BadRow(_) => continue,
         };
         match name {
-            Some(name) if evaluator.id.case == name || evaluator.id.to_string() == name => {
+            Some(name) if evaluator.id.name() == name || evaluator.id.to_string() == name => {
                 return Ok(evaluator);
             }
+            Some(name) if is_cell_of(&evaluator.id, name) => cells.push(Arc::clone(&evaluator)),
             Some(_) => {}
             None if first.is_some() => {
                 return Err(refuse(
@@ -476,7 +485,22 @@ pub(super) fn one_case(
             }
             None => first = Some(Arc::clone(&evaluator)),
         }
-        names.push(evaluator.id.case.clone());
+        names.push(evaluator.id.name());
+    }
+    match &cells[..] {
+        [] => {}
+        [only] => return Ok(Arc::clone(only)),
+        cells => {
+            let ids: Vec<String> = cells.iter().map(|cell| cell.id.to_string()).collect();
+            let message = format!(
+                "`{}` is several cells of a matrix",
+                name.unwrap_or_default()
+            );
+            return Err(refuse(
+                &message,
+                Some(&format!("name one: {}", ids.join(", "))),
+            ));
+        }
     }
     match (name, first) {
         (None, Some(evaluator)) => Ok(evaluator),

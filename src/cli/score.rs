@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{BackendArguments, Exit, open, refuse, runtime};
-use crate::compile::{Row, SuitePlan};
+use crate::compile::{CasePlan, Row, SuitePlan};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::escape::json_line;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
@@ -40,6 +40,7 @@ const ROW_KEYS: &[&str] = &[
     "id",
     "suite",
     "case",
+    "cell",
     "row",
     "reply",
     "replies",
@@ -264,6 +265,11 @@ impl Scorer {
     ) -> Result<Evaluator, Fault> {
         let suite = self.suite(name)?;
         let (case, row) = (columns.shift_remove("case"), columns.shift_remove("row"));
+        let cell = match columns.shift_remove("cell") {
+            Some(Value::String(cell)) => Some(cell),
+            Some(_) => return Err(Fault::input("`cell` is no text")),
+            None => None,
+        };
         if let Some(key) = columns.keys().next() {
             let help = did_you_mean(key, ROW_KEYS.iter().copied()).unwrap_or_default();
             return Err(Fault::input(format!(
@@ -273,23 +279,24 @@ impl Scorer {
         let sources = &self.project.sources;
         let evaluator = match (case, row) {
             (Some(Value::String(wanted)), None) => {
-                let case = suite
-                    .cases
-                    .iter()
-                    .find(|case| case.dataset.is_none() && case.id.case == wanted);
+                let cases = suite.cases.iter();
+                let cells: Vec<&CasePlan> = cases
+                    .filter(|case| case.dataset.is_none() && case.id.case == wanted)
+                    .collect();
                 let known: Vec<&str> = suite
                     .cases
                     .iter()
                     .map(|case| case.id.case.as_str())
                     .collect();
                 let help = || did_you_mean(&wanted, known.iter().copied()).unwrap_or_default();
-                let case = case.ok_or_else(|| {
-                    Fault::input(format!(
+                if cells.is_empty() {
+                    return Err(Fault::input(format!(
                         "the suite `{name}` has no case `{wanted}`; {}",
                         help()
-                    ))
-                })?;
-                case.evaluator(None, sources)
+                    )));
+                }
+                of_cell(&cells, cell.as_deref(), &format!("the case `{wanted}`"))?
+                    .evaluator(None, sources)
             }
             (None, Some(Value::Object(columns))) => {
                 let case = suite.cases.iter().find(|case| case.dataset.is_some());
@@ -298,6 +305,11 @@ impl Scorer {
                         "the suite `{name}` has no `dataset`, so it is no function of a row"
                     ))
                 })?;
+                let cells = suite.cases.iter();
+                let cells: Vec<&CasePlan> = cells
+                    .filter(|other| other.dataset.is_some() && other.id.case == case.id.case)
+                    .collect();
+                let case = of_cell(&cells, cell.as_deref(), &format!("the suite `{name}`"))?;
                 case.evaluator(
                     Some(&Row {
                         file: "<row>".to_owned(),
@@ -344,6 +356,36 @@ impl Scorer {
         );
         self.suites.insert(name.to_owned(), Arc::clone(&suite));
         Ok(suite)
+    }
+}
+
+/// The cell that is meant, of the cells of one case.
+fn of_cell<'c>(
+    cells: &[&'c CasePlan],
+    wanted: Option<&str>,
+    of: &str,
+) -> Result<&'c CasePlan, Fault> {
+    let shown = || {
+        let cells = cells.iter().filter_map(|case| case.id.cell.as_deref());
+        let cells: Vec<String> = cells.map(|cell| format!("`{cell}`")).collect();
+        cells.join(", ")
+    };
+    match (wanted, cells) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Fault::input(format!(
+            "{of} has several cells, and the row has no `cell`: write one of {}",
+            shown()
+        ))),
+        (Some(wanted), cells) => {
+            let mut found = cells.iter();
+            let found = found.find(|case| case.id.cell.as_deref() == Some(wanted));
+            found.copied().ok_or_else(|| match shown() {
+                none if none.is_empty() => {
+                    Fault::input(format!("{of} has no matrix, and so no cell `{wanted}`"))
+                }
+                shown => Fault::input(format!("{of} has no cell `{wanted}`; it has {shown}")),
+            })
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use minijinja::value::Value;
-
+use super::matrix::{self, Cell};
+use super::per_row::PerRow;
 use super::plan::{
     CasePlan, CaseTemplate, FileText, ReplyText, Settings, SuitePlan, Uses, bad_name,
 };
@@ -23,7 +23,7 @@ use crate::program::{CloudMode, Interpreter};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::matcher::{CompareSpec, Pairs};
 use crate::syntax::suite::{
-    Choice, CodeSpec, Condition, Keys, LanguageChoice, ReferenceSpec, ReplySpec, Tags,
+    Choice, CodeSpec, Condition, Keys, LanguageChoice, ReferenceSpec, ReplySpec, Role, Tags,
 };
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node, SuiteFile, decode};
@@ -64,6 +64,11 @@ pub fn compile_suite(
     if !suite.has_cases {
         drafts.extend(compiler.case(name, "", &suite.shared, None, suite.span));
     }
+    report_names(&taken, &drafts, &mut compiler);
+    let only: Option<Arc<str>> = drafts
+        .iter()
+        .find_map(|draft| draft.template.per_row.reason_of_only())
+        .map(Arc::from);
     if let Some(require) = &suite.require {
         validate::require(require, &drafts, &mut compiler);
     }
@@ -77,6 +82,7 @@ pub fn compile_suite(
         .into_iter()
         .map(|draft| CasePlan {
             named: suite.has_cases,
+            only: only.clone(),
             templates: templates.clone(),
             ..draft
         })
@@ -98,6 +104,20 @@ pub fn compile_suite(
         },
         diagnostics,
     )
+}
+
+/// Cells that have the id of another case.
+fn report_names(taken: &HashMap<String, Span>, drafts: &[CasePlan], compiler: &mut Compiler<'_>) {
+    for draft in drafts.iter().filter(|draft| draft.id.cell.is_some()) {
+        if let Some(span) = taken.get(&draft.id.name()) {
+            let message = format!("two cases have the name `{}`", draft.id.name());
+            let at = compiler.sources.place(draft.written_at);
+            compiler.report(
+                Diagnostic::at(*span, message)
+                    .help(format!("the other is a cell of the case at {at}")),
+            );
+        }
+    }
 }
 
 /// The names of rules that a preset uses and that are not known, whether or not a suite uses it.
@@ -134,7 +154,7 @@ pub fn compile_inline(
     sources: &Sources,
 ) -> Result<Evaluator, Diagnostics> {
     let span = Span::default();
-    let keys = node_of(&serde_json::Value::Object(keys.clone()));
+    let keys = node_of(&serde_json::Value::Object(keys.clone()), span);
     let mut compiler = Compiler {
         is_literal: true,
         ..Compiler::new(rules, files, sources)
@@ -146,11 +166,24 @@ pub fn compile_inline(
             "a row to score has no `dataset` of its own",
         ));
     }
-    let draft = if compiler.diagnostics.is_empty() {
+    if let Some(matrix) = keys.get("matrix") {
+        compiler.report(Diagnostic::at(
+            matrix.span,
+            "a row to score is one case, and has no `matrix`",
+        ));
+    }
+    let drafts = if compiler.diagnostics.is_empty() {
         compiler.case("score", "row", &keys, None, span)
     } else {
-        None
+        Vec::new()
     };
+    if drafts.len() > 1 {
+        compiler.report(Diagnostic::at(
+            span,
+            "a row to score is one case, and has one `language` and one `model`",
+        ));
+    }
+    let draft = drafts.into_iter().next();
     let templates = compiler.templates.finish();
     match draft {
         Some(draft) if compiler.diagnostics.is_empty() => {
@@ -161,26 +194,25 @@ pub fn compile_inline(
     }
 }
 
-/// JSON as a tree: what is no number is quoted text, null is nothing.
-fn node_of(json: &serde_json::Value) -> Node {
+/// JSON as a tree, all of it at one place: what is no number is quoted text, null is nothing.
+pub(super) fn node_of(json: &serde_json::Value, span: Span) -> Node {
     let scalar = |text: String, plain: bool| Kind::Scalar { text, plain };
     let kind = match json {
         serde_json::Value::Null => scalar("~".to_owned(), true),
         serde_json::Value::Bool(value) => scalar(value.to_string(), true),
         serde_json::Value::Number(number) => scalar(number.to_string(), true),
         serde_json::Value::String(text) => scalar(text.clone(), false),
-        serde_json::Value::Array(items) => Kind::List(items.iter().map(node_of).collect()),
+        serde_json::Value::Array(items) => {
+            Kind::List(items.iter().map(|item| node_of(item, span)).collect())
+        }
         serde_json::Value::Object(entries) => Kind::Map(
             entries
                 .iter()
-                .map(|(key, value)| (key_named(key, Span::default()), node_of(value)))
+                .map(|(key, value)| (key_named(key, span), node_of(value, span)))
                 .collect(),
         ),
     };
-    Node {
-        kind,
-        span: Span::default(),
-    }
+    Node { kind, span }
 }
 
 /// What a case is compiled with.
@@ -196,6 +228,10 @@ pub(super) struct Compiler<'a> {
     /// Templates by text, so that what is inherited is compiled once; the flag tells expressions.
     cache: HashMap<(String, bool), TemplateId>,
     pub(super) diagnostics: Diagnostics,
+    /// How often something was reported, the same in another cell too.
+    pub(super) reported: usize,
+    /// Names that only some cells of the case at hand have, with those that have them not.
+    partial: BTreeMap<String, String>,
     /// The names that templates of the case at hand may use.
     names: BTreeSet<String>,
     has_row: bool,
@@ -222,6 +258,8 @@ impl<'a> Compiler<'a> {
             shared: None,
             cache: HashMap::new(),
             diagnostics: Diagnostics::default(),
+            reported: 0,
+            partial: BTreeMap::new(),
             names: BTreeSet::new(),
             has_row: false,
             uses: Uses::new(),
@@ -236,6 +274,7 @@ impl<'a> Compiler<'a> {
 
 impl Compiler<'_> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.reported += 1;
         self.diagnostics.push(diagnostic);
     }
 
@@ -246,6 +285,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// A case, once for each cell of its matrix.
     fn case(
         &mut self,
         suite: &str,
@@ -253,17 +293,45 @@ impl Compiler<'_> {
         shared: &Node,
         own: Option<&Node>,
         span: Span,
-    ) -> Option<CasePlan> {
-        let merged = self.layers(shared, own)?;
+    ) -> Vec<CasePlan> {
+        let Some(merged) = self.layers(shared, own) else {
+            return Vec::new();
+        };
         let keys: Keys = match decode(&merged) {
             Ok(keys) => keys,
             Err(diagnostic) => {
                 self.report(diagnostic);
-                return None;
+                return Vec::new();
             }
         };
-        self.has_row = keys.dataset.is_some();
         self.used_names.clear();
+        if let Some(own) = own {
+            matrix::report_without_effect(own, &keys, self);
+        }
+        let cells = matrix::cells(&keys, span, self);
+        self.partial = cells.partial;
+        let plans = cells.list.into_iter().filter_map(|cell| {
+            let id = CaseId {
+                suite: suite.to_owned(),
+                case: name.to_owned(),
+                cell: cell.id.clone(),
+            };
+            self.cell(id, &keys, cell, &merged, span)
+        });
+        let plans = plans.collect();
+        self.note_axes(&keys);
+        plans
+    }
+
+    fn cell(
+        &mut self,
+        id: CaseId,
+        keys: &Keys,
+        cell: Cell,
+        merged: &Node,
+        span: Span,
+    ) -> Option<CasePlan> {
+        self.has_row = keys.dataset.is_some();
         self.names = ["language", "case"]
             .into_iter()
             .map(str::to_owned)
@@ -273,8 +341,8 @@ impl Compiler<'_> {
         }
         self.names
             .extend(keys.vars.iter().flatten().map(|(name, _)| name.clone()));
-        let cell = validate::cell(&keys);
-        self.names.extend(cell.iter().map(|(name, _)| name.clone()));
+        self.names
+            .extend(cell.scope.iter().map(|(name, _)| name.clone()));
         let dataset = keys.dataset.as_ref();
         let dataset = dataset.map(|dataset| self.dataset(&dataset.value));
         let is_broken = matches!(dataset, Some(None));
@@ -282,13 +350,13 @@ impl Compiler<'_> {
             Some(ReplySpec::Samples(saved)) => Some(self.saved_samples(saved)),
             _ => None,
         };
-        let mut later = later::of_case(&keys);
+        let asked = cell.model.as_ref().filter(|_| !has_reply(keys));
+        let mut later = later::of_case(keys, asked);
         later.extend(
             self.require
                 .map(|span| Spanned::new("require".to_owned(), span)),
         );
-        let template = self.template(&keys, cell, &later, &merged, span)?;
-        self.note_axes(&keys);
+        let template = self.template(keys, cell, &later, merged, span)?;
         if is_broken {
             return None;
         }
@@ -301,12 +369,10 @@ impl Compiler<'_> {
             Some(Condition::Expression(_)) | None => None,
         };
         Some(CasePlan {
-            id: CaseId {
-                suite: suite.to_owned(),
-                case: name.to_owned(),
-            },
+            id,
             tags,
             skip,
+            only: None,
             dataset: dataset.flatten(),
             saved,
             written_at: span,
@@ -319,11 +385,7 @@ impl Compiler<'_> {
 
     /// Which axes of the case's matrix its templates use.
     fn note_axes(&mut self, keys: &Keys) {
-        for (axis, _) in keys
-            .matrix
-            .iter()
-            .flat_map(|matrix| &matrix.value.variables)
-        {
+        for axis in matrix::variables(keys) {
             let is_used = self.used_names.contains(&axis.value);
             let place = (axis.span.source.0, axis.span.start);
             let known = self
@@ -383,13 +445,14 @@ impl Compiler<'_> {
     fn template(
         &mut self,
         keys: &Keys,
-        cell: Vec<(String, Value)>,
+        cell: Cell,
         later: &[Spanned<String>],
         merged: &Node,
         span: Span,
     ) -> Option<CaseTemplate> {
-        let before = self.diagnostics.list.len();
+        let before = self.reported;
         validate::keys(keys, self);
+        let per_row = PerRow::compile(keys, self);
         if let Some(isolation) = &keys.isolation
             && self.is_literal
             && isolation.value == Isolation::None
@@ -399,7 +462,7 @@ impl Compiler<'_> {
                     .help("`--isolation none` accepts it for all rows"),
             );
         }
-        let language = self.language(keys);
+        let language = self.language(keys, &cell);
         let compare = self.compare(keys);
         let chat = chat(keys, self);
         let replies = self.replies(keys, &chat);
@@ -457,7 +520,7 @@ impl Compiler<'_> {
             .flatten()
             .map(|(name, value)| (name.clone(), value_of(&value.value.0)))
             .collect();
-        if self.diagnostics.list.len() > before {
+        if self.reported > before {
             return None;
         }
         Some(CaseTemplate {
@@ -466,7 +529,9 @@ impl Compiler<'_> {
             language: language?,
             compare: compare?,
             chat,
-            cell,
+            cell: cell.scope,
+            model: cell.model.map(|model| model.value),
+            per_row,
             replies,
             extractor: extractor?,
             program,
@@ -481,27 +546,18 @@ impl Compiler<'_> {
         })
     }
 
-    fn language(&mut self, keys: &Keys) -> Option<Pick<Arc<Language>>> {
-        let axis = keys
-            .matrix
-            .as_ref()
-            .and_then(|matrix| matrix.value.languages.as_ref());
-        let written = keys.language.as_ref().map(|languages| &languages.0.0);
-        let choices = axis.map(|axis| &axis.value).or(written);
-        let Some(choices) = choices else {
-            self.uses("language", "python");
-            let usual = self.rules.language("python").ok()?;
-            return Some(Pick::Fixed(Arc::clone(usual)));
-        };
-        let languages: Vec<_> = choices
-            .iter()
-            .map(|choice| self.language_of(choice))
-            .collect();
-        languages
-            .into_iter()
-            .collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .next()
+    /// The language of a cell, else that of the case.
+    fn language(&mut self, keys: &Keys, cell: &Cell) -> Option<Pick<Arc<Language>>> {
+        let written = keys.language.as_ref();
+        let written = written.and_then(|languages| languages.0.0.first());
+        match cell.language.as_ref().or(written) {
+            Some(choice) => self.language_of(choice),
+            None => {
+                self.uses("language", "python");
+                let usual = self.rules.language("python").ok()?;
+                Some(Pick::Fixed(Arc::clone(usual)))
+            }
+        }
     }
 
     /// The language of a choice.
@@ -942,6 +998,12 @@ impl Compiler<'_> {
             let span = at.map_or(text.span, |at| {
                 place::within(self.sources, text.span, &text.value, at)
             });
+            if let Some(without) = self.partial.get(first) {
+                let message = format!("not every cell of the matrix has the variable `{first}`");
+                let help = format!("there is none in {without}: give each one with `include`");
+                self.report(Diagnostic::at(span, message).help(help));
+                continue;
+            }
             let diagnostic = match first {
                 "row" => Diagnostic::at(span, "`row` is used, but the case has no `dataset`"),
                 "code" => Diagnostic::at(span, "`code` is known only in `program`"),
@@ -969,6 +1031,13 @@ pub(super) fn is_inside(path: &str) -> bool {
     let mut parts = path.split('/');
     parts.all(|part| !part.is_empty() && part != "." && part != "..")
         && !path.contains(['\\', '\0'])
+}
+
+/// Whether the reply is written, and not a model's to give.
+fn has_reply(keys: &Keys) -> bool {
+    let messages = keys.messages.as_ref().map(|messages| &messages.value);
+    let last = messages.and_then(|messages| messages.last());
+    keys.reply.is_some() || last.is_some_and(|last| last.role == Role::Assistant)
 }
 
 fn key_named(name: &str, span: Span) -> crate::syntax::Key {

@@ -121,16 +121,18 @@ impl Compiler<'_> {
     pub(super) fn dataset(&mut self, written: &DatasetSpec) -> Option<DatasetPlan> {
         let path = self.path(&written.file);
         // A row has its name before there is a case, and whether it counts is known before that.
-        let (name, condition) = self.without_names(&["language", "case"], |compiler| {
-            let name = written.name.as_ref().map(|name| compiler.text(name));
-            let condition = written.r#where.as_ref();
-            let condition = condition.map(|condition| compiler.expression(condition));
-            match (name, condition) {
-                // What is wrong has been told.
-                (Some(None), _) | (_, Some(None)) => None,
-                (name, condition) => Some((name.flatten(), condition.flatten())),
-            }
-        })?;
+        let name = written.name.as_ref();
+        let name = name.map(|name| self.without_names(&["case"], |compiler| compiler.text(name)));
+        let condition = written.r#where.as_ref().map(|condition| {
+            self.without_names(&["language", "case"], |compiler| {
+                compiler.expression(condition)
+            })
+        });
+        let (name, condition) = match (name, condition) {
+            // What is wrong has been told.
+            (Some(None), _) | (_, Some(None)) => return None,
+            (name, condition) => (name.flatten(), condition.flatten()),
+        };
         let file = DataFile::new(path, written.format.as_ref().map(|format| format.value));
         let shuffle = written.shuffle.as_ref().filter(|shuffle| shuffle.value);
         if let Some(shuffle) = shuffle.filter(|_| file.is_packed) {

@@ -3,8 +3,7 @@
 
 use crate::source::{Span, Spanned};
 use crate::syntax::expect::{Credit, Subjects};
-use crate::syntax::model::ModelChoice;
-use crate::syntax::suite::{Choice, CodeSpec, Condition, Keys, Reuse, Tags, TimeOrExpression};
+use crate::syntax::suite::{Choice, CodeSpec, Keys, Reuse};
 use crate::syntax::test_code::{Judged, Test, Tests};
 
 /// What is used, and where.
@@ -27,32 +26,11 @@ pub(super) fn message(what: &str) -> String {
     format!("`{what}` is not in this version")
 }
 
-/// What a case asks for that this version does not have.
-pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
+/// What a case asks for that this version does not have; `asked` is the model that would give the
+/// reply.
+pub(super) fn of_case(keys: &Keys, asked: Option<&Spanned<String>>) -> Vec<Spanned<String>> {
     let mut used = Used(Vec::new());
-    used.note("matrix", keys.matrix.as_ref());
-    used.note("only", keys.only.as_ref());
-    if let (Some(models), None) = (&keys.model, &keys.reply) {
-        let span = match models.0.0.first() {
-            Some(ModelChoice::Name(name)) => name.span,
-            Some(ModelChoice::Inline(model)) => model.url.span,
-            None => Span::default(),
-        };
-        used.at("model", span);
-    }
-    if let Some(Tags::Expression(expression)) = &keys.tags {
-        used.note("tags: {expr}", Some(expression));
-    }
-    if let Some(Spanned {
-        value: Condition::Expression(expression),
-        ..
-    }) = &keys.skip
-    {
-        used.note("skip: {expr}", Some(expression));
-    }
-    if let Some(TimeOrExpression::Expression(expression)) = &keys.timeout {
-        used.note("timeout: {expr}", Some(expression));
-    }
+    used.note("model", asked);
     languages(keys, &mut used);
     if let Some(cloud) = &keys.e2b {
         used.note(
@@ -78,22 +56,15 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
 }
 
 fn languages(keys: &Keys, used: &mut Used) {
-    let choices = keys
-        .language
-        .as_ref()
-        .map_or(&[][..], |languages| &languages.0.0);
-    for choice in choices {
+    let in_matrix = keys.matrix.iter().filter_map(|matrix| {
+        let axis = matrix.value.languages.as_ref()?;
+        Some(&axis.value)
+    });
+    let choices = keys.language.iter().map(|languages| &languages.0.0);
+    for choice in choices.chain(in_matrix).flatten() {
         if let Choice::With(choice) = choice {
             used.note("preload", choice.preload.as_ref());
         }
-    }
-    if let [_, second, ..] = choices {
-        let span = match second {
-            Choice::Name(name) => Some(name.span),
-            Choice::With(choice) => choice.name.as_ref().map(|name| name.span),
-            Choice::Expression(expression) => Some(expression.span),
-        };
-        used.at("language: a list", span.unwrap_or_default());
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use minijinja::value::Value;
 
 use super::dataset::{DatasetPlan, Row, SamplesPlan};
+use super::per_row::PerRow;
 use super::prompt::Chat;
 use super::render::{Pick, Rendering, Text};
 use super::rules::RuleSet;
@@ -52,6 +53,8 @@ pub struct CasePlan {
     pub tags: Vec<String>,
     /// Why it is not run.
     pub skip: Option<String>,
+    /// Why nothing but the cases with `only` is run of its suite.
+    pub(super) only: Option<Arc<str>>,
     /// The rows it is made for.
     pub dataset: Option<DatasetPlan>,
     /// Where its replies are, if they are saved in a file of rows.
@@ -74,8 +77,11 @@ pub(super) struct CaseTemplate {
     pub(super) language: Pick<Arc<Language>>,
     pub(super) compare: Pick<Arc<Comparator>>,
     pub(super) chat: Chat,
-    /// The variables of the first cell of its matrix.
+    /// The variables of its cell.
     pub(super) cell: Vec<(String, Value)>,
+    /// The model that is asked, or the label of the replies.
+    pub(super) model: Option<String>,
+    pub(super) per_row: PerRow,
     pub(super) replies: Vec<ReplyText>,
     pub(super) extractor: Arc<CodeExtractor>,
     pub(super) program: Option<Text>,
@@ -168,10 +174,7 @@ impl CasePlan {
         scope.extend(row.map(|row| ("row", row.value())));
         let rendering = |scope: &[(&str, Value)]| self.rendering(scope, row, sources);
         let language = language_of(&self.template.language, &rendering(&scope))?;
-        scope.push((
-            "language",
-            Value::from_pairs([("name", Value::from(language.name.as_str()))]),
-        ));
+        scope.push(("language", scope_of(&language)));
         let id = self.row_id(row, &rendering(&scope))?;
         scope.push((
             "case",
@@ -181,6 +184,15 @@ impl CasePlan {
             ]),
         ));
         let rendering = rendering(&scope);
+        let per_row = &template.per_row;
+        let skip = match per_row.skip(&rendering)? {
+            None => self.skip.clone(),
+            reason => reason,
+        };
+        let aside = match &self.only {
+            Some(reason) if !per_row.is_looked_at(&rendering)? => Some(reason.to_string()),
+            _ => None,
+        };
         let text = |text: &Option<Text>| {
             text.as_ref()
                 .map_or(Ok(String::new()), |text| rendering.text(text))
@@ -231,7 +243,7 @@ impl CasePlan {
         };
         let settings = &template.settings;
         let mut limits = values::limits(language.limits, &settings.limits);
-        if let Some(timeout) = settings.timeout {
+        if let Some(timeout) = per_row.timeout(&rendering)?.or(settings.timeout) {
             limits.wall = timeout;
         }
         let program = match &template.program {
@@ -247,7 +259,10 @@ impl CasePlan {
         };
         Ok(Evaluator {
             id,
-            tags: self.tags.clone(),
+            tags: per_row
+                .tags(&rendering)?
+                .unwrap_or_else(|| self.tags.clone()),
+            model: template.model.clone(),
             messages,
             replies,
             need: template.settings.need,
@@ -270,7 +285,8 @@ impl CasePlan {
             cloud: cloud(settings.cloud.as_ref(), &language),
             isolation: settings.isolation,
             backends: settings.backends.clone(),
-            skip: self.skip.clone(),
+            skip,
+            aside,
             later: template.later.clone(),
             written_at: self.written_at,
             row: row.map(|row| (row.file.clone(), row.line)),
@@ -308,8 +324,21 @@ impl CasePlan {
     pub fn id_of(&self, row: &Row, sources: &Sources) -> Result<CaseId, Diagnostic> {
         let mut scope = self.variables();
         scope.push(("row", row.value()));
+        if let Some(language) = self.fixed_language() {
+            scope.push(("language", scope_of(language)));
+        }
         let rendering = self.rendering(&scope, Some(row), sources);
         self.row_id(Some(row), &rendering)
+    }
+
+    /// Whether its rows have tags of their own.
+    pub fn has_tags_of_rows(&self) -> bool {
+        self.template.per_row.has_tags()
+    }
+
+    /// Whether it, or none of its rows, is run.
+    pub fn is_ignored(&self) -> bool {
+        self.skip.is_some() || self.only.is_some() && !self.template.per_row.has_only()
     }
 
     /// Whether it is about a reply that is known to be bad.
@@ -397,8 +426,8 @@ impl CasePlan {
             name
         };
         Ok(CaseId {
-            suite: self.id.suite.clone(),
             case,
+            ..self.id.clone()
         })
     }
 }
@@ -428,6 +457,10 @@ pub(super) fn bad_name(name: &str) -> Option<String> {
     }
     let shown = visible_line(name);
     (shown != name).then(|| format!("the name `{shown}` holds control characters"))
+}
+
+fn scope_of(language: &Language) -> Value {
+    Value::from_pairs([("name", Value::from(language.name.as_str()))])
 }
 
 /// What a suite says of the cloud, before what the language's rule says.

@@ -1,28 +1,21 @@
 //! What can be said of keys before anything runs, beyond their form.
 
-use std::collections::BTreeSet;
-
-use minijinja::value::Value;
-
 use super::cases::Compiler;
-use super::expectations;
 use super::plan::CasePlan;
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use super::{expectations, matrix};
+use crate::diagnostic::Diagnostic;
 use crate::evaluator::Need;
 use crate::evaluator::code::CodeRule;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::syntax::checks::CheckSpec;
 use crate::syntax::expect::Subjects;
-use crate::syntax::matcher::{Matcher as Written, Pairs};
-use crate::syntax::matrix::MatrixSpec;
+use crate::syntax::matcher::Matcher as Written;
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{
-    Aggregate, Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec, Tags,
-    TimeOrExpression,
+    Aggregate, Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec,
 };
 use crate::syntax::test_code::{Call, Outcome, Test};
 use crate::syntax::value::{Content, Typed};
-use crate::template::value_of;
 
 /// The metrics that no check may be named after.
 const METRICS: &[&str] = &[
@@ -41,64 +34,13 @@ const METRICS: &[&str] = &[
 ];
 
 /// The names that templates have of themselves.
-const TAKEN: &[&str] = &["row", "code", "case", "language", "item"];
-
-/// The variables of the first cell of a case's matrix, and its model.
-pub(super) fn cell(keys: &Keys) -> Vec<(String, Value)> {
-    let mut cell = Vec::new();
-    let mut model = keys.model.as_ref().and_then(|models| models.0.0.first());
-    if let Some(Spanned { value: matrix, .. }) = &keys.matrix {
-        for (axis, values) in &matrix.variables {
-            cell.extend(
-                values
-                    .value
-                    .first()
-                    .map(|Typed(value)| (axis.value.clone(), value_of(value))),
-            );
-        }
-        for Pairs(added) in &matrix.include {
-            for (name, value) in added {
-                let is_known = |known: &(String, Value)| known.0 == name.value;
-                if !["language", "model"].contains(&name.value.as_str())
-                    && !cell.iter().any(is_known)
-                {
-                    cell.push((name.value.clone(), value_of(&value.value.0)));
-                }
-            }
-        }
-        model = matrix
-            .models
-            .as_ref()
-            .and_then(|models| models.value.first())
-            .or(model);
-    }
-    if let Some(model) = model {
-        let name = match model {
-            ModelChoice::Name(name) => name.value.as_str(),
-            ModelChoice::Inline(model) => model.model.value.as_str(),
-        };
-        cell.push((
-            "model".to_owned(),
-            Value::from_pairs([("name", Value::from(name))]),
-        ));
-    }
-    cell
-}
+pub(super) const TAKEN: &[&str] = &["row", "code", "case", "language", "item"];
 
 /// Keys that must fit each other.
 pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
-    if let Some(matrix) = &keys.matrix {
-        if matrix.value == MatrixSpec::default() {
-            compiler.report(Diagnostic::at(matrix.span, "the matrix has no axis"));
-        }
-        axes(&matrix.value, compiler);
-    }
     let models = keys.model.iter().flat_map(|models| &models.0.0);
     models.for_each(|model| choice_of_model(model, compiler));
-    let has_models = keys
-        .matrix
-        .as_ref()
-        .is_some_and(|matrix| matrix.value.models.is_some());
+    let has_models = matrix::has_models(keys);
     if let (Some(reply), Some(_), false) = (&keys.reply, &keys.model, has_models) {
         compiler.report(
             Diagnostic::at(reply.span, "`reply` stands beside `model`")
@@ -117,9 +59,7 @@ pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
     }
     for (name, value) in keys.vars.iter().flatten() {
         if TAKEN.contains(&name.as_str()) {
-            let message =
-                format!("`{name}` means something in every template, and no variable can");
-            compiler.report(Diagnostic::at(value.span, message).help("give it another name"));
+            compiler.report(taken(name, value.span));
         }
     }
     if let Some(written) = &keys.samples {
@@ -150,71 +90,16 @@ pub(super) fn keys(keys: &Keys, compiler: &mut Compiler<'_>) {
             )));
         }
     }
-    for expression in expressions(keys) {
-        compiler.expression(expression);
-    }
 }
 
-/// Expressions that yield something for each row.
-fn expressions(keys: &Keys) -> impl Iterator<Item = &Spanned<String>> {
-    let tags = match &keys.tags {
-        Some(Tags::Expression(expression)) => Some(expression),
-        _ => None,
-    };
-    let timeout = match &keys.timeout {
-        Some(TimeOrExpression::Expression(expression)) => Some(expression),
-        _ => None,
-    };
-    let conditions = [&keys.skip, &keys.only].into_iter().flatten();
-    let conditions = conditions.filter_map(|condition| match &condition.value {
-        Condition::Expression(expression) => Some(expression),
-        Condition::Reason(_) => None,
-    });
-    tags.into_iter().chain(timeout).chain(conditions)
+/// That a variable has a name which every template knows.
+pub(super) fn taken(name: &str, span: Span) -> Diagnostic {
+    let message = format!("`{name}` means something in every template, and no variable can");
+    Diagnostic::at(span, message).help("give it another name")
 }
 
-fn axes(matrix: &MatrixSpec, compiler: &mut Compiler<'_>) {
-    let empty = |span, name: &str| {
-        Diagnostic::at(
-            span,
-            format!("the axis `{name}` is empty: there would be no case"),
-        )
-    };
-    let mut names: BTreeSet<&str> = BTreeSet::new();
-    if let Some(languages) = &matrix.languages {
-        names.insert("language");
-        if languages.value.is_empty() {
-            compiler.report(empty(languages.span, "language"));
-        }
-    }
-    if let Some(models) = &matrix.models {
-        names.insert("model");
-        if models.value.is_empty() {
-            compiler.report(empty(models.span, "model"));
-        }
-        models
-            .value
-            .iter()
-            .for_each(|model| choice_of_model(model, compiler));
-    }
-    for (axis, values) in &matrix.variables {
-        names.insert(&axis.value);
-        if values.value.is_empty() {
-            compiler.report(empty(values.span, &axis.value));
-        }
-    }
-    for (name, _) in matrix.exclude.iter().flat_map(|Pairs(cell)| cell) {
-        if !names.contains(name.value.as_str()) {
-            let message = format!("`{}` is no axis of the matrix", name.value);
-            compiler.report(
-                Diagnostic::at(name.span, message)
-                    .maybe_help(did_you_mean(&name.value, names.iter().copied())),
-            );
-        }
-    }
-}
-
-fn choice_of_model(model: &ModelChoice, compiler: &mut Compiler<'_>) {
+/// A model that a case names.
+pub(super) fn choice_of_model(model: &ModelChoice, compiler: &mut Compiler<'_>) {
     match model {
         ModelChoice::Name(name) => {
             compiler.uses("model", &name.value);

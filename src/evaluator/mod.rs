@@ -36,6 +36,7 @@ pub use reference::Reference;
 pub use samples::Need;
 pub use score::{ScoreRule, Wanted};
 
+use crate::escape::visible_line;
 use crate::execution::{Isolation, JobResult, Status};
 use crate::program::{Cloud, Job, Limits, SourceFile};
 use crate::reward::{Fault, Metric, Reward};
@@ -43,20 +44,37 @@ use crate::source::Span;
 use crate::template::{TemplateId, Templates};
 use code::{CodeExtractor, Extraction, LanguageTags};
 
-/// Names a case: `suite::case`.
+/// Names a case: `suite::case`, and `suite::case[python,small]` where a matrix multiplies it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CaseId {
     /// The suite file's stem.
     pub suite: String,
     /// The case's name, or its number.
     pub case: String,
+    /// The values of its cell of the matrix, as they stand in the brackets.
+    pub cell: Option<Arc<str>>,
+}
+
+impl CaseId {
+    /// The name inside the suite: the case, and its cell in brackets.
+    pub fn name(&self) -> String {
+        match &self.cell {
+            Some(cell) => format!("{}[{cell}]", self.case),
+            None => self.case.clone(),
+        }
+    }
 }
 
 impl fmt::Display for CaseId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}::{}", self.suite, self.case)
+        write!(formatter, "{}::{}", self.suite, self.name())
     }
 }
+
+/// What begins the reason of a case that its author has skipped.
+pub const SKIP: &str = "skip: ";
+/// What begins the reason of a case that is left aside while others are looked at.
+pub const ONLY: &str = "only: ";
 
 /// One message of a chat, rendered.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -122,6 +140,8 @@ pub struct Evaluator {
     pub id: CaseId,
     /// Words to select by.
     pub tags: Vec<String>,
+    /// The model that is asked, or the label of the replies.
+    pub model: Option<String>,
     /// What the model was asked, rendered.
     pub messages: Vec<Message>,
     /// What the model said, if that is written; several are samples of one question.
@@ -162,6 +182,8 @@ pub struct Evaluator {
     pub backends: Vec<BackendChoice>,
     /// Why it is not run.
     pub skip: Option<String>,
+    /// Why others of its suite are run and it is not.
+    pub aside: Option<String>,
     /// What it uses that this version does not have, with its place: it cannot be scored.
     pub later: Option<String>,
     /// Where the case is written.
@@ -338,6 +360,16 @@ impl Evaluator {
             }
         }
         metrics
+    }
+
+    /// Why it is listed and not run, if its author wants it so.
+    pub fn ignored(&self) -> Option<String> {
+        let reason = match (&self.skip, &self.aside) {
+            (Some(reason), _) => format!("{SKIP}{reason}"),
+            (None, Some(reason)) => format!("{ONLY}other cases are looked at ({reason})"),
+            (None, None) => return None,
+        };
+        Some(visible_line(&reason))
     }
 
     /// The prompt as one text, for people.

@@ -31,8 +31,11 @@ impl Reporter for Jsonl {
         let mut object = wire::outcome(Value::from(outcome.name()), outcome);
         object.insert("suite".to_owned(), outcome.id.suite.as_str().into());
         object.insert("case".to_owned(), outcome.id.case.as_str().into());
+        if let Some(cell) = outcome.id.cell.as_deref() {
+            object.insert("cell".to_owned(), cell.into());
+        }
         object.insert("language".to_owned(), outcome.language.as_str().into());
-        object.insert("model".to_owned(), Value::Null);
+        object.insert("model".to_owned(), outcome.model.as_deref().into());
         writeln!(self.writer, "{}", json_line(&object)?)?;
         self.writer.flush()
     }

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 pub use human::{Human, explain_case, explain_outcome};
 pub use jsonl::Jsonl;
 
+use crate::evaluator::{ONLY, SKIP};
 use crate::reward::FaultKind;
 use crate::run::{CaseResult, Outcome};
 
@@ -78,9 +79,6 @@ pub const FORMATS: &[Format] = &[
         open: |sink| Box::new(Jsonl::new(sink)),
     },
 ];
-
-/// What begins the reason of a case that its author has skipped.
-pub const SKIP: &str = "skip: ";
 
 /// Bad rows that are named; the others are counted.
 const BAD_ROWS_NAMED_MAX: usize = 20;
@@ -156,12 +154,9 @@ impl Summary {
 
     /// Why nothing ran at all, though something was to: interpreters that are missing.
     pub fn nothing_ran(&self) -> Option<String> {
-        let wanted: Vec<&(String, usize)> = self
-            .skipped
-            .iter()
-            .filter(|(reason, _)| !reason.starts_with(SKIP))
-            .collect();
-        let (reason, _) = wanted.first()?;
+        let is_meant = |reason: &str| reason.starts_with(SKIP) || reason.starts_with(ONLY);
+        let mut wanted = self.skipped.iter().filter(|(reason, _)| !is_meant(reason));
+        let (reason, _) = wanted.next()?;
         (self.cases == 0 && !self.interrupted).then(|| format!("no case could run: {reason}"))
     }
 

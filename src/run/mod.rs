@@ -37,6 +37,8 @@ pub struct Outcome {
     pub sample: Option<usize>,
     /// The language of its program.
     pub language: String,
+    /// The model that was asked, or the label of the replies.
+    pub model: Option<String>,
     /// What was found in the reply.
     pub extraction: Option<Extraction>,
     /// The program that ran.
@@ -56,6 +58,7 @@ impl Outcome {
             id,
             sample: None,
             language: language.into(),
+            model: None,
             extraction: None,
             program: None,
             executions: Vec::new(),
@@ -236,6 +239,7 @@ impl Runner {
             evaluator.language.name.clone(),
             Fault::input("nothing was tried"),
         );
+        outcome.model.clone_from(&evaluator.model);
         outcome.result = self
             .attempt(
                 evaluator,
@@ -504,6 +508,7 @@ fn panicked(error: &tokio::task::JoinError) -> Outcome {
     let id = CaseId {
         suite: "rewardspec".to_owned(),
         case: "evaluate".to_owned(),
+        cell: None,
     };
     let fault = Fault::infrastructure(format!("an evaluation panicked: {error}"));
     Outcome::fault(id, "", fault)

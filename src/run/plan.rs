@@ -50,7 +50,7 @@ pub enum Planned {
 
 impl Selection {
     fn wants_case(&self, case: &CasePlan) -> bool {
-        let tagged = self.tags.is_empty() || self.tags.iter().any(|tag| case.tags.contains(tag));
+        let tagged = case.has_tags_of_rows() || self.wants_tags(&case.tags);
         let named = case.dataset.is_some()
             || self
                 .filter
@@ -63,12 +63,18 @@ impl Selection {
         tagged && named && spoken
     }
 
+    fn wants_tags(&self, tags: &[String]) -> bool {
+        self.tags.is_empty() || self.tags.iter().any(|tag| tags.contains(tag))
+    }
+
     fn wants_language(&self, name: &str) -> bool {
         self.languages.is_empty() || self.languages.iter().any(|language| language == name)
     }
 
     fn wants(&self, evaluator: &Evaluator) -> bool {
-        self.wants_language(&evaluator.language.name) && self.wants_id(&evaluator.id)
+        self.wants_language(&evaluator.language.name)
+            && self.wants_tags(&evaluator.tags)
+            && self.wants_id(&evaluator.id)
     }
 
     fn wants_id(&self, id: &CaseId) -> bool {

@@ -118,8 +118,8 @@ impl<'p> RowCases<'p> {
 
     fn unnamed(&self, number: usize) -> CaseId {
         CaseId {
-            suite: self.case.id.suite.clone(),
             case: number.to_string(),
+            ..self.case.id.clone()
         }
     }
 

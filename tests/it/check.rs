@@ -358,7 +358,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     let project = TempProject::new(&[
         (
             "suites/one.yaml",
-            "matrix: {size: [1, 2], unused: [3]}\nstdin: '{{ size }}'\nuse: known\ncases:\n  - {reply: print(1), expect: {output: {search: 'x*'}}}\n",
+            "matrix: {size: [1, 2], unused: [3], exclude: [{size: 3}]}\nstdin: '{{ size }}'\nuse: known\ncases:\n  - {reply: print(1), expect: {output: {search: 'x*'}}}\n",
         ),
         (
             "rules/own.yaml",
@@ -382,7 +382,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     for wanted in [
         "suites/one.yaml:1 no template uses the variable `unused` of the matrix",
         "suites/one.yaml:1 no case is known to be bad",
-        "suites/one.yaml:1 `matrix` is not in this version: the case is not run",
+        "suites/one.yaml:1 the axis `size` has no value `3`: nothing is excluded",
         "suites/one.yaml:5 the pattern matches the empty text",
         "rules/own.yaml:3 no suite uses the preset `forgotten`",
         "rules/own.yaml:5 no suite uses the comparator `odd`",
@@ -407,7 +407,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     let ran = project.run(&["check"]).expect_status(0);
     assert!(
         ran.stdout
-            .ends_with("1 suite, 1 case: no errors, 8 warnings\n"),
+            .ends_with("1 suite, 2 cases: no errors, 8 warnings\n"),
         "{}",
         ran.stdout
     );
@@ -425,10 +425,6 @@ fn what_is_probably_not_meant_is_a_warning() {
 
 /// What the language has and this version does not run.
 const LATER: &[(&str, &str)] = &[
-    (
-        "matrix",
-        "matrix: {size: [1, 2]}\nstdin: '{{ size }}'\ncases: [{reply: print(1), expect: 1}]",
-    ),
     (
         "samples",
         "samples: {n: 2, need: any}\ncases: [{reply: print(1), expect: 1}]",
@@ -479,20 +475,12 @@ const LATER: &[(&str, &str)] = &[
         "limits: {total: 5m}\ncases: [{reply: print(1), expect: 1}]",
     ),
     (
-        "language: a list",
-        "language: [python, javascript]\ncases: [{reply: print(1), expect: 1}]",
-    ),
-    (
         "preload",
         "language: {name: python, preload: [json]}\ncases: [{reply: print(1), expect: 1}]",
     ),
     (
         "code: files",
         "code: {files: by_name, main: main.py}\ncases: [{reply: print(1), expect: 1}]",
-    ),
-    (
-        "only",
-        "cases: [{reply: print(1), expect: 1, only: looking into it}]",
     ),
     (
         "require",

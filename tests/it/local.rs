@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use rewardspec::backend::local::{Local, LocalOptions};
 use rewardspec::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
-use rewardspec::program::{Cloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use rewardspec::program::{
+    Cloud, Ending, Interpreter, Job, Limits, Program, Run, SourceFile, Word,
+};
 
 use crate::container::{Profile, on_thread};
 use crate::support::TempProject;

@@ -22,6 +22,7 @@ mod emulator; // of E2B, the one that is an example
 mod isolation; // what is refused where a machine contains too little, and how it is said
 mod language; // the meaning of what is written
 mod local; // what the local backend promises of every program
+mod matrix; // cells and their ids, and what each row or cell says for itself
 mod reference; // docs/reference.md: made from the schemas and examples, which run
 mod schema; // current, complete, and of one mind with `check`
 mod support;

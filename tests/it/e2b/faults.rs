@@ -7,7 +7,9 @@ use std::time::Duration;
 use rewardspec::backend::e2b::E2b;
 use rewardspec::e2b::{Client, Config, ErrorKind, NewProcess, NewSandbox, Secret};
 use rewardspec::execution::Status;
-use rewardspec::program::{Cloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use rewardspec::program::{
+    Cloud, Ending, Interpreter, Job, Limits, Program, Run, SourceFile, Word,
+};
 use serde_json::{Value, json};
 
 use super::recorded::Recorded;

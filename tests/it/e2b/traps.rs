@@ -8,7 +8,7 @@ use rewardspec::backend::e2b::E2b;
 use rewardspec::e2b::{Event, Executing, NewSandbox};
 use rewardspec::execution::{Execution, Status};
 use rewardspec::program::{
-    Cloud, CloudMode, Interpreter, Job, Limits, Program, Run, SourceFile, Word,
+    Cloud, CloudMode, Ending, Interpreter, Job, Limits, Program, Run, SourceFile, Word,
 };
 use serde_json::Value;
 
