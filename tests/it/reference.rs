@@ -20,16 +20,10 @@ const NOT_RUN: &[&str] = &[
     "expect-resources",
     "language-list",
     "limits-total",
-    "matrix",
     "model",
-    "only",
-    "only-expr",
     "reference",
     "require",
     "samples-several",
-    "skip-expr",
-    "tags-expr",
-    "timeout-expr",
 ];
 
 /// Maps that have a heading of their own, small as they are.
