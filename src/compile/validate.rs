@@ -9,6 +9,7 @@ use super::expectations;
 use super::plan::CasePlan;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::Need;
+use crate::evaluator::aggregate::Aggregate;
 use crate::evaluator::code::CodeRule;
 use crate::source::Spanned;
 use crate::syntax::checks::CheckSpec;
@@ -17,7 +18,7 @@ use crate::syntax::matcher::{Matcher as Written, Pairs};
 use crate::syntax::matrix::MatrixSpec;
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{
-    Aggregate, Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec, Tags,
+    Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec, Tags,
     TimeOrExpression,
 };
 use crate::syntax::test_code::{Call, Outcome, Test};

@@ -5,6 +5,7 @@
 //! [`Evaluator::step`] turns the executions so far into more jobs or the reward. Whoever runs
 //! the jobs knows nothing of expectations.
 
+pub mod aggregate;
 mod beside;
 mod checks;
 pub mod code;
