@@ -37,10 +37,7 @@ pub fn compile_suite(
     files: &Files,
     sources: &Sources,
 ) -> (SuitePlan, Diagnostics) {
-    let mut compiler = Compiler {
-        require: suite.require.as_ref().map(|require| require.span),
-        ..Compiler::new(rules, files, sources)
-    };
+    let mut compiler = Compiler::new(rules, files, sources);
     let mut drafts = Vec::new();
     let mut taken: HashMap<String, Span> = HashMap::new();
     for case in &suite.cases {
@@ -64,9 +61,10 @@ pub fn compile_suite(
     if !suite.has_cases {
         drafts.extend(compiler.case(name, "", &suite.shared, None, suite.span));
     }
-    if let Some(require) = &suite.require {
-        validate::require(require, &drafts, &mut compiler);
-    }
+    let requirements = match &suite.require {
+        Some(require) => validate::require(require, &drafts, &mut compiler),
+        None => Vec::new(),
+    };
     warn::suite(&mut compiler);
     let uses = std::mem::take(&mut compiler.uses);
     let mut warnings = std::mem::take(&mut compiler.warnings);
@@ -77,6 +75,7 @@ pub fn compile_suite(
         .into_iter()
         .map(|draft| CasePlan {
             named: suite.has_cases,
+            is_judged_whole: suite.require.is_some(),
             templates: templates.clone(),
             ..draft
         })
@@ -95,6 +94,7 @@ pub fn compile_suite(
             uses,
             warnings,
             written_at: suite.span,
+            requirements,
         },
         diagnostics,
     )
@@ -205,8 +205,6 @@ pub(super) struct Compiler<'a> {
     used_names: BTreeSet<String>,
     /// The axes of matrices by place, and whether a template uses them.
     pub(super) axes: BTreeMap<(u32, u32), (Spanned<String>, bool)>,
-    /// Where it stands what the suite as a whole must reach.
-    require: Option<Span>,
     /// Whether texts stand as they are, braces and all.
     is_literal: bool,
 }
@@ -228,7 +226,6 @@ impl<'a> Compiler<'a> {
             warnings: Diagnostics::default(),
             used_names: BTreeSet::new(),
             axes: BTreeMap::new(),
-            require: None,
             is_literal: false,
         }
     }
@@ -286,11 +283,7 @@ impl Compiler<'_> {
                 is_later: !later::of_dataset(dataset).is_empty(),
             }
         });
-        let mut later = later::of_case(&keys);
-        later.extend(
-            self.require
-                .map(|span| Spanned::new("require".to_owned(), span)),
-        );
+        let later = later::of_case(&keys);
         let template = self.template(&keys, cell, &later, &merged, span)?;
         self.note_axes(&keys);
         let tags = match &keys.tags {
@@ -312,6 +305,7 @@ impl Compiler<'_> {
             written_at: span,
             later,
             named: false,
+            is_judged_whole: false,
             template: Arc::new(template),
             templates: self.none.clone(),
         })

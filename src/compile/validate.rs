@@ -6,7 +6,7 @@ use minijinja::value::Value;
 
 use super::cases::Compiler;
 use super::expectations;
-use super::plan::CasePlan;
+use super::plan::{CasePlan, Requirement};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::Need;
 use crate::evaluator::aggregate::Aggregate;
@@ -480,12 +480,12 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
     }
 }
 
-/// What the suite as a whole must reach can be reached.
+/// What the suite as a whole must reach, which can be reached.
 pub(super) fn require(
     require: &Spanned<RequireSpec>,
     cases: &[CasePlan],
     compiler: &mut Compiler<'_>,
-) {
+) -> Vec<Requirement> {
     if require.value.0.is_empty() {
         compiler.report(
             Diagnostic::at(require.span, "`require` names nothing")
@@ -513,4 +513,10 @@ pub(super) fn require(
             );
         }
     }
+    let required = require.value.0.iter().map(|(metric, bound)| Requirement {
+        aggregate: metric.value,
+        least: bound.value,
+        written_at: compiler.sources.line(metric.span),
+    });
+    required.collect()
 }

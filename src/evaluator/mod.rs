@@ -40,7 +40,7 @@ pub use score::{ScoreRule, Wanted};
 use crate::execution::{Isolation, JobResult, Status};
 use crate::program::{Cloud, Job, Limits, SourceFile};
 use crate::reward::{Fault, Metric, Reward};
-use crate::source::Span;
+use crate::source::{Line, Span};
 use crate::template::{TemplateId, Templates};
 use code::{CodeExtractor, Extraction, LanguageTags};
 
@@ -167,6 +167,10 @@ pub struct Evaluator {
     pub later: Option<String>,
     /// Where the case is written.
     pub written_at: Span,
+    /// The line there.
+    pub line: Line,
+    /// Whether its suite is judged as a whole, so that its own verdict decides nothing.
+    pub is_judged_whole: bool,
     /// The row of the dataset it was made from: file and 1-based line.
     pub row: Option<(String, usize)>,
 }

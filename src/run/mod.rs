@@ -4,6 +4,7 @@ mod checker;
 mod isolation;
 mod plan;
 mod references;
+mod require;
 mod signals;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use isolation::{ISOLATION, Policy};
 pub use plan::{Planned, Selection};
+pub use require::{Extent, Judgement, Rates, RequirementResult, Tally, Whole};
 pub use signals::Interrupts;
 
 use crate::backend::Backend;
@@ -25,6 +27,7 @@ use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
 use crate::program::{CloudMode, Job};
 use crate::reward::{Fault, FaultKind, Reward};
 use references::References;
+use crate::source::Line;
 
 /// What came of one reply: everything that reporters show.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Outcome {
     pub result: Result<Reward, Fault>,
     /// From the reply to the reward, waiting included.
     pub elapsed: Duration,
+    /// The line where the case is written.
+    pub written_at: Option<Line>,
 }
 
 impl Outcome {
@@ -59,6 +64,7 @@ impl Outcome {
             executions: Vec::new(),
             result: Err(fault),
             elapsed: Duration::ZERO,
+            written_at: None,
         }
     }
 
@@ -85,6 +91,21 @@ pub struct CaseResult {
     pub need: Need,
     /// One outcome for each reply, in their order; never empty.
     pub outcomes: Vec<Outcome>,
+    /// Whether its suite is judged as a whole.
+    pub is_judged_whole: bool,
+}
+
+/// What a case means for its run.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<'a> {
+    /// It is as wanted.
+    Passed,
+    /// It is not.
+    Failed,
+    /// It is not, and its suite is judged as a whole.
+    Counted,
+    /// It has no reward.
+    Fault(&'a Fault),
 }
 
 impl CaseResult {
@@ -94,6 +115,7 @@ impl CaseResult {
             id: outcome.id.clone(),
             need: Need::All,
             outcomes: vec![outcome],
+            is_judged_whole: false,
         }
     }
 
@@ -108,6 +130,21 @@ impl CaseResult {
     /// Whether enough of its replies are as wanted. Without a reward for each nobody knows.
     pub fn passed(&self) -> bool {
         self.fault().is_none() && self.need.is_met(self.passes(), self.outcomes.len())
+    }
+
+    /// What it means for the run.
+    pub fn verdict(&self) -> Verdict<'_> {
+        match self.fault() {
+            Some(fault) => Verdict::Fault(fault),
+            None if self.passed() => Verdict::Passed,
+            None if self.is_judged_whole => Verdict::Counted,
+            None => Verdict::Failed,
+        }
+    }
+
+    /// The line where it is written.
+    pub fn written_at(&self) -> Option<&Line> {
+        self.outcomes.first()?.written_at.as_ref()
     }
 
     /// Why a reply has no reward: what is wrong with the case before what is wrong with the machine.
@@ -244,6 +281,7 @@ impl Runner {
             )
             .await;
         outcome.elapsed = started.elapsed();
+        outcome.written_at = Some(evaluator.line.clone());
         outcome
     }
 
@@ -260,6 +298,7 @@ impl Runner {
             id: evaluator.id.clone(),
             need: evaluator.need,
             outcomes,
+            is_judged_whole: evaluator.is_judged_whole,
         }
     }
 
@@ -532,6 +571,7 @@ struct Queue<I> {
 struct OpenCase {
     id: CaseId,
     need: Need,
+    is_judged_whole: bool,
     outcomes: Vec<Option<Outcome>>,
     left: usize,
 }
@@ -543,11 +583,16 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
         }
         let case = self.cases;
         self.cases += 1;
-        let (id, need, count) = match self.planned.next()? {
+        let (id, need, is_judged_whole, count) = match self.planned.next()? {
             Planned::Case(evaluator) => {
                 // A case without a reply has one outcome, which says so.
                 let count = evaluator.replies.len().max(1);
-                let open = (evaluator.id.clone(), evaluator.need, count);
+                let open = (
+                    evaluator.id.clone(),
+                    evaluator.need,
+                    evaluator.is_judged_whole,
+                    count,
+                );
                 self.replies.extend((0..count).map(|index| Work {
                     case,
                     index,
@@ -563,12 +608,13 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
                     index: 0,
                     what,
                 });
-                (id, Need::All, 1)
+                (id, Need::All, false, 1)
             }
         };
         let open = OpenCase {
             id,
             need,
+            is_judged_whole,
             outcomes: vec![None; count],
             left: count,
         };
@@ -589,6 +635,7 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
             id: open.id,
             need: open.need,
             outcomes: open.outcomes.into_iter().flatten().collect(),
+            is_judged_whole: open.is_judged_whole,
         })
     }
 }

@@ -60,6 +60,14 @@ impl Selection {
             .is_none_or(|filter| id.to_string().contains(filter))
     }
 
+    /// Whether it may leave cases out.
+    pub fn is_narrowed(&self) -> bool {
+        self.filter.is_some()
+            || !self.tags.is_empty()
+            || !self.languages.is_empty()
+            || self.limit.is_some()
+    }
+
     /// Every selected case of the suites, rows streamed. Cases that are skipped come too: who
     /// runs them decides.
     pub fn plan<'p>(
@@ -81,32 +89,26 @@ impl Selection {
         project: &'p Project,
     ) -> Box<dyn Iterator<Item = Planned> + 'p> {
         if case.dataset.is_none() {
-            let planned = self.planned(
-                case.evaluator(None, &project.sources),
-                case.id.clone(),
-                project,
-            );
+            let evaluator = case.evaluator(None, &project.sources);
+            let planned = self.planned(case, evaluator, case.id.clone(), project);
             return Box::new(planned.into_iter());
         }
         if let Some(diagnostic) = case.unread() {
-            return Box::new(std::iter::once(fault(
-                case.id.clone(),
-                &diagnostic,
-                project,
-            )));
+            let id = case.id.clone();
+            return Box::new(std::iter::once(fault(case, id, &diagnostic, project)));
         }
         let rows = match project.rows(case) {
             Ok(rows) => rows,
             Err(diagnostic) => {
-                return Box::new(std::iter::once(fault(
-                    case.id.clone(),
-                    &diagnostic,
-                    project,
-                )));
+                let id = case.id.clone();
+                return Box::new(std::iter::once(fault(case, id, &diagnostic, project)));
             }
         };
         Box::new(rows.filter_map(move |row| match row {
-            Err(diagnostic) => Some(fault(bad_row_id(case, &diagnostic), &diagnostic, project)),
+            Err(diagnostic) => {
+                let id = bad_row_id(case, &diagnostic);
+                Some(fault(case, id, &diagnostic, project))
+            }
             Ok(row) => {
                 let id = case
                     .id_of(&row, &project.sources)
@@ -117,13 +119,15 @@ impl Selection {
                 if !self.wants_id(&id) {
                     return None;
                 }
-                self.planned(case.evaluator(Some(&row), &project.sources), id, project)
+                let evaluator = case.evaluator(Some(&row), &project.sources);
+                self.planned(case, evaluator, id, project)
             }
         }))
     }
 
     fn planned(
         &self,
+        case: &CasePlan,
         evaluator: Result<Evaluator, Diagnostic>,
         id: CaseId,
         project: &Project,
@@ -132,7 +136,7 @@ impl Selection {
             Ok(evaluator) => self
                 .wants(&evaluator)
                 .then(|| Planned::Case(Arc::new(evaluator))),
-            Err(diagnostic) => Some(fault(id, &diagnostic, project)),
+            Err(diagnostic) => Some(fault(case, id, &diagnostic, project)),
         }
     }
 }
@@ -146,15 +150,14 @@ fn bad_row_id(case: &CasePlan, diagnostic: &Diagnostic) -> CaseId {
     }
 }
 
-fn fault(id: CaseId, diagnostic: &Diagnostic, project: &Project) -> Planned {
+fn fault(case: &CasePlan, id: CaseId, diagnostic: &Diagnostic, project: &Project) -> Planned {
     let mut message = diagnostic.one_line(&project.sources);
     if let Some(help) = &diagnostic.help {
         message.push_str("; ");
         message.push_str(help);
     }
-    Planned::Fault(Box::new(Outcome::fault(
-        id,
-        "",
-        Fault::configuration(message),
-    )))
+    Planned::Fault(Box::new(Outcome {
+        written_at: Some(project.sources.line(case.written_at)),
+        ..Outcome::fault(id, "", Fault::configuration(message))
+    }))
 }

@@ -495,10 +495,6 @@ const LATER: &[(&str, &str)] = &[
         "cases: [{reply: print(1), expect: 1, only: looking into it}]",
     ),
     (
-        "require",
-        "require: {mean: 0.5}\ncases: [{reply: print(1), expect: 1}]",
-    ),
-    (
         "where",
         "dataset: {file: rows.jsonl, where: row.n > 0}\nreply: print(1)\nexpect: 1",
     ),
