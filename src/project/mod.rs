@@ -1,6 +1,7 @@
 //! Finds and reads suites, rule packs and the files they name. The only reader of a project.
 
 mod dataset;
+mod digest;
 mod standard;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 pub use dataset::Rows;
+pub use digest::{DataFiles, Digest};
 
 use crate::compile::{
     CasePlan, Files, RuleExample, RuleSet, SuitePlan, compile_inline, compile_rules, compile_suite,
@@ -44,6 +46,8 @@ pub struct Project {
     /// Names of rules in packs that could not be read.
     broken: BTreeSet<String>,
     files: Files,
+    /// The files that a source names, as it writes them, and where they lie.
+    named: BTreeMap<SourceId, BTreeMap<String, PathBuf>>,
     rule_sets: BTreeMap<Option<Vec<String>>, (Arc<RuleSet>, Diagnostics)>,
 }
 
@@ -64,6 +68,7 @@ pub struct Config {
 #[derive(Debug)]
 struct LoadedPack {
     pack: RulePack,
+    source: SourceId,
     /// Whether it lies in the project, so that its examples are the project's to keep true.
     in_project: bool,
     is_standard: bool,
@@ -81,6 +86,7 @@ impl Project {
             packs: Vec::new(),
             broken: BTreeSet::new(),
             files: Files::new(),
+            named: BTreeMap::new(),
             rule_sets: BTreeMap::new(),
         };
         project.read_config();
@@ -463,6 +469,7 @@ impl Project {
                 }
                 self.packs.push(LoadedPack {
                     pack,
+                    source,
                     in_project,
                     is_standard,
                 });
@@ -526,6 +533,8 @@ impl Project {
                         Kind::Scalar { text, .. } if key.text == "file" => {
                             let path =
                                 resolve_path(&self.sources.get(value.span.source).directory, text);
+                            let named = self.named.entry(value.span.source).or_default();
+                            named.insert(text.clone(), path.clone());
                             if !self.files.contains_key(&path) {
                                 let content = self
                                     .may_read(&path)

@@ -1,17 +1,19 @@
 //! Drives evaluators: asks a backend to run their jobs until there is a reward or a fault.
 
 mod checker;
+mod fingerprint;
 mod isolation;
 mod plan;
 mod references;
 mod require;
 mod signals;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use fingerprint::{Fingerprint, Fingerprinting};
 pub use isolation::{ISOLATION, Policy};
 pub use plan::{Planned, Selection};
 pub use require::{Extent, Judgement, Rates, RequirementResult, Tally, Whole};
@@ -24,10 +26,10 @@ use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
 use crate::evaluator::{BackendChoice, CaseId, Evaluator, Known, Need, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
-use crate::program::{CloudMode, Job};
+use crate::program::{CloudMode, Interpreter, Job};
 use crate::reward::{Fault, FaultKind, Reward};
-use references::References;
 use crate::source::Line;
+use references::References;
 
 /// What came of one reply: everything that reporters show.
 #[derive(Debug, Clone)]
@@ -255,10 +257,24 @@ impl Runner {
         wanted.iter().find(can_be_had).copied()
     }
 
+    /// The interpreters of this machine that ran programs so far, each command with its version.
+    pub fn interpreters(&self) -> BTreeMap<String, String> {
+        self.local.interpreters()
+    }
+
     /// Why a case cannot run for want of an interpreter; the cloud has its own.
     pub fn missing(&self, evaluator: &Evaluator) -> Option<String> {
-        match self.choice(&evaluator.backends) {
-            Some(BackendChoice::Local) => interpreter::missing(&evaluator.language.interpreter),
+        self.missing_for(&evaluator.backends, &evaluator.language.interpreter)
+    }
+
+    /// Why cases that prefer these backends cannot run for want of this interpreter.
+    pub fn missing_for(
+        &self,
+        backends: &[BackendChoice],
+        interpreter: &Interpreter,
+    ) -> Option<String> {
+        match self.choice(backends) {
+            Some(BackendChoice::Local) => interpreter::missing(interpreter),
             Some(BackendChoice::E2b) | None => None,
         }
     }

@@ -201,7 +201,8 @@ impl Group {
             Some(estimate) => Judgement::Missed(estimate),
             None => {
                 let wanted = requirement.aggregate;
-                let why = format!("`{id}` has {fewest} samples, too few for `{wanted}`");
+                let noun = if *fewest == 1 { "sample" } else { "samples" };
+                let why = format!("`{id}` has {fewest} {noun}, too few for `{wanted}`");
                 unknown(Some(FaultKind::Configuration), why)
             }
         }
@@ -222,6 +223,11 @@ impl RequirementResult {
             Judgement::Unknown { kind, .. } => *kind,
             Judgement::Met(_) | Judgement::Missed(_) => None,
         }
+    }
+
+    /// Whether nobody knows.
+    pub fn is_unjudged(&self) -> bool {
+        matches!(self.judgement, Judgement::Unknown { .. })
     }
 
     /// Whether it is missed.
