@@ -2,15 +2,18 @@
 
 mod human;
 mod jsonl;
+mod table;
 pub mod wire;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 pub use human::{Human, explain_case, explain_outcome};
 pub use jsonl::Jsonl;
 
+use crate::evaluator::CaseId;
 use crate::reward::FaultKind;
-use crate::run::{CaseResult, Outcome};
+use crate::run::{CaseResult, Fingerprint, Outcome, Rates, RequirementResult, Verdict};
 
 /// Shows a run somewhere.
 pub trait Reporter {
@@ -26,6 +29,15 @@ pub trait Reporter {
     /// When it cannot be written.
     fn reply(&mut self, outcome: &Outcome) -> io::Result<()> {
         let _ = outcome;
+        Ok(())
+    }
+
+    /// A case is not run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn skipped(&mut self, id: &CaseId, reason: &str) -> io::Result<()> {
+        let _ = (id, reason);
         Ok(())
     }
 
@@ -91,31 +103,94 @@ pub struct Summary {
     pub passed: usize,
     /// Not as wanted.
     pub failed: usize,
+    /// Not as wanted, in suites that are judged as a whole.
+    pub counted: usize,
     /// Without a reward: configuration.
     pub configuration: usize,
     /// Without a reward: infrastructure.
     pub infrastructure: usize,
     /// Not run, with the reason and how many.
     pub skipped: Vec<(String, usize)>,
-    /// Sum of the scores, for the mean.
-    pub score_sum: f64,
+    /// The counts of each suite.
+    pub suites: BTreeMap<String, SuiteCounts>,
+    /// Replies with a score of 0, by cause.
+    pub causes: BTreeMap<&'static str, usize>,
+    /// What suites must reach as a whole, judged.
+    pub requirements: Vec<RequirementResult>,
+    /// What cases with several samples reach.
+    pub rates: Vec<Rates>,
+    /// What this run and another must have in common to be compared.
+    pub fingerprint: Option<Fingerprint>,
     /// Wall time of the run.
     pub seconds: f64,
     /// Whether it was interrupted.
     pub interrupted: bool,
 }
 
+/// The counts of a suite.
+#[derive(Debug, Clone, Default)]
+pub struct SuiteCounts {
+    /// Cases done.
+    pub cases: usize,
+    /// As wanted.
+    pub passed: usize,
+    /// Without a reward.
+    pub errors: usize,
+    score_sum: f64,
+}
+
+impl SuiteCounts {
+    fn count(&mut self, case: &CaseResult) {
+        self.cases += 1;
+        match case.verdict() {
+            Verdict::Fault(_) => self.errors += 1,
+            verdict => {
+                self.passed += usize::from(matches!(verdict, Verdict::Passed));
+                self.score_sum += case.mean().unwrap_or(0.0);
+            }
+        }
+    }
+
+    /// The mean score of the cases that have one.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of cases are far below 2^52"
+    )]
+    pub fn mean(&self) -> Option<f64> {
+        let scored = self.cases - self.errors;
+        (scored > 0).then(|| self.score_sum / scored as f64)
+    }
+}
+
 impl Summary {
     /// Counts a case.
     pub fn count(&mut self, case: &CaseResult) {
         self.cases += 1;
-        self.score_sum += case.mean().unwrap_or(0.0);
-        match case.fault().map(|fault| fault.kind) {
-            None if case.passed() => self.passed += 1,
-            None => self.failed += 1,
-            Some(FaultKind::Infrastructure) => self.infrastructure += 1,
-            Some(FaultKind::Configuration | FaultKind::Input) => self.configuration += 1,
+        match case.verdict() {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::Counted => self.counted += 1,
+            Verdict::Fault(fault) => match fault.kind {
+                FaultKind::Infrastructure => self.infrastructure += 1,
+                FaultKind::Configuration | FaultKind::Input => self.configuration += 1,
+            },
         }
+        let suite = self.suites.entry(case.id.suite.clone()).or_default();
+        suite.count(case);
+        let rewards = case
+            .outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().ok());
+        for cause in rewards.filter_map(|reward| reward.cause) {
+            *self.causes.entry(cause.word()).or_default() += 1;
+        }
+    }
+
+    /// Whether a requirement could not be judged for a fault of this kind.
+    pub fn has_unjudged(&self, kind: FaultKind) -> bool {
+        self.requirements
+            .iter()
+            .any(|result| result.fault() == Some(kind))
     }
 
     /// Why nothing ran at all, though something was to: interpreters that are missing.
