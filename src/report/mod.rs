@@ -1,15 +1,19 @@
 //! Outcomes for people and machines.
 
+mod github;
 mod human;
 mod jsonl;
+mod junit;
 mod table;
 pub mod wire;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+pub use github::Github;
 pub use human::{Human, explain_case, explain_outcome};
 pub use jsonl::Jsonl;
+pub use junit::Junit;
 
 use crate::evaluator::CaseId;
 use crate::reward::FaultKind;
@@ -88,6 +92,16 @@ pub const FORMATS: &[Format] = &[
         name: "jsonl",
         about: "one JSON object a case, as each is done",
         open: |sink| Box::new(Jsonl::new(sink)),
+    },
+    Format {
+        name: "junit",
+        about: "JUnit XML, at the end",
+        open: |sink| Box::new(Junit::new(sink)),
+    },
+    Format {
+        name: "github",
+        about: "annotations and a summary for GitHub Actions",
+        open: |sink| Box::new(Github::new(sink)),
     },
 ];
 
