@@ -27,7 +27,6 @@ const NOT_RUN: &[&str] = &[
     "only-expr",
     "reference",
     "reply-samples",
-    "require",
     "samples-several",
     "skip-expr",
     "tags-expr",
