@@ -369,10 +369,10 @@ impl Evaluation<'_> {
             ..
         } = listeners.into_inner();
         written?;
+        summary.seconds = started.elapsed().as_secs_f64();
         summary.requirements = tally.requirements(self.extent(is_stopped, interrupted));
         summary.rates = tally.rates();
         summary.fingerprint = Some(fingerprinting.finish(self.runner, interrupted));
-        summary.seconds = started.elapsed().as_secs_f64();
         summary.interrupted = interrupted;
         for reporter in reporters.iter_mut() {
             reporter.summary(&summary)?;
