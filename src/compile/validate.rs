@@ -18,8 +18,7 @@ use crate::syntax::matcher::{Matcher as Written, Pairs};
 use crate::syntax::matrix::MatrixSpec;
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{
-    Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec, Tags,
-    TimeOrExpression,
+    Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec, Tags, TimeOrExpression,
 };
 use crate::syntax::test_code::{Call, Outcome, Test};
 use crate::syntax::value::{Content, Typed};
