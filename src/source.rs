@@ -70,6 +70,15 @@ impl Sources {
         format!("{}:{line}:{column}", source.name)
     }
 
+    /// The line where a span starts.
+    pub fn line(&self, span: Span) -> Line {
+        let source = self.get(span.source);
+        Line {
+            file: source.name.clone(),
+            number: source.line_and_column(span.start as usize).0,
+        }
+    }
+
     /// The text a span covers.
     pub fn text(&self, span: Span) -> &str {
         &self.get(span.source).text[span.range()]
@@ -82,6 +91,15 @@ fn floor_char_boundary(text: &str, offset: usize) -> usize {
         offset -= 1;
     }
     offset
+}
+
+/// A line of a file, for tools that lead there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The file, as it is shown to people.
+    pub file: String,
+    /// 1-based.
+    pub number: usize,
 }
 
 /// A range of bytes of a source.

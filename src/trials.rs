@@ -4,10 +4,12 @@
 //! Listing runs nothing and keeps stdout clean. `--exact suite::case` compiles only that suite. A
 //! suite that does not compile is one failing trial with the diagnostics, so listing never fails.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use similar::TextDiff;
@@ -15,7 +17,7 @@ use similar::TextDiff;
 use crate::backend::e2b::E2b;
 use crate::backend::interpreter::{self, Interpreters, Whose};
 use crate::backend::local::{Local, LocalOptions};
-use crate::compile::{CasePlan, ExampleCheck, RuleExample};
+use crate::compile::{CasePlan, ExampleCheck, RuleExample, SuitePlan};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::{CaseId, Evaluator, Expectation, Language};
 use crate::execution::Status;
@@ -23,7 +25,10 @@ use crate::program::{Interpreter, Job, Program, Run, SourceFile};
 use crate::project::{Project, stem};
 use crate::report::{explain_case, wire};
 use crate::reward::FaultKind;
-use crate::run::{CaseResult, Interrupts, Made, Outcome, Policy, RowCases, Runner, forced_backend};
+use crate::run::{
+    CaseResult, Event, Extent, Interrupts, Made, Outcome, Planned, Policy, RowCases, Runner,
+    Selection, Tally, Verdict, forced_backend, run_all,
+};
 
 /// Rows of a dataset that are a trial each; a longer dataset is one trial for each
 /// [`CHUNK_ROWS`] rows.
@@ -32,6 +37,10 @@ const ROW_TRIALS_MAX: usize = 5000;
 const CHUNK_ROWS: usize = 1000;
 /// The exit status after an interrupt, as shells have it.
 const INTERRUPTED: i32 = 130;
+/// Zeros of a suite that is judged as a whole whose reasons are told.
+const ZEROS_TOLD: usize = 5;
+/// The name after `::` of the trial of a suite that is judged as a whole.
+const REQUIRE: &str = "require";
 /// The name before `::` of the trials that are rules' examples.
 const RULES: &str = "rules";
 
@@ -74,7 +83,8 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
     };
     let shared = Arc::new(Shared {
         handle: runtime.handle().clone(),
-        runner: Runner::new(local, e2b, forced, policy),
+        runner: Arc::new(Runner::new(local, e2b, forced, policy)),
+        project: OnceLock::new(),
         interpreters: Interpreters::default(),
         missing: Mutex::default(),
         notices: Mutex::default(),
@@ -86,6 +96,10 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         runtime.spawn(end_when_asked(Arc::clone(&shared), interrupts));
     }
     let trials = trials(&mut project, arguments, &shared);
+    shared
+        .project
+        .set(project)
+        .expect("nobody else sets the project");
     let mut arguments = arguments.clone();
     // Trials wait for programs; how many run at once is the backend's to decide.
     arguments
@@ -121,7 +135,9 @@ async fn end_when_asked(shared: Arc<Shared>, mut interrupts: Interrupts) {
 /// What trials share.
 struct Shared {
     handle: tokio::runtime::Handle,
-    runner: Runner,
+    runner: Arc<Runner>,
+    /// Whose rows are read when they are to run; set before the first trial runs.
+    project: OnceLock<Project>,
     /// Asked after an infrastructure error: listing runs nothing, so what is on `PATH` and cannot be
     /// used shows when it is to run.
     interpreters: Interpreters,
@@ -244,6 +260,9 @@ fn suite_trials(
         Ok(suite) => suite,
         Err(diagnostics) => return vec![broken(name, &diagnostics, project)],
     };
+    if !suite.requirements.is_empty() {
+        return vec![whole_trial(suite, shared)];
+    }
     let mut trials = Vec::new();
     for case in &suite.cases {
         let mut rows = match RowCases::open(case, project, None) {
@@ -329,6 +348,32 @@ fn aside(evaluator: &Evaluator) -> Option<String> {
     reason.filter(|_| evaluator.skip.is_none())
 }
 
+/// A suite that is judged as a whole, as one trial; ignored when none of its cases can run.
+fn whole_trial(suite: SuitePlan, shared: &Arc<Shared>) -> Trial {
+    let name = format!("{}::{REQUIRE}", suite.name);
+    let missing = |case: &CasePlan| {
+        let language = case.fixed_language()?;
+        let backends = case.backends();
+        shared.runner.missing_for(&backends, &language.interpreter)
+    };
+    let cases = || suite.cases.iter().filter(|case| case.skip.is_none());
+    let is_ignored = cases().all(|case| missing(case).is_some());
+    let missing: Vec<String> = if is_ignored {
+        cases().filter_map(missing).collect()
+    } else {
+        Vec::new()
+    };
+    for why in &missing {
+        shared.note_missing(why.clone());
+    }
+    let shared = Arc::clone(shared);
+    let judge = move || match missing.first() {
+        Some(why) => Err(Failed::from(why)),
+        None => shared.judge_whole(&suite),
+    };
+    Trial::ignorable_test(name, judge).with_ignored_flag(is_ignored)
+}
+
 /// Many rows as one trial: it fails when one of them does, and names the first few.
 fn chunk_trials(
     case: &CasePlan,
@@ -391,7 +436,8 @@ fn missing_interpreter(language: &Language) -> Option<String> {
 }
 
 impl Shared {
-    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<Completion, Failed> {
+    /// Notes where a case's programs run, or why they do not.
+    fn note_place(&self, evaluator: &Evaluator) {
         match self
             .runner
             .refusal([(evaluator.backends.as_slice(), evaluator.isolation)])
@@ -404,6 +450,61 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Runs all cases of a suite, many at once, and judges them together.
+    fn judge_whole(&self, suite: &SuitePlan) -> Result<Completion, Failed> {
+        let project = self.project.get().expect("it is set before trials run");
+        let ran = RefCell::new(Ran::of(suite));
+        let selection = Selection::default();
+        let planned = selection.plan(std::slice::from_ref(suite), project);
+        let planned = planned.filter(|planned| match planned {
+            Planned::Fault(_) => true,
+            Planned::BadRow(_) => false,
+            Planned::Case(evaluator) => self.is_to_run(evaluator, &mut ran.borrow_mut()),
+        });
+        let tell = |event: Event<'_>| {
+            if let Event::Case(case) = event {
+                ran.borrow_mut().count(&case);
+            }
+            ControlFlow::Continue(())
+        };
+        self.handle.block_on(run_all(&self.runner, planned, tell));
+        let ran = ran.into_inner();
+        match ran.fault {
+            Some((FaultKind::Infrastructure, why, told)) => {
+                for interpreter in &ran.interpreters {
+                    if let Ok(ignored) = self.not_run(interpreter, &why, Failed::without_message())
+                    {
+                        return Ok(ignored);
+                    }
+                }
+                Err(Failed::from(told))
+            }
+            Some((_, _, told)) => Err(Failed::from(told)),
+            None => ran.conclusion(),
+        }
+    }
+
+    fn is_to_run(&self, evaluator: &Evaluator, ran: &mut Ran<'_>) -> bool {
+        let missing = self.runner.missing(evaluator);
+        if let Some(why) = &missing {
+            self.note_missing(why.clone());
+        }
+        if evaluator.skip.is_some() || missing.is_some() {
+            ran.tally.skip(&evaluator.id);
+            return false;
+        }
+        self.note_place(evaluator);
+        let interpreter = &evaluator.language.interpreter;
+        if !ran.interpreters.contains(interpreter) {
+            ran.interpreters.push(Arc::clone(interpreter));
+        }
+        true
+    }
+
+    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<Completion, Failed> {
+        self.note_place(evaluator);
         let case = self.handle.block_on(self.runner.evaluate_all(evaluator));
         if case.passed() {
             return Ok(Completion::Completed);
@@ -418,14 +519,87 @@ impl Shared {
     }
 }
 
+/// What comes of a suite that is judged as a whole.
+struct Ran<'a> {
+    tally: Tally<'a>,
+    interpreters: Vec<Arc<Interpreter>>,
+    /// The fault that decides: its kind, its message, and what is told of it.
+    fault: Option<(FaultKind, String, String)>,
+    zeros: Vec<String>,
+    zeros_more: usize,
+}
+
+impl<'a> Ran<'a> {
+    fn of(suite: &'a SuitePlan) -> Self {
+        Ran {
+            tally: Tally::new(std::slice::from_ref(suite)),
+            interpreters: Vec::new(),
+            fault: None,
+            zeros: Vec::new(),
+            zeros_more: 0,
+        }
+    }
+
+    fn count(&mut self, case: &CaseResult) {
+        self.tally.count(case);
+        match case.verdict() {
+            Verdict::Passed => {}
+            Verdict::Fault(fault) => {
+                let known = self.fault.as_ref().map(|(kind, ..)| *kind);
+                let is_worse = known == Some(FaultKind::Infrastructure)
+                    && fault.kind != FaultKind::Infrastructure;
+                if known.is_none() || is_worse {
+                    let told = format!("{}: {}{}", case.id, whose(fault.kind), explain_case(case));
+                    self.fault = Some((fault.kind, fault.message.clone(), told));
+                }
+            }
+            Verdict::Failed | Verdict::Counted if self.zeros.len() < ZEROS_TOLD => {
+                let told = format!("{}\n{}", case.id, explain_case(case));
+                self.zeros.push(told);
+            }
+            Verdict::Failed | Verdict::Counted => self.zeros_more += 1,
+        }
+    }
+
+    fn conclusion(&self) -> Result<Completion, Failed> {
+        let results = self.tally.requirements(Extent::All);
+        if !results
+            .iter()
+            .any(|result| result.is_missed() || result.fault().is_some())
+        {
+            let unjudged = results.iter().find(|result| result.is_unjudged());
+            return Ok(unjudged.map_or(Completion::Completed, |result| {
+                Completion::ignored_with(result.to_string())
+            }));
+        }
+        let lines = results
+            .iter()
+            .map(|result| format!("require {}: {result}", result.whole));
+        let mut parts = vec![lines.collect::<Vec<_>>().join("\n")];
+        parts.extend(self.zeros.iter().cloned());
+        if self.zeros_more > 0 {
+            let more = self.zeros_more;
+            parts.push(format!("… and {more} more that are not as wanted"));
+        }
+        Err(Failed::from(parts.join("\n\n")))
+    }
+}
+
+/// What a fault's message begins with.
+fn whose(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Infrastructure => "infrastructure error: ",
+        FaultKind::Configuration | FaultKind::Input => "configuration error: ",
+    }
+}
+
 /// What a failing trial prints: the reasons, the difference, the place, the command that repeats
 /// it.
 fn failure(evaluator: &Evaluator, case: &CaseResult, place: &str) -> String {
-    let mut text = match case.fault().map(|fault| fault.kind) {
-        None => String::new(),
-        Some(FaultKind::Infrastructure) => "infrastructure error: ".to_owned(),
-        Some(FaultKind::Configuration | FaultKind::Input) => "configuration error: ".to_owned(),
-    };
+    let mut text = case
+        .fault()
+        .map_or("", |fault| whose(fault.kind))
+        .to_owned();
     text.push_str(&explain_case(case));
     let first = case.outcomes.iter().find(|outcome| !outcome.passed());
     if let Some(difference) = first.and_then(|outcome| difference(evaluator, outcome)) {

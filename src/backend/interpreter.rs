@@ -1,7 +1,7 @@
 //! Finds interpreters: on `PATH`, then once behind a version manager's shim, which would
 //! otherwise cost 0.1 to 0.2 s at every start.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,20 @@ impl Interpreters {
             Arc::clone(searches.entry((interpreter.clone(), whose)).or_default())
         };
         search.get_or_init(|| find(interpreter, whose)).clone()
+    }
+
+    /// Those found so far that say their version, each command with it.
+    pub fn found(&self) -> BTreeMap<String, String> {
+        let searches = self
+            .searches
+            .lock()
+            .expect("no search panics while it holds the map");
+        let found = searches.iter().filter_map(|((interpreter, _), search)| {
+            let version = search.get()?.as_ref().ok()?.version.clone()?;
+            let name = Path::new(&interpreter.command).file_name()?;
+            Some((name.to_string_lossy().into_owned(), version))
+        });
+        found.collect()
     }
 }
 

@@ -18,14 +18,16 @@ use crate::evaluator::{CaseId, Evaluator, Reply};
 use crate::project::Project;
 use crate::report::{FORMATS, Reporter, Sink, Summary, explain_outcome};
 use crate::reward::FaultKind;
-use crate::run::{Event, GivenReplies, Interrupts, Outcome, Planned, Runner, Selection, run_all};
+use crate::run::{
+    Event, Extent, Fingerprinting, GivenReplies, Interrupts, Outcome, Planned, RequirementResult,
+    Runner, Selection, Tally, Verdict, run_all,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct RunArguments {
     /// Suite files or directories [default: the project's suites/]
     paths: Vec<PathBuf>,
-    /// FORMAT or FORMAT=PATH, several times if wanted: human, jsonl
-    #[arg(long, value_name = "FORMAT[=PATH]", default_value = "human")]
+    #[arg(long, value_name = "FORMAT[=PATH]", default_value = "human", help = formats())]
     format: Vec<String>,
     /// Only cases whose id contains this
     #[arg(long, value_name = "TEXT")]
@@ -53,7 +55,7 @@ pub(super) struct RunArguments {
         requires = "replies"
     )]
     replies_field: String,
-    /// Stop at the first case that is not as wanted
+    /// Stop at the first case that is not as wanted; zeros of a suite with `require` count and do not stop
     #[arg(long)]
     fail_fast: bool,
     #[command(flatten)]
@@ -192,11 +194,19 @@ fn trouble(error: &io::Error) -> Exit {
 fn exit_of(summary: &Summary) -> Exit {
     if summary.interrupted {
         Exit::Interrupted
-    } else if summary.configuration > 0 {
+    } else if summary.configuration > 0 || summary.has_unjudged(FaultKind::Configuration) {
         Exit::Configuration
-    } else if summary.infrastructure > 0 || summary.nothing_ran().is_some() {
+    } else if summary.infrastructure > 0
+        || summary.has_unjudged(FaultKind::Infrastructure)
+        || summary.nothing_ran().is_some()
+    {
         Exit::Infrastructure
-    } else if summary.failed > 0 {
+    } else if summary.failed > 0
+        || summary
+            .requirements
+            .iter()
+            .any(RequirementResult::is_missed)
+    {
         Exit::Below
     } else {
         Exit::Passed
@@ -235,6 +245,18 @@ fn replies(
         path: path.to_owned(),
         by_id,
     })
+}
+
+/// The help of `--format`.
+fn formats() -> String {
+    let formats = FORMATS
+        .iter()
+        .map(|format| format!("{} ({})", format.name, format.about));
+    let formats: Vec<String> = formats.collect();
+    format!(
+        "FORMAT or FORMAT=PATH, several times if wanted: {}",
+        formats.join("; ")
+    )
 }
 
 /// One of the formats may own standard output; then `human` goes to standard error.
@@ -296,10 +318,57 @@ struct Evaluation<'a> {
     has_human: bool,
 }
 
+/// What hears of everything that happens in a run.
+struct Listeners<'a> {
+    reporters: &'a mut [Box<dyn Reporter>],
+    summary: Summary,
+    tally: Tally<'a>,
+    fingerprinting: Fingerprinting,
+    fail_fast: bool,
+    /// Whether a case ended the run.
+    is_stopped: bool,
+    written: io::Result<()>,
+}
+
+impl Listeners<'_> {
+    fn skip(&mut self, id: &CaseId, reason: &str) {
+        self.summary.skip(reason);
+        self.tally.skip(id);
+        self.write(|reporter| reporter.skipped(id, reason));
+    }
+
+    fn hear(&mut self, event: &Event<'_>) -> ControlFlow<()> {
+        match event {
+            Event::Reply(outcome) => {
+                self.fingerprinting.note(outcome);
+                self.write(|reporter| reporter.reply(outcome));
+            }
+            Event::Case(case) => {
+                self.summary.count(case);
+                self.tally.count(case);
+                let is_bad = matches!(case.verdict(), Verdict::Failed | Verdict::Fault(_));
+                self.is_stopped |= self.fail_fast && is_bad;
+                self.write(|reporter| reporter.finished(case));
+            }
+        }
+        if self.is_stopped || self.written.is_err() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Tells every reporter, until one cannot write.
+    fn write(&mut self, tell: impl FnMut(&mut Box<dyn Reporter>) -> io::Result<()>) {
+        if self.written.is_ok() {
+            self.written = self.reporters.iter_mut().try_for_each(tell);
+        }
+    }
+}
+
 impl Evaluation<'_> {
     async fn run(&self, reporters: &mut [Box<dyn Reporter>]) -> io::Result<Summary> {
         let started = Instant::now();
-        let summary = std::cell::RefCell::new(Summary::default());
         let notices = self.notices();
         if !self.has_human {
             for notice in &notices {
@@ -309,41 +378,32 @@ impl Evaluation<'_> {
         for reporter in reporters.iter_mut() {
             reporter.started(&notices)?;
         }
+        let listeners = RefCell::new(Listeners {
+            reporters,
+            summary: Summary::default(),
+            tally: Tally::new(self.suites),
+            fingerprinting: Fingerprinting::begin(self.project, self.suites, self.selection),
+            fail_fast: self.fail_fast,
+            is_stopped: false,
+            written: Ok(()),
+        });
         let mut plan = self.selection.plan(self.suites, self.project);
         let planned = plan.by_ref().filter(|planned| match planned {
+            Planned::BadRow(place) => {
+                listeners.borrow_mut().summary.bad_rows.note(place);
+                false
+            }
             Planned::Fault(_) => true,
             Planned::Case(evaluator) => match not_run(evaluator, self.runner) {
                 Some(reason) => {
-                    summary.borrow_mut().skip(&reason);
+                    listeners.borrow_mut().skip(&evaluator.id, &reason);
                     false
                 }
                 None => true,
             },
-            Planned::BadRow(place) => {
-                summary.borrow_mut().bad_rows.note(place);
-                false
-            }
         });
-        let mut failed = Ok(());
         let work = run_all(self.runner, planned, |event| {
-            if failed.is_err() {
-                return ControlFlow::Break(());
-            }
-            let mut reporters = reporters.iter_mut();
-            let mut is_bad = false;
-            failed = match &event {
-                Event::Reply(outcome) => reporters.try_for_each(|reporter| reporter.reply(outcome)),
-                Event::Case(case) => {
-                    summary.borrow_mut().count(case);
-                    is_bad = !case.passed();
-                    reporters.try_for_each(|reporter| reporter.finished(case))
-                }
-            };
-            if failed.is_err() || self.fail_fast && is_bad {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            listeners.borrow_mut().hear(&event)
         });
         let mut interrupts = Interrupts::listen();
         let interrupted = tokio::select! {
@@ -351,9 +411,20 @@ impl Evaluation<'_> {
             () = interrupts.next() => true,
         };
         super::close(self.runner, &mut interrupts).await;
-        failed?;
-        let mut summary = summary.into_inner();
+        let Listeners {
+            reporters,
+            mut summary,
+            tally,
+            fingerprinting,
+            is_stopped,
+            written,
+            ..
+        } = listeners.into_inner();
+        written?;
         summary.seconds = started.elapsed().as_secs_f64();
+        summary.requirements = tally.requirements(self.extent(is_stopped, interrupted));
+        summary.rates = tally.rates();
+        summary.fingerprint = Some(fingerprinting.finish(self.runner, interrupted));
         summary.interrupted = interrupted;
         summary.notes = plan.notes();
         if !self.has_human {
@@ -368,6 +439,18 @@ impl Evaluation<'_> {
             reporter.summary(&summary)?;
         }
         Ok(summary)
+    }
+
+    fn extent(&self, is_stopped: bool, interrupted: bool) -> Extent {
+        if interrupted {
+            Extent::Interrupted
+        } else if is_stopped {
+            Extent::Stopped
+        } else if self.selection.is_narrowed() {
+            Extent::Selected
+        } else {
+            Extent::All
+        }
     }
 
     fn notices(&self) -> Vec<String> {

@@ -37,10 +37,7 @@ pub fn compile_suite(
     files: &Files,
     sources: &Sources,
 ) -> (SuitePlan, Diagnostics) {
-    let mut compiler = Compiler {
-        require: suite.require.as_ref().map(|require| require.span),
-        ..Compiler::new(rules, files, sources)
-    };
+    let mut compiler = Compiler::new(rules, files, sources);
     let mut drafts = Vec::new();
     let mut taken: HashMap<String, Span> = HashMap::new();
     for case in &suite.cases {
@@ -69,9 +66,10 @@ pub fn compile_suite(
         .iter()
         .find_map(|draft| draft.template.per_row.reason_of_only())
         .map(Arc::from);
-    if let Some(require) = &suite.require {
-        validate::require(require, &drafts, &mut compiler);
-    }
+    let requirements = match &suite.require {
+        Some(require) => validate::require(require, &drafts, &mut compiler),
+        None => Vec::new(),
+    };
     warn::suite(&mut compiler);
     let uses = std::mem::take(&mut compiler.uses);
     let mut warnings = std::mem::take(&mut compiler.warnings);
@@ -83,6 +81,7 @@ pub fn compile_suite(
         .map(|draft| CasePlan {
             named: suite.has_cases,
             only: only.clone(),
+            is_judged_whole: suite.require.is_some(),
             templates: templates.clone(),
             ..draft
         })
@@ -101,6 +100,7 @@ pub fn compile_suite(
             uses,
             warnings,
             written_at: suite.span,
+            requirements,
         },
         diagnostics,
     )
@@ -241,8 +241,6 @@ pub(super) struct Compiler<'a> {
     used_names: BTreeSet<String>,
     /// The axes of matrices by place, and whether a template uses them.
     pub(super) axes: BTreeMap<(u32, u32), (Spanned<String>, bool)>,
-    /// Where it stands what the suite as a whole must reach.
-    require: Option<Span>,
     /// Whether texts stand as they are, braces and all.
     is_literal: bool,
 }
@@ -266,7 +264,6 @@ impl<'a> Compiler<'a> {
             warnings: Diagnostics::default(),
             used_names: BTreeSet::new(),
             axes: BTreeMap::new(),
-            require: None,
             is_literal: false,
         }
     }
@@ -351,11 +348,7 @@ impl Compiler<'_> {
             _ => None,
         };
         let asked = cell.model.as_ref().filter(|_| !has_reply(keys));
-        let mut later = later::of_case(keys, asked);
-        later.extend(
-            self.require
-                .map(|span| Spanned::new("require".to_owned(), span)),
-        );
+        let later = later::of_case(keys, asked);
         let template = self.template(keys, cell, &later, merged, span)?;
         if is_broken {
             return None;
@@ -378,6 +371,7 @@ impl Compiler<'_> {
             written_at: span,
             later,
             named: false,
+            is_judged_whole: false,
             template: Arc::new(template),
             templates: self.none.clone(),
         })

@@ -24,7 +24,7 @@ mod warn;
 pub use cases::{compile_inline, compile_suite};
 pub use dataset::{DataFile, DatasetPlan, Row, SamplesPlan};
 pub use examples::{ExampleCheck, RuleExample, rule_examples};
-pub use plan::{CasePlan, SuitePlan, Uses};
+pub use plan::{CasePlan, Requirement, SuitePlan, Uses};
 pub use rules::{RuleSet, UnknownName, compile_rules};
 pub use warn::{later as later_warnings, nothing_bad, pack as pack_warnings, unused_rules};
 

@@ -14,6 +14,7 @@ use super::rules::RuleSet;
 use super::{expectations, values};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::escape::visible_line;
+use crate::evaluator::aggregate::Aggregate;
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
 use crate::evaluator::{
@@ -22,7 +23,7 @@ use crate::evaluator::{
 };
 use crate::execution::Isolation;
 use crate::program::{Cloud, SourceFile};
-use crate::source::{Sources, Span, Spanned};
+use crate::source::{Line, Sources, Span, Spanned};
 use crate::syntax::suite::{BackendName, CloudSpec, Keys, LimitsSpec, ReplySpec, TimeOrExpression};
 use crate::template::Templates;
 
@@ -39,6 +40,19 @@ pub struct SuitePlan {
     pub warnings: Diagnostics,
     /// Where it begins.
     pub written_at: Span,
+    /// What it must reach as a whole; empty where each case is judged by itself.
+    pub requirements: Vec<Requirement>,
+}
+
+/// What a suite as a whole must reach.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requirement {
+    /// The metric.
+    pub aggregate: Aggregate,
+    /// The least that is accepted, 0..=1.
+    pub least: f64,
+    /// Where it is written.
+    pub written_at: Line,
 }
 
 /// Rules by kind and name, as [`RuleSet::list`] has them.
@@ -65,6 +79,8 @@ pub struct CasePlan {
     pub later: Vec<Spanned<String>>,
     /// Whether the suite lists cases beside its dataset, so that both names are in the id.
     pub(super) named: bool,
+    /// Whether its suite is judged as a whole.
+    pub(super) is_judged_whole: bool,
     pub(super) template: Arc<CaseTemplate>,
     pub(super) templates: Templates,
 }
@@ -289,6 +305,8 @@ impl CasePlan {
             aside,
             later: template.later.clone(),
             written_at: self.written_at,
+            line: sources.line(self.written_at),
+            is_judged_whole: self.is_judged_whole,
             row: row.map(|row| (row.file.clone(), row.line)),
             language,
         })

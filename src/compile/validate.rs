@@ -1,19 +1,18 @@
 //! What can be said of keys before anything runs, beyond their form.
 
 use super::cases::Compiler;
-use super::plan::CasePlan;
+use super::plan::{CasePlan, Requirement};
 use super::{expectations, matrix};
 use crate::diagnostic::Diagnostic;
 use crate::evaluator::Need;
+use crate::evaluator::aggregate::Aggregate;
 use crate::evaluator::code::CodeRule;
 use crate::source::{Span, Spanned};
 use crate::syntax::checks::CheckSpec;
 use crate::syntax::expect::Subjects;
 use crate::syntax::matcher::Matcher as Written;
 use crate::syntax::model::{ModelChoice, ModelSpec};
-use crate::syntax::suite::{
-    Aggregate, Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec,
-};
+use crate::syntax::suite::{Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec};
 use crate::syntax::test_code::{Call, Outcome, Test};
 use crate::syntax::value::{Content, Typed};
 
@@ -361,12 +360,12 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
     }
 }
 
-/// What the suite as a whole must reach can be reached.
+/// What the suite as a whole must reach, which can be reached.
 pub(super) fn require(
     require: &Spanned<RequireSpec>,
     cases: &[CasePlan],
     compiler: &mut Compiler<'_>,
-) {
+) -> Vec<Requirement> {
     if require.value.0.is_empty() {
         compiler.report(
             Diagnostic::at(require.span, "`require` names nothing")
@@ -394,4 +393,10 @@ pub(super) fn require(
             );
         }
     }
+    let required = require.value.0.iter().map(|(metric, bound)| Requirement {
+        aggregate: metric.value,
+        least: bound.value,
+        written_at: compiler.sources.line(metric.span),
+    });
+    required.collect()
 }

@@ -5,6 +5,7 @@
 //! [`Evaluator::step`] turns the executions so far into more jobs or the reward. Whoever runs
 //! the jobs knows nothing of expectations.
 
+pub mod aggregate;
 mod beside;
 mod checks;
 pub mod code;
@@ -40,7 +41,7 @@ use crate::escape::visible_line;
 use crate::execution::{Isolation, JobResult, Status};
 use crate::program::{Cloud, Job, Limits, SourceFile};
 use crate::reward::{Fault, Metric, Reward};
-use crate::source::Span;
+use crate::source::{Line, Span};
 use crate::template::{TemplateId, Templates};
 use code::{CodeExtractor, Extraction, LanguageTags};
 
@@ -188,6 +189,10 @@ pub struct Evaluator {
     pub later: Option<String>,
     /// Where the case is written.
     pub written_at: Span,
+    /// The line there.
+    pub line: Line,
+    /// Whether its suite is judged as a whole, so that its own verdict decides nothing.
+    pub is_judged_whole: bool,
     /// The row of the dataset it was made from: file and 1-based line.
     pub row: Option<(String, usize)>,
 }

@@ -1,6 +1,7 @@
 //! Finds and reads suites, rule packs and the files they name. The only reader of a project.
 
 mod dataset;
+mod digest;
 mod samples;
 mod standard;
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 use dataset::RowFile;
 pub use dataset::{Rows, Unread};
+pub use digest::{DataFiles, Digest};
 pub use samples::{SavedReplies, text_in};
 
 use crate::compile::{
@@ -47,6 +49,8 @@ pub struct Project {
     /// Names of rules in packs that could not be read.
     broken: BTreeSet<String>,
     files: Files,
+    /// The files that a source names, as it writes them, and where they lie.
+    named: BTreeMap<SourceId, BTreeMap<String, PathBuf>>,
     rule_sets: BTreeMap<Option<Vec<String>>, (Arc<RuleSet>, Diagnostics)>,
 }
 
@@ -67,6 +71,7 @@ pub struct Config {
 #[derive(Debug)]
 struct LoadedPack {
     pack: RulePack,
+    source: SourceId,
     /// Whether it lies in the project, so that its examples are the project's to keep true.
     in_project: bool,
     is_standard: bool,
@@ -84,6 +89,7 @@ impl Project {
             packs: Vec::new(),
             broken: BTreeSet::new(),
             files: Files::new(),
+            named: BTreeMap::new(),
             rule_sets: BTreeMap::new(),
         };
         project.read_config();
@@ -528,6 +534,7 @@ impl Project {
                 }
                 self.packs.push(LoadedPack {
                     pack,
+                    source,
                     in_project,
                     is_standard,
                 });
@@ -592,6 +599,8 @@ impl Project {
                         Kind::Scalar { text, .. } if key.text == "file" => {
                             let path =
                                 resolve_path(&self.sources.get(value.span.source).directory, text);
+                            let named = self.named.entry(value.span.source).or_default();
+                            named.insert(text.clone(), path.clone());
                             if !self.files.contains_key(&path) {
                                 let content = self
                                     .may_read(&path)

@@ -1,17 +1,16 @@
 //! A run for people: progress, then a table of suites, what failed and why, where zeros come
 //! from, and the slowest cases.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Reporter, Sink, Summary, wire};
+use super::{Reporter, Sink, Summary, table, wire};
 use crate::escape::{visible, visible_line};
 use crate::execution::Execution;
-use crate::run::{CaseResult, Outcome};
+use crate::run::{CaseResult, Outcome, Verdict};
 
 /// How many failures are shown at length.
 const FAILURES_SHOWN_MAX: usize = 20;
@@ -29,19 +28,9 @@ pub struct Human {
     writer: Box<dyn Write>,
     colour: bool,
     progress: Option<ProgressBar>,
-    suites: BTreeMap<String, Counts>,
     failures: Vec<CaseResult>,
     failures_more: usize,
-    causes: BTreeMap<&'static str, usize>,
     slowest: Vec<(Duration, String)>,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    cases: usize,
-    passed: usize,
-    errors: usize,
-    score_sum: f64,
 }
 
 impl Human {
@@ -59,10 +48,8 @@ impl Human {
             writer: sink.writer,
             colour: sink.colour,
             progress,
-            suites: BTreeMap::new(),
             failures: Vec::new(),
             failures_more: 0,
-            causes: BTreeMap::new(),
             slowest: Vec::new(),
         }
     }
@@ -76,46 +63,13 @@ impl Human {
     }
 
     fn verdict(&self, case: &CaseResult) -> String {
-        match case.fault() {
-            None if case.passed() => self.paint("32", "pass "),
-            None => self.paint("31", "FAIL "),
-            Some(_) => self.paint("33", "ERROR"),
+        match case.verdict() {
+            Verdict::Passed => self.paint("32", "pass "),
+            Verdict::Failed => self.paint("31", "FAIL "),
+            Verdict::Counted if case.mean() == Some(0.0) => self.paint("2", "zero "),
+            Verdict::Counted => self.paint("2", "below"),
+            Verdict::Fault(_) => self.paint("33", "ERROR"),
         }
-    }
-
-    fn table(&self) -> String {
-        if self.suites.is_empty() {
-            return String::new();
-        }
-        let width = self
-            .suites
-            .keys()
-            .map(|name| name.chars().count())
-            .max()
-            .unwrap_or(0)
-            .max(5);
-        let mut text = format!(
-            "{:<width$}  {:>6}  {:>6}  {:>6}  {:>10}\n",
-            "suite", "cases", "passed", "errors", "mean score"
-        );
-        for (name, counts) in &self.suites {
-            let scored = counts.cases - counts.errors;
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "counts of cases are far below 2^52"
-            )]
-            let mean = if scored == 0 {
-                "-".to_owned()
-            } else {
-                format!("{:.3}", counts.score_sum / scored as f64)
-            };
-            let _ = writeln!(
-                text,
-                "{name:<width$}  {:>6}  {:>6}  {:>6}  {mean:>10}",
-                counts.cases, counts.passed, counts.errors
-            );
-        }
-        text
     }
 }
 
@@ -127,28 +81,12 @@ impl Reporter for Human {
         Ok(())
     }
 
-    fn reply(&mut self, outcome: &Outcome) -> io::Result<()> {
-        if let Ok(reward) = &outcome.result
-            && let Some(cause) = reward.cause
-        {
-            *self.causes.entry(cause.word()).or_default() += 1;
-        }
-        Ok(())
-    }
-
     fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
-        let counts = self.suites.entry(case.id.suite.clone()).or_default();
-        counts.cases += 1;
-        counts.passed += usize::from(case.passed());
-        match case.fault() {
-            None => counts.score_sum += case.mean().unwrap_or(0.0),
-            Some(_) => counts.errors += 1,
-        }
         self.slowest.push((case.elapsed(), case.id.to_string()));
         self.slowest
             .sort_by_key(|(elapsed, _)| std::cmp::Reverse(*elapsed));
         self.slowest.truncate(SLOWEST_SHOWN_MAX);
-        if !case.passed() {
+        if matches!(case.verdict(), Verdict::Failed | Verdict::Fault(_)) {
             if self.failures.len() < FAILURES_SHOWN_MAX {
                 self.failures.push(case.clone())
             } else {
@@ -193,14 +131,14 @@ impl Reporter for Human {
                 self.failures_more
             )?;
         }
-        writeln!(self.writer, "\n{}", self.table().trim_end())?;
-        if !self.causes.is_empty() {
-            let causes: Vec<String> = self
-                .causes
-                .iter()
-                .map(|(cause, count)| format!("{cause} {count}"))
-                .collect();
-            writeln!(self.writer, "\nzeros by cause: {}", causes.join(", "))?;
+        writeln!(self.writer, "\n{}", table::text(summary).trim_end())?;
+        let mut whole = table::rates(summary);
+        whole.extend(table::requirements(summary));
+        if !whole.is_empty() {
+            writeln!(self.writer, "\n{}", visible(&whole.join("\n")))?;
+        }
+        if let Some(causes) = table::causes(summary) {
+            writeln!(self.writer, "\n{causes}")?;
         }
         let slow: Vec<String> = self
             .slowest
@@ -211,46 +149,9 @@ impl Reporter for Human {
         if !slow.is_empty() {
             writeln!(self.writer, "slowest: {}", slow.join(", "))?;
         }
-        for (reason, count) in &summary.skipped {
-            writeln!(self.writer, "not run: {count} ({reason})")?;
+        for line in table::ending(summary) {
+            writeln!(self.writer, "{}", visible_line(&line))?;
         }
-        if summary.bad_rows.count > 0 {
-            writeln!(
-                self.writer,
-                "not run: {}",
-                visible_line(&summary.bad_rows.text())
-            )?;
-        }
-        for note in &summary.notes {
-            writeln!(self.writer, "note: {}", visible_line(note))?;
-        }
-        let mut parts = vec![
-            format!("{} passed", summary.passed),
-            format!("{} failed", summary.failed),
-        ];
-        if summary.configuration > 0 {
-            parts.push(format!(
-                "{} with configuration errors",
-                summary.configuration
-            ));
-        }
-        if summary.infrastructure > 0 {
-            parts.push(format!(
-                "{} with infrastructure errors",
-                summary.infrastructure
-            ));
-        }
-        if summary.interrupted {
-            parts.push("interrupted".to_owned());
-        }
-        writeln!(
-            self.writer,
-            "{} {} in {:.1} s: {}",
-            summary.cases,
-            if summary.cases == 1 { "case" } else { "cases" },
-            summary.seconds,
-            parts.join(", ")
-        )?;
         self.writer.flush()
     }
 }

@@ -1,17 +1,23 @@
 //! Outcomes for people and machines.
 
+mod github;
 mod human;
 mod jsonl;
+mod junit;
+mod table;
 pub mod wire;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+pub use github::Github;
 pub use human::{Human, explain_case, explain_outcome};
 pub use jsonl::Jsonl;
+pub use junit::Junit;
 
-use crate::evaluator::{ONLY, SKIP};
+use crate::evaluator::{CaseId, ONLY, SKIP};
 use crate::reward::FaultKind;
-use crate::run::{CaseResult, Outcome};
+use crate::run::{CaseResult, Fingerprint, Outcome, Rates, RequirementResult, Verdict};
 
 /// Shows a run somewhere.
 pub trait Reporter {
@@ -27,6 +33,15 @@ pub trait Reporter {
     /// When it cannot be written.
     fn reply(&mut self, outcome: &Outcome) -> io::Result<()> {
         let _ = outcome;
+        Ok(())
+    }
+
+    /// A case is not run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn skipped(&mut self, id: &CaseId, reason: &str) -> io::Result<()> {
+        let _ = (id, reason);
         Ok(())
     }
 
@@ -78,6 +93,16 @@ pub const FORMATS: &[Format] = &[
         about: "one JSON object a case, as each is done",
         open: |sink| Box::new(Jsonl::new(sink)),
     },
+    Format {
+        name: "junit",
+        about: "JUnit XML, at the end",
+        open: |sink| Box::new(Junit::new(sink)),
+    },
+    Format {
+        name: "github",
+        about: "annotations and a summary for GitHub Actions",
+        open: |sink| Box::new(Github::new(sink)),
+    },
 ];
 
 /// Bad rows that are named; the others are counted.
@@ -121,6 +146,8 @@ pub struct Summary {
     pub passed: usize,
     /// Not as wanted.
     pub failed: usize,
+    /// Not as wanted, in suites that are judged as a whole.
+    pub counted: usize,
     /// Without a reward: configuration.
     pub configuration: usize,
     /// Without a reward: infrastructure.
@@ -131,25 +158,86 @@ pub struct Summary {
     pub bad_rows: BadRows,
     /// What else is to be said at the end.
     pub notes: Vec<String>,
-    /// Sum of the scores, for the mean.
-    pub score_sum: f64,
+    /// The counts of each suite.
+    pub suites: BTreeMap<String, SuiteCounts>,
+    /// Replies with a score of 0, by cause.
+    pub causes: BTreeMap<&'static str, usize>,
+    /// What suites must reach as a whole, judged.
+    pub requirements: Vec<RequirementResult>,
+    /// What cases with several samples reach.
+    pub rates: Vec<Rates>,
+    /// What this run and another must have in common to be compared.
+    pub fingerprint: Option<Fingerprint>,
     /// Wall time of the run.
     pub seconds: f64,
     /// Whether it was interrupted.
     pub interrupted: bool,
 }
 
+/// The counts of a suite.
+#[derive(Debug, Clone, Default)]
+pub struct SuiteCounts {
+    /// Cases done.
+    pub cases: usize,
+    /// As wanted.
+    pub passed: usize,
+    /// Without a reward.
+    pub errors: usize,
+    score_sum: f64,
+}
+
+impl SuiteCounts {
+    fn count(&mut self, case: &CaseResult) {
+        self.cases += 1;
+        match case.verdict() {
+            Verdict::Fault(_) => self.errors += 1,
+            verdict => {
+                self.passed += usize::from(matches!(verdict, Verdict::Passed));
+                self.score_sum += case.mean().unwrap_or(0.0);
+            }
+        }
+    }
+
+    /// The mean score of the cases that have one.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of cases are far below 2^52"
+    )]
+    pub fn mean(&self) -> Option<f64> {
+        let scored = self.cases - self.errors;
+        (scored > 0).then(|| self.score_sum / scored as f64)
+    }
+}
+
 impl Summary {
     /// Counts a case.
     pub fn count(&mut self, case: &CaseResult) {
         self.cases += 1;
-        self.score_sum += case.mean().unwrap_or(0.0);
-        match case.fault().map(|fault| fault.kind) {
-            None if case.passed() => self.passed += 1,
-            None => self.failed += 1,
-            Some(FaultKind::Infrastructure) => self.infrastructure += 1,
-            Some(FaultKind::Configuration | FaultKind::Input) => self.configuration += 1,
+        match case.verdict() {
+            Verdict::Passed => self.passed += 1,
+            Verdict::Failed => self.failed += 1,
+            Verdict::Counted => self.counted += 1,
+            Verdict::Fault(fault) => match fault.kind {
+                FaultKind::Infrastructure => self.infrastructure += 1,
+                FaultKind::Configuration | FaultKind::Input => self.configuration += 1,
+            },
         }
+        let suite = self.suites.entry(case.id.suite.clone()).or_default();
+        suite.count(case);
+        let rewards = case
+            .outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().ok());
+        for cause in rewards.filter_map(|reward| reward.cause) {
+            *self.causes.entry(cause.word()).or_default() += 1;
+        }
+    }
+
+    /// Whether a requirement could not be judged for a fault of this kind.
+    pub fn has_unjudged(&self, kind: FaultKind) -> bool {
+        self.requirements
+            .iter()
+            .any(|result| result.fault() == Some(kind))
     }
 
     /// Why nothing ran at all, though something was to: interpreters that are missing.

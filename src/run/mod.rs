@@ -1,19 +1,23 @@
 //! Drives evaluators: asks a backend to run their jobs until there is a reward or a fault.
 
 mod checker;
+mod fingerprint;
 mod isolation;
 mod plan;
 mod references;
+mod require;
 mod rows;
 mod signals;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use fingerprint::{Fingerprint, Fingerprinting};
 pub use isolation::{ISOLATION, Policy};
 pub use plan::{GivenReplies, Plan, Planned, Selection};
+pub use require::{Extent, Judgement, Rates, RequirementResult, Tally, Whole};
 pub use rows::{Made, RowCases};
 pub use signals::Interrupts;
 
@@ -24,8 +28,9 @@ use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
 use crate::evaluator::{BackendChoice, CaseId, Evaluator, Known, Need, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
-use crate::program::{CloudMode, Job};
+use crate::program::{CloudMode, Interpreter, Job};
 use crate::reward::{Fault, FaultKind, Reward};
+use crate::source::Line;
 use references::References;
 
 /// What came of one reply: everything that reporters show.
@@ -49,6 +54,8 @@ pub struct Outcome {
     pub result: Result<Reward, Fault>,
     /// From the reply to the reward, waiting included.
     pub elapsed: Duration,
+    /// The line where the case is written.
+    pub written_at: Option<Line>,
 }
 
 impl Outcome {
@@ -64,6 +71,7 @@ impl Outcome {
             executions: Vec::new(),
             result: Err(fault),
             elapsed: Duration::ZERO,
+            written_at: None,
         }
     }
 
@@ -90,6 +98,21 @@ pub struct CaseResult {
     pub need: Need,
     /// One outcome for each reply, in their order; never empty.
     pub outcomes: Vec<Outcome>,
+    /// Whether its suite is judged as a whole.
+    pub is_judged_whole: bool,
+}
+
+/// What a case means for its run.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<'a> {
+    /// It is as wanted.
+    Passed,
+    /// It is not.
+    Failed,
+    /// It is not, and its suite is judged as a whole.
+    Counted,
+    /// It has no reward.
+    Fault(&'a Fault),
 }
 
 impl CaseResult {
@@ -99,6 +122,7 @@ impl CaseResult {
             id: outcome.id.clone(),
             need: Need::All,
             outcomes: vec![outcome],
+            is_judged_whole: false,
         }
     }
 
@@ -113,6 +137,21 @@ impl CaseResult {
     /// Whether enough of its replies are as wanted. Without a reward for each nobody knows.
     pub fn passed(&self) -> bool {
         self.fault().is_none() && self.need.is_met(self.passes(), self.outcomes.len())
+    }
+
+    /// What it means for the run.
+    pub fn verdict(&self) -> Verdict<'_> {
+        match self.fault() {
+            Some(fault) => Verdict::Fault(fault),
+            None if self.passed() => Verdict::Passed,
+            None if self.is_judged_whole => Verdict::Counted,
+            None => Verdict::Failed,
+        }
+    }
+
+    /// The line where it is written.
+    pub fn written_at(&self) -> Option<&Line> {
+        self.outcomes.first()?.written_at.as_ref()
     }
 
     /// Why a reply has no reward: what is wrong with the case before what is wrong with the machine.
@@ -223,10 +262,24 @@ impl Runner {
         wanted.iter().find(can_be_had).copied()
     }
 
+    /// The interpreters of this machine that ran programs so far, each command with its version.
+    pub fn interpreters(&self) -> BTreeMap<String, String> {
+        self.local.interpreters()
+    }
+
     /// Why a case cannot run for want of an interpreter; the cloud has its own.
     pub fn missing(&self, evaluator: &Evaluator) -> Option<String> {
-        match self.choice(&evaluator.backends) {
-            Some(BackendChoice::Local) => interpreter::missing(&evaluator.language.interpreter),
+        self.missing_for(&evaluator.backends, &evaluator.language.interpreter)
+    }
+
+    /// Why cases that prefer these backends cannot run for want of this interpreter.
+    pub fn missing_for(
+        &self,
+        backends: &[BackendChoice],
+        interpreter: &Interpreter,
+    ) -> Option<String> {
+        match self.choice(backends) {
+            Some(BackendChoice::Local) => interpreter::missing(interpreter),
             Some(BackendChoice::E2b) | None => None,
         }
     }
@@ -250,6 +303,7 @@ impl Runner {
             )
             .await;
         outcome.elapsed = started.elapsed();
+        outcome.written_at = Some(evaluator.line.clone());
         outcome
     }
 
@@ -266,6 +320,7 @@ impl Runner {
             id: evaluator.id.clone(),
             need: evaluator.need,
             outcomes,
+            is_judged_whole: evaluator.is_judged_whole,
         }
     }
 
@@ -539,6 +594,7 @@ struct Queue<I> {
 struct OpenCase {
     id: CaseId,
     need: Need,
+    is_judged_whole: bool,
     outcomes: Vec<Option<Outcome>>,
     left: usize,
 }
@@ -550,14 +606,19 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
         }
         let case = self.cases;
         self.cases += 1;
-        let (id, need, count) = loop {
+        let (id, need, is_judged_whole, count) = loop {
             match self.planned.next()? {
                 // Who hands cases over has told of it.
                 Planned::BadRow(_) => continue,
                 Planned::Case(evaluator) => {
                     // A case without a reply has one outcome, which says so.
                     let count = evaluator.replies.len().max(1);
-                    let open = (evaluator.id.clone(), evaluator.need, count);
+                    let open = (
+                        evaluator.id.clone(),
+                        evaluator.need,
+                        evaluator.is_judged_whole,
+                        count,
+                    );
                     self.replies.extend((0..count).map(|index| Work {
                         case,
                         index,
@@ -573,13 +634,14 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
                         index: 0,
                         what,
                     });
-                    break (id, Need::All, 1);
+                    break (id, Need::All, false, 1);
                 }
             }
         };
         let open = OpenCase {
             id,
             need,
+            is_judged_whole,
             outcomes: vec![None; count],
             left: count,
         };
@@ -600,6 +662,7 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
             id: open.id,
             need: open.need,
             outcomes: open.outcomes.into_iter().flatten().collect(),
+            is_judged_whole: open.is_judged_whole,
         })
     }
 }

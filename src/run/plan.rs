@@ -83,6 +83,14 @@ impl Selection {
             .is_none_or(|filter| id.to_string().contains(filter))
     }
 
+    /// Whether it may leave cases out.
+    pub fn is_narrowed(&self) -> bool {
+        self.filter.is_some()
+            || !self.tags.is_empty()
+            || !self.languages.is_empty()
+            || self.limit.is_some()
+    }
+
     /// Every selected case of the suites, rows streamed. Cases that are skipped come too: who
     /// runs them decides.
     pub fn plan<'p>(&'p self, suites: &'p [SuitePlan], project: &'p Project) -> Plan<'p> {
@@ -177,7 +185,7 @@ impl<'p> Plan<'p> {
                 .selection
                 .wants(&evaluator)
                 .then(|| Planned::Case(Arc::new(evaluator))),
-            Err(diagnostic) => Some(fault(id, &diagnostic, self.project)),
+            Err(diagnostic) => Some(fault(case, id, &diagnostic, self.project)),
         }
     }
 
@@ -225,15 +233,14 @@ impl Iterator for Plan<'_> {
     }
 }
 
-fn fault(id: CaseId, diagnostic: &Diagnostic, project: &Project) -> Planned {
+fn fault(case: &CasePlan, id: CaseId, diagnostic: &Diagnostic, project: &Project) -> Planned {
     let mut message = diagnostic.one_line(&project.sources);
     if let Some(help) = &diagnostic.help {
         message.push_str("; ");
         message.push_str(help);
     }
-    Planned::Fault(Box::new(Outcome::fault(
-        id,
-        "",
-        Fault::configuration(message),
-    )))
+    Planned::Fault(Box::new(Outcome {
+        written_at: Some(project.sources.line(case.written_at)),
+        ..Outcome::fault(id, "", Fault::configuration(message))
+    }))
 }

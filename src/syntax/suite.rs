@@ -17,6 +17,7 @@ use super::schema::{exclusive, names, one_of};
 use super::score::ScoreSpec;
 use super::value::{AtLeastOne, Content, OneOrMany, Size, Time, Typed};
 use crate::evaluator::Need;
+use crate::evaluator::aggregate::Aggregate;
 use crate::evaluator::code::CodeRule;
 use crate::execution::Isolation;
 use crate::source::Spanned;
@@ -714,15 +715,6 @@ pub enum BadRow {
 /// What a suite as a whole must reach: metrics of all its cases, each with the least that is accepted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequireSpec(pub Vec<(Spanned<Aggregate>, Spanned<f64>)>);
-
-/// A metric of a whole suite.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aggregate {
-    /// The mean of all scores.
-    Mean,
-    /// The unbiased estimate that one of K samples passes.
-    PassAt(u32),
-}
 
 impl<'de> Deserialize<'de> for Aggregate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -483,10 +483,6 @@ const LATER: &[(&str, &str)] = &[
         "code: {files: by_name, main: main.py}\ncases: [{reply: print(1), expect: 1}]",
     ),
     (
-        "require",
-        "require: {mean: 0.5}\ncases: [{reply: print(1), expect: 1}]",
-    ),
-    (
         "model",
         "model: {url: 'http://localhost:1/v1', model: m}\ncases: [{prompt: a, expect: 1}]",
     ),

@@ -28,3 +28,4 @@ mod schema; // current, complete, and of one mind with `check`
 mod support;
 mod tidy; // layering, headers, changelog: conventions are executable
 mod trials; // what `cargo test` and nextest see
+mod whole; // suites judged as a whole, formats for CI systems, the fingerprint

@@ -22,7 +22,6 @@ const NOT_RUN: &[&str] = &[
     "limits-total",
     "model",
     "reference",
-    "require",
     "samples-several",
 ];
 

@@ -16,6 +16,7 @@ mod tree;
 mod usage;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -259,6 +260,11 @@ impl Local {
         };
         let interpreter = self.interpreter(&program, Whose::Ours).await?;
         lanes.attach(program, run, streams, &interpreter).await
+    }
+
+    /// The interpreters that were looked for and found, each command with its version.
+    pub fn interpreters(&self) -> BTreeMap<String, String> {
+        self.interpreters.found()
     }
 
     async fn interpreter(
