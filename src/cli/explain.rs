@@ -284,10 +284,11 @@ fn expected(expectation: &Expectation) -> String {
                 .entry_point
                 .as_ref()
                 .map_or(String::new(), |entry| format!(", entry point `{entry}`"));
-            format!(
-                "judged beside the program{entry}\n{}",
-                tests.texts.join("\n").trim_end()
-            )
+            let calls = tests.calls.iter().map(|call| format!("  {call}"));
+            let mut lines = vec![format!("judged beside the program{entry}")];
+            lines.extend(tests.texts.iter().map(|text| text.trim_end().to_owned()));
+            lines.extend(calls);
+            lines.join("\n")
         }
     }
 }

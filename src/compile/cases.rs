@@ -624,7 +624,7 @@ impl Compiler<'_> {
                 expectations::Expected::Files(_) => {
                     self.report(refused("way to read the files that a program leaves"))
                 }
-                expectations::Expected::Tests { .. } => {
+                expectations::Expected::Tests(_) => {
                     self.report(refused("process of its own for `tests`"))
                 }
                 _ => {}

@@ -2,13 +2,13 @@
 //! that uses it is never run as if it were absent.
 
 use crate::source::{Span, Spanned};
-use crate::syntax::expect::{Credit, Subjects};
+use crate::syntax::expect::Subjects;
 use crate::syntax::model::ModelChoice;
 use crate::syntax::suite::{
     BadRow, Choice, CodeSpec, Condition, DatasetSpec, Format, Keys, ReplySpec, Reuse, Tags,
     TimeOrExpression,
 };
-use crate::syntax::test_code::{Judged, Test, Tests};
+use crate::syntax::test_code::{Judged, Tests};
 
 /// What is used, and where.
 struct Used(Vec<Spanned<String>>);
@@ -146,16 +146,7 @@ fn subjects(subjects: &Subjects, used: &mut Used) {
     }
 }
 
-fn partly(credit: Option<&Spanned<Credit>>, used: &mut Used) {
-    used.note(
-        "credit: fraction",
-        credit.filter(|credit| credit.value == Credit::Fraction),
-    );
-}
-
 fn tests(tests: &Tests, used: &mut Used) {
-    partly(tests.credit.as_ref(), used);
-    used.note("stop", tests.stop.as_ref());
     used.note(
         "judged: apart",
         tests
@@ -163,9 +154,4 @@ fn tests(tests: &Tests, used: &mut Used) {
             .as_ref()
             .filter(|judged| judged.value == Judged::Apart),
     );
-    for test in &tests.code {
-        if let Test::Call(call) = test {
-            used.note("call", Some(&call.call));
-        }
-    }
 }

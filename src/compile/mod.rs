@@ -14,6 +14,7 @@ mod prompt;
 mod render;
 mod rules;
 mod score;
+mod tests;
 mod validate;
 mod values;
 mod warn;

@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::Need;
 use crate::evaluator::code::CodeRule;
 use crate::source::Spanned;
+use crate::syntax::argument::Argument;
 use crate::syntax::checks::CheckSpec;
 use crate::syntax::expect::Subjects;
 use crate::syntax::matcher::{Matcher as Written, Pairs};
@@ -447,12 +448,11 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
                 .help("write the name alone; arguments stand under `args` and `kwargs`"),
         );
     }
-    let is_expression =
-        |Typed(value): &Typed| value.get("expr").is_some_and(serde_json::Value::is_string);
+    let is_list = |args: &Argument| matches!(args, Argument::List(_));
     if let Some(args) = call
         .args
         .as_ref()
-        .filter(|args| !args.value.0.is_array() && !is_expression(&args.value))
+        .filter(|args| !is_list(&args.value) && args.value.expression().is_none())
     {
         compiler.report(
             Diagnostic::at(args.span, "`args` is no list of arguments")
@@ -462,7 +462,7 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
     if let Some(kwargs) = call
         .kwargs
         .as_ref()
-        .filter(|kwargs| !kwargs.value.0.is_object())
+        .filter(|kwargs| !matches!(kwargs.value, Argument::Map(_)))
     {
         compiler.report(
             Diagnostic::at(kwargs.span, "`kwargs` is no map from names to values")

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use minijinja::value::Value;
 
-pub use beside::TestCode;
+pub use beside::{Call, Outcome, TestCode, Value as CallValue};
 pub use checks::{Check, CheckAnswer, CheckCommand, CheckRule, CheckedText, TextRule};
 pub use expect::{
     Against, Credit, Expectation, ExpectedText, FoundBy, InputCase, InputCases, Matcher, Origin,

@@ -7,6 +7,7 @@
 )]
 
 mod bad_input; // whatever stands in a file, the answer is a located error
+mod calls; // of a program's functions, and credit for parts of tests
 mod check; // goldens: a suite in, diagnostics out
 mod cli; // commands, exit statuses, streams
 mod conformance; // agreement with reward-kit where it is right
