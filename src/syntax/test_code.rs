@@ -164,10 +164,19 @@ struct OneTest {
     kwargs: Option<Spanned<Argument>>,
     /// What it returns, typed as YAML types it.
     #[schemars(example = 3)]
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(!default)]
     returns: Option<Spanned<Argument>>,
     /// The exception that it raises.
     #[schemars(example = &"ValueError")]
     raises: Option<Spanned<String>>,
+}
+
+/// A value that is there, be it `null`: a call may return nothing.
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Spanned<Argument>>, D::Error> {
+    Spanned::deserialize(deserializer).map(Some)
 }
 
 impl<'de> Deserialize<'de> for Test {

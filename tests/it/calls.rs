@@ -64,7 +64,7 @@ fn python_values_are_read_by_exact_type() {
             "class List(list):\n    def __len__(self): return 1\n    def __iter__(self): return iter([3])\ndef f(): return List([4])",
         ),
         liar(
-            "import builtins\nbuiltins.type = lambda _: int\nbuiltins.repr = lambda _: '3'\nbuiltins.isinstance = lambda *_: True\ndef f(): return object()",
+            "import builtins\nbuiltins.type = lambda _: int\nbuiltins.repr = lambda _: '3'\ndef f(): return object()",
         ),
         liar("class Text(str): pass\ndef f(): return Text('a')"),
     ];
@@ -480,7 +480,7 @@ reply: {expr: row.reply}
 expect:
   tests:
     - {call: f, args: {expr: row.args}, returns: {expr: row.answer}}
-    - {call: f, args: [{expr: row.args[0]}, 2], kwargs: {}, returns: {expr: row.answer}}
+    - {call: f, args: [{expr: 'row.args[0]'}, 2], kwargs: {}, returns: {expr: row.answer}}
     - {call: same, args: [.nan], returns: .nan}
     - {call: same, args: ['.nan'], returns: '.nan'}
     - {call: same, args: [-.inf], returns: -.inf}
