@@ -52,7 +52,10 @@ def main():
 
 def run_program(file):
     """Runs the program's top level as an import would: `__name__` is the file's stem."""
-    name = file.rsplit(".", 1)[0]
+    directory, base = os.path.split(file)
+    name = base.rsplit(".", 1)[0]
+    if directory:
+        sys.path.insert(0, os.path.abspath(directory))
     module = types.ModuleType(name)
     module.__file__ = file
     sys.modules[name] = module

@@ -210,6 +210,16 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
                             }
                         }
                     }
+                    let files = attempt.extraction.iter().flat_map(|found| &found.files);
+                    for file in files.filter(|file| Some(&*file.path) != evaluator.extractor.main())
+                    {
+                        let _ = writeln!(
+                            text,
+                            "\n== file {}\n{}",
+                            visible(&file.path),
+                            visible(file.text.trim_end())
+                        );
+                    }
                     if let Some(program) = &attempt.program {
                         let _ = writeln!(text, "\n== program\n{}", visible(program.trim_end()));
                     }

@@ -540,7 +540,10 @@ impl Compiler<'_> {
             Some((CodeSpec::Rule(rule), _)) => {
                 validate::extractor(rule, keys, self);
                 return match rule.compile("inline") {
-                    Ok(extractor) => Some(Arc::new(extractor)),
+                    Ok(extractor) => Some(Arc::new(match self.rules.extractor("standard") {
+                        Ok(standard) => extractor.over(standard),
+                        Err(_) => extractor,
+                    })),
                     Err(errors) => {
                         let node = merged.get("code").unwrap_or(merged);
                         for error in errors {

@@ -5,8 +5,7 @@ use crate::source::{Span, Spanned};
 use crate::syntax::expect::Subjects;
 use crate::syntax::model::ModelChoice;
 use crate::syntax::suite::{
-    BadRow, Choice, CodeSpec, Condition, DatasetSpec, Format, Keys, ReplySpec, Reuse, Tags,
-    TimeOrExpression,
+    BadRow, Choice, Condition, DatasetSpec, Format, Keys, ReplySpec, Reuse, Tags, TimeOrExpression,
 };
 use crate::syntax::test_code::{Judged, Tests};
 
@@ -102,14 +101,6 @@ pub(super) fn of_case(keys: &Keys) -> Vec<Spanned<String>> {
     }
     if let Some(ReplySpec::Samples(saved)) = keys.reply.as_ref().map(|reply| &reply.value) {
         used.note("join", Some(&saved.join));
-    }
-    if let Some(Spanned {
-        value: CodeSpec::Rule(rule),
-        span,
-    }) = &keys.code
-        && rule.files.is_some()
-    {
-        used.at("code: files", *span);
     }
     if let Some(expect) = &keys.expect {
         subjects(&expect.value.subjects, &mut used);

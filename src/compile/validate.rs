@@ -10,7 +10,7 @@ use super::plan::CasePlan;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::Need;
 use crate::evaluator::code::CodeRule;
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::syntax::argument::Argument;
 use crate::syntax::checks::CheckSpec;
 use crate::syntax::expect::Subjects;
@@ -317,16 +317,35 @@ fn dataset(dataset: &DatasetSpec, compiler: &mut Compiler<'_>) {
 /// An extractor that is written in a case.
 pub(super) fn extractor(rule: &CodeRule, keys: &Keys, compiler: &mut Compiler<'_>) {
     let Some(code) = &keys.code else { return };
+    if let Some(diagnostic) = files_of_rule(rule, code.span) {
+        compiler.report(diagnostic);
+    }
+    let main = rule.files.and(rule.main.as_ref());
+    let given = keys.files.iter().flat_map(|Pairs(files)| files);
+    for (path, _) in given.filter(|(path, _)| Some(&path.value) == main) {
+        let message = format!("`{}` is the file of the reply that runs", path.value);
+        compiler.report(
+            Diagnostic::at(path.span, message).help("give this one, or `main`, another name"),
+        );
+    }
+}
+
+/// What is wrong with how an extractor tells files.
+pub(super) fn files_of_rule(rule: &CodeRule, span: Span) -> Option<Diagnostic> {
     match (rule.files, &rule.main) {
-        (Some(_), None) => compiler.report(
-            Diagnostic::at(code.span, "the key `main` is missing")
+        (Some(_), None) => Some(
+            Diagnostic::at(span, "the key `main` is missing")
                 .help("name the file that runs: `main: main.py`"),
         ),
-        (None, Some(_)) => compiler.report(
-            Diagnostic::at(code.span, "`main` stands without `files`")
+        (None, Some(_)) => Some(
+            Diagnostic::at(span, "`main` stands without `files`")
                 .help("several files are `{files: by_name, main: …}`"),
         ),
-        _ => {}
+        (Some(_), Some(main)) if !super::cases::is_inside(main) => Some(Diagnostic::at(
+            span,
+            format!("`{main}` is no path in the program's directory"),
+        )),
+        _ => None,
     }
 }
 

@@ -218,9 +218,10 @@ impl Evaluator {
         let (extraction, code) = match reply {
             Reply::Code(code) => (None, Some(code.clone())),
             Reply::Text(text) => {
-                let extraction = self
+                let mut extraction = self
                     .extractor
                     .extract(text, &self.language.tags, &self.known);
+                self.keep_own_files(&mut extraction);
                 let code = extraction.code.clone();
                 (Some(extraction), code)
             }
@@ -229,9 +230,10 @@ impl Evaluator {
             .as_ref()
             .map(|code| self.program_text(code))
             .transpose()?;
+        let files = extraction.as_ref().map_or(&[][..], |found| &found.files);
         let job = program
             .as_ref()
-            .map(|program| self.job(program, &nonce))
+            .map(|program| self.job(program, files, &nonce))
             .transpose()?;
         Ok(Attempt {
             reply: reply.text().to_owned(),
