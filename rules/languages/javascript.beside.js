@@ -20,6 +20,10 @@ const { types } = require('util');
 
 const FAILURES_MAX = 5;
 const TEXT_SHOWN_MAX = 200;
+// Ends tests of which one has failed.
+const OVER = new Error('the first failure is the last');
+// Of finding where statements end.
+const TRIES_MAX = 5000;
 // Of the value of a call.
 const DEPTH_MAX = 100;
 const ITEMS_MAX = 100000;
@@ -89,26 +93,48 @@ async function runTests(text, entryPoint, assert, console, isOver) {
     .filter((name) => name !== 'check' || entryPoint);
   const calls = names
     .map((name) => (name === 'check' ? `['check(${entryPoint})', () => check(${entryPoint})]` : `['${name}', () => ${name}()]`));
-  const wrapped = `(async (require, assert, console) => {{${text}\n;return [${calls.join(', ')}];}})`;
+  const compiled = (body) => vm.runInThisContext(`(async (require, assert, console, _rewardspec_unit) => {{${body}\n;return [${calls.join(', ')}];}})`, { filename: 'tests.js' });
   let tests;
   let run;
+  let { body, count } = withUnits(text);
+  let ranInUnits = 0;
   const before = session.ran;
   const failed = session.failures.length;
+  const unit = async (assertion) => {
+    if (isOver()) throw OVER;
+    count -= 1;
+    session.units += 1;
+    const ran = session.ran;
+    const failures = session.failures.length;
+    try {
+      await assertion();
+    } catch (error) {
+      session.failures.push(told(error));
+    }
+    if (session.failures.length === failures) session.passed += 1;
+    ranInUnits += session.ran - ran;
+  };
   try {
-    run = vm.runInThisContext(wrapped, { filename: 'tests.js' });
+    try {
+      run = compiled(body);
+    } catch {
+      count = 0;
+      run = compiled(text);
+    }
   } catch (error) {
     session.broken = `the tests do not parse: ${told(error)}`;
     return;
   }
   try {
-    tests = await run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : require(name)), assert, console);
+    tests = await run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : require(name)), assert, console, unit);
   } catch (error) {
+    if (error === OVER) return;
     // What a failure kept from running has not passed.
-    session.units += 1 + names.length;
+    session.units += 1 + count + names.length;
     session.failures.push(told(error));
     return;
   }
-  if (session.ran > before) {
+  if (session.ran - ranInUnits > before) {
     session.units += 1;
     if (session.failures.length === failed) session.passed += 1;
   }
@@ -123,6 +149,42 @@ async function runTests(text, entryPoint, assert, console, isOver) {
     }
     if (session.failures.length === failures) session.passed += 1;
   }
+}
+
+// Wraps the assertions that stand at top level, so that each has its own result, and counts them. They
+// begin their line, and what stands before them is whole.
+function withUnits(text) {
+  const parses = (part) => {
+    try {
+      return Boolean(new vm.Script(`(async () => {${part}\n})`));
+    } catch {
+      return false;
+    }
+  };
+  const lines = text.split('\n');
+  const body = [];
+  let count = 0;
+  let tries = TRIES_MAX;
+  let open = [];
+  for (let index = 0; index < lines.length; index += 1) {
+    let end = index;
+    if (/^(?:await\s+)?(?:console\.)?assert\b/.test(lines[index]) && tries > 0 && parses(open.join('\n'))) {
+      do {
+        end += 1;
+        tries -= 1;
+      } while (tries > 0 && end < lines.length && !parses(lines.slice(index, end).join('\n')));
+    }
+    const statement = lines.slice(index, end).join('\n');
+    if (end === index || !parses(statement)) {
+      open.push(lines[index]);
+      continue;
+    }
+    body.push(...open, `await _rewardspec_unit(async () => {${statement}\n});`);
+    open = [];
+    count += 1;
+    index = end - 1;
+  }
+  return { body: [...body, ...open].join('\n'), count };
 }
 
 // The functions of `assert`, each call counted.

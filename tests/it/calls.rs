@@ -441,6 +441,37 @@ fn each_unit_of_test_code_has_its_credit() {
     for ((tests, score), metric) in cases.iter().zip(tests_of(&rows)) {
         assert_eq!(metric["score"], *score, "{tests}\n{metric}");
     }
+    let javascript = [
+        (
+            "console.assert(f(1) === 1);\nconsole.assert(f(2) === 3);\n",
+            0.5,
+        ),
+        (
+            "const assert = require('assert');\nassert.equal(f(1), 1);\nassert.deepEqual(\n  f([2]),\n  [3],\n);\nawait assert.rejects(async () => { throw new Error(); });\nfunction test_a() {\nassert(f(1));\n}\n",
+            0.75,
+        ),
+        (
+            "assert(f(1) === 1);\nnone();\nassert(f(2) === 2);\nassert(f(2) === 2);\n",
+            0.25,
+        ),
+        (
+            "for (const n of [1, 2]) {\n  assert(f(n) === n);\n}\nif (f(1) === 2)\nassert(false);\n",
+            1.0,
+        ),
+        (
+            "if (f(1) !== 1) throw new Error('one');\nassert(f(1) === 1)",
+            1.0,
+        ),
+    ];
+    let rows: Vec<Value> = javascript
+        .iter()
+        .map(|(tests, _)| {
+            json!({"language": "javascript", "code": "function f(n) { return n; }", "expect": {"tests": {"code": tests, "credit": "fraction"}}})
+        })
+        .collect();
+    for ((tests, score), metric) in javascript.iter().zip(tests_of(&rows)) {
+        assert_eq!(metric["score"], *score, "{tests}\n{metric}");
+    }
     let nothing = tests_of(&[credit("f(1)"), credit("def helper(): pass")]);
     for metric in nothing {
         assert!(
