@@ -579,3 +579,18 @@ expect:
         assert!(told.contains(wanted), "{wanted}\n{result}");
     }
 }
+
+#[test]
+fn a_stop_beside_credit_for_parts_is_refused() {
+    for expect in [
+        "{tests: {code: assert 1, credit: fraction, stop: first_failure}}",
+        "{tests: assert 1, credit: fraction, stop: first_failure}",
+        "{tests: {code: assert 1, credit: fraction}, stop: first_failure}",
+    ] {
+        let suite = format!("cases: [{{reply: x, expect: {expect}}}]");
+        let project = TempProject::new(&[("suites/suite.yaml", &suite)]);
+        let ran = project.run(&["check"]).expect_status(2);
+        let told = "`stop` stands beside `credit: fraction`";
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    }
+}
