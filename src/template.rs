@@ -352,7 +352,8 @@ fn split_lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// JSON as a template's value. A number whose digits a double would change stays text.
+/// JSON as a template's value. A number whose digits a double would change is text, marked as safe,
+/// which nothing else here is: [`json_of`] makes it a number again.
 pub fn value_of(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::from(()),
@@ -374,13 +375,38 @@ fn number_of(digits: &str) -> Value {
     }
     match digits.parse::<f64>() {
         Ok(float) if Value::from(float).to_string() == digits => Value::from(float),
-        _ => Value::from(digits),
+        _ => Value::from_safe_string(digits.to_owned()),
     }
 }
 
-/// A template's value as JSON.
+/// A template's value as JSON, numbers with all the digits that they had in JSON.
 pub fn json_of(value: &Value) -> serde_json::Value {
-    serde_json::to_value(value).unwrap_or(serde_json::Value::Null)
+    let items = |value: &Value| value.try_iter().map(|items| items.collect::<Vec<_>>());
+    let json = match value.kind() {
+        ValueKind::String if value.is_safe() => digits_of(value).map(serde_json::Value::Number),
+        ValueKind::Seq | ValueKind::Iterable => items(value)
+            .ok()
+            .map(|items| items.iter().map(json_of).collect()),
+        ValueKind::Map => items(value).ok().map(|keys| {
+            let entry = |key: &Value| {
+                let item = value.get_item(key).unwrap_or_default();
+                (key.to_string(), json_of(&item))
+            };
+            serde_json::Value::Object(keys.iter().map(entry).collect())
+        }),
+        _ => None,
+    };
+    json.unwrap_or_else(|| serde_json::to_value(value).unwrap_or(serde_json::Value::Null))
+}
+
+/// The number that a text stands for because a double would change its digits.
+fn digits_of(text: &Value) -> Option<serde_json::Number> {
+    let digits = text.as_str()?;
+    let is_plain = number_of(digits).kind() == ValueKind::Number;
+    if is_plain {
+        return None;
+    }
+    serde_json::from_str(digits).ok()
 }
 
 #[cfg(test)]

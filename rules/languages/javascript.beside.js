@@ -1,6 +1,10 @@
 // Runs a program as a script, then tests that see its top-level names, and reports on
 // descriptor 4.
 //
+// Calls are made here and judged elsewhere: each is reported with the value it returned, read by
+// its exact type, so that nothing an object says of itself counts, and what it must return is not
+// known here.
+//
 // The tests and the nonce wait on descriptor 3 and are read only after the program's top level
 // has run, so a program that ends early, with whatever exit status, cannot have reported. What a
 // program does to its own interpreter while the tests run is out of reach here: the report says
@@ -12,11 +16,25 @@ const Module = require('module');
 const path = require('path');
 const vm = require('vm');
 const { pathToFileURL } = require('url');
+const { types } = require('util');
 
 const FAILURES_MAX = 5;
+const TEXT_SHOWN_MAX = 200;
+// Ends tests of which one has failed.
+const OVER = new Error('the first failure is the last');
+// Of finding where statements end.
+const TRIES_MAX = 5000;
+// Of the value of a call.
+const DEPTH_MAX = 100;
+const ITEMS_MAX = 100000;
+const BYTES_MAX = 1 << 20;
+const BITS_MAX = 1n << 262144n;
+// Of the values of all calls.
+const ALL_BYTES_MAX = 6 << 20;
 const { stringify, parse } = JSON;
 const { readFileSync, writeSync, writeFileSync } = fs;
 const exit = process.exit.bind(process);
+const { tagged, named } = readerOfValues();
 const session = { written: 0, ran: 0, units: 0, passed: 0, failures: [] };
 
 main();
@@ -41,9 +59,12 @@ async function main() {
   if (order.prelude) vm.runInThisContext(order.prelude, { filename: 'prelude.js' });
   const assert = counting(require('assert'));
   const console = countingConsole();
-  for (const text of order.texts) await runTests(text, order.entry_point, assert, console);
+  const isOver = () => Boolean(order.stop) && session.failures.length > 0;
+  for (const text of order.texts) if (!isOver()) await runTests(text, order.entry_point, assert, console, isOver);
+  const calls = [];
+  for (const call of order.calls || []) if (!isOver()) calls.push(await makeCall(call));
   session.failures.length = Math.min(session.failures.length, FAILURES_MAX);
-  writeSync(4, stringify({ nonce: order.nonce, ...session }) + '\n');
+  writeSync(4, stringify({ nonce: order.nonce, ...session, calls: bounded(calls), words: ['null', 'true', 'false'] }) + '\n');
   exit(0);
 }
 
@@ -65,35 +86,60 @@ async function runProgram(source, file) {
   script.runInThisContext();
 }
 
-async function runTests(text, entryPoint, assert, console) {
+async function runTests(text, entryPoint, assert, console, isOver) {
   session.written += (text.match(/\bassert\b|\bthrow\b/g) || []).length;
-  const names = [...text.matchAll(/^(?:async\s+)?(?:function\s*\*?\s*|(?:const|let|var)\s+)(test_\w*|check)\b/gm)].map((match) => match[1]);
+  const names = [...text.matchAll(/^(?:async\s+)?(?:function\s*\*?\s*|(?:const|let|var)\s+)(test_\w*|check)\b/gm)]
+    .map((match) => match[1])
+    .filter((name) => name !== 'check' || entryPoint);
   const calls = names
-    .filter((name) => name !== 'check' || entryPoint)
     .map((name) => (name === 'check' ? `['check(${entryPoint})', () => check(${entryPoint})]` : `['${name}', () => ${name}()]`));
-  const wrapped = `(async (require, assert, console) => {{${text}\n;return [${calls.join(', ')}];}})`;
+  const compiled = (body) => vm.runInThisContext(`(async (require, assert, console, _rewardspec_unit) => {{${body}\n;return [${calls.join(', ')}];}})`, { filename: 'tests.js' });
   let tests;
   let run;
+  let { body, count } = withUnits(text);
+  let ranInUnits = 0;
   const before = session.ran;
   const failed = session.failures.length;
+  const unit = async (assertion) => {
+    if (isOver()) throw OVER;
+    count -= 1;
+    session.units += 1;
+    const ran = session.ran;
+    const failures = session.failures.length;
+    try {
+      await assertion();
+    } catch (error) {
+      session.failures.push(told(error));
+    }
+    if (session.failures.length === failures) session.passed += 1;
+    ranInUnits += session.ran - ran;
+  };
   try {
-    run = vm.runInThisContext(wrapped, { filename: 'tests.js' });
+    try {
+      run = compiled(body);
+    } catch {
+      count = 0;
+      run = compiled(text);
+    }
   } catch (error) {
     session.broken = `the tests do not parse: ${told(error)}`;
     return;
   }
   try {
-    tests = await run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : require(name)), assert, console);
+    tests = await run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : require(name)), assert, console, unit);
   } catch (error) {
-    session.units += 1;
+    if (error === OVER) return;
+    // What a failure kept from running has not passed.
+    session.units += 1 + count + names.length;
     session.failures.push(told(error));
     return;
   }
-  if (session.ran > before) {
+  if (session.ran - ranInUnits > before) {
     session.units += 1;
     if (session.failures.length === failed) session.passed += 1;
   }
   for (const [name, test] of tests) {
+    if (isOver()) return;
     session.units += 1;
     const failures = session.failures.length;
     try {
@@ -103,6 +149,42 @@ async function runTests(text, entryPoint, assert, console) {
     }
     if (session.failures.length === failures) session.passed += 1;
   }
+}
+
+// Wraps the assertions that stand at top level, so that each has its own result, and counts them. They
+// begin their line, and what stands before them is whole.
+function withUnits(text) {
+  const parses = (part) => {
+    try {
+      return Boolean(new vm.Script(`(async () => {${part}\n})`));
+    } catch {
+      return false;
+    }
+  };
+  const lines = text.split('\n');
+  const body = [];
+  let count = 0;
+  let tries = TRIES_MAX;
+  let open = [];
+  for (let index = 0; index < lines.length; index += 1) {
+    let end = index;
+    if (/^(?:await\s+)?(?:console\.)?assert\b/.test(lines[index]) && tries > 0 && parses(open.join('\n'))) {
+      do {
+        end += 1;
+        tries -= 1;
+      } while (tries > 0 && end < lines.length && !parses(lines.slice(index, end).join('\n')));
+    }
+    const statement = lines.slice(index, end).join('\n');
+    if (end === index || !parses(statement)) {
+      open.push(lines[index]);
+      continue;
+    }
+    body.push(...open, `await _rewardspec_unit(async () => {${statement}\n});`);
+    open = [];
+    count += 1;
+    index = end - 1;
+  }
+  return { body: [...body, ...open].join('\n'), count };
 }
 
 // The functions of `assert`, each call counted.
@@ -137,4 +219,215 @@ function told(error) {
   } catch {
     return 'threw a value that cannot be shown';
   }
+}
+
+class Exit extends Error {
+  get name() {
+    return 'Exit';
+  }
+}
+
+async function makeCall({ name, args, kwargs }) {
+  if (kwargs.length) session.broken = `JavaScript has no arguments by name, and a call of \`${name}\` has some: write them under \`args\``;
+  const at = name.lastIndexOf('.');
+  const owner = at < 0 ? undefined : lookUp(name.slice(0, at));
+  const found = lookUp(name);
+  if (!found || found.value === undefined) return ['missing'];
+  // Made anew for each call, so that what one changes no other sees.
+  const given = args.map(untagged);
+  process.exit = (code) => {
+    throw new Exit(`the call ends the process with ${code ?? process.exitCode ?? 0}`);
+  };
+  try {
+    return ['returned', tagged(await Reflect.apply(found.value, owner && owner.value, given))];
+  } catch (error) {
+    return named(error);
+  } finally {
+    process.exit = exit;
+  }
+}
+
+// A name of the program: of its top level, or of what it exports.
+function lookUp(name) {
+  for (const dotted of [name, `module.exports.${name}`]) {
+    try {
+      const value = vm.runInThisContext(dotted);
+      if (value !== undefined) return { value };
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
+}
+
+function untagged([kind, ...rest]) {
+  if (kind === 'none') return null;
+  if (kind === 'list') return rest.map(untagged);
+  if (kind === 'int') return Number(rest[0]);
+  if (kind === 'float') return Number(rest[0].replace('inf', 'Infinity'));
+  if (kind !== 'dict') return rest[0];
+  const map = {};
+  for (let index = 0; index < rest.length; index += 2) {
+    Object.defineProperty(map, rest[index][1], { value: untagged(rest[index + 1]), writable: true, enumerable: true, configurable: true });
+  }
+  return map;
+}
+
+// Values that are too large together are left out, the last ones first.
+function bounded(calls) {
+  let left = ALL_BYTES_MAX;
+  return calls.map((outcome) => {
+    const size = stringify(outcome).length;
+    if (size > left) return ['returned', ['large']];
+    left -= size;
+    return outcome;
+  });
+}
+
+// What makes values and exceptions tagged JSON. It is made before the program runs and holds
+// everything it needs, so that what a program puts in the place of a builtin is not asked.
+function readerOfValues() {
+  const { getPrototypeOf, getOwnPropertyDescriptor, keys: keysOf, is, prototype: plain } = Object;
+  const { isArray } = Array;
+  const { isProxy, isMap, isSet, isUint8Array, isArgumentsObject } = types;
+  const list = Array.prototype;
+  const map = Map.prototype;
+  const set = Set.prototype;
+  const { apply } = Reflect;
+  const { forEach: forEachEntry } = map;
+  const { forEach: forEachItem } = set;
+  const { from } = Buffer;
+  const toText = String;
+  const encodable = encodeURIComponent;
+  const size = Buffer.byteLength;
+
+  class TooLarge extends Error {}
+
+  function spend(left, bytes) {
+    left.items -= 1;
+    left.bytes -= bytes;
+    if (left.items < 0 || left.bytes < 0) throw new TooLarge();
+  }
+
+  function tag(value, depth, left) {
+    if (depth > DEPTH_MAX) throw new TooLarge();
+    spend(left, 0);
+    switch (typeof value) {
+      case 'undefined':
+        return ['undefined'];
+      case 'boolean':
+        return ['bool', value];
+      case 'number':
+        return ['float', is(value, -0) ? '-0' : toText(value)];
+      case 'bigint': {
+        if (value >= BITS_MAX || -value >= BITS_MAX) throw new TooLarge();
+        const digits = toText(value);
+        spend(left, digits.length);
+        return ['int', digits];
+      }
+      case 'string':
+        spend(left, size(value));
+        return isWellFormed(value) ? ['str', value] : ['other', 'string with lone surrogates'];
+      case 'object':
+        return value === null ? ['none'] : tagObject(value, depth + 1, left);
+      default:
+        return ['other', typeof value];
+    }
+  }
+
+  function tagObject(value, depth, left) {
+    if (isProxy(value)) return ['other', 'Proxy'];
+    const prototype = getPrototypeOf(value);
+    if (isArray(value) && prototype === list) {
+      const items = ['list'];
+      spend(left, value.length);
+      for (let index = 0; index < value.length; index += 1) items[index + 1] = tag(own(value, index), depth, left);
+      return items;
+    }
+    if (isMap(value) && prototype === map) {
+      const entries = ['dict'];
+      apply(forEachEntry, value, [(item, key) => {
+        entries[entries.length] = tag(key, depth, left);
+        entries[entries.length] = tag(item, depth, left);
+      }]);
+      return entries;
+    }
+    if (isSet(value) && prototype === set) {
+      const items = ['set'];
+      apply(forEachItem, value, [(item) => {
+        items[items.length] = tag(item, depth, left);
+      }]);
+      return items;
+    }
+    if (isUint8Array(value)) {
+      spend(left, 2 * value.byteLength);
+      return ['bytes', from(value).toString('hex')];
+    }
+    if ((prototype !== plain && prototype !== null) || isArgumentsObject(value)) return ['other', className(prototype)];
+    const entries = ['dict'];
+    for (const key of keysOf(value)) {
+      entries[entries.length] = tag(key, depth, left);
+      entries[entries.length] = tag(own(value, key), depth, left);
+    }
+    return entries;
+  }
+
+  // What is computed when it is read is no value.
+  function own(value, key) {
+    const property = getOwnPropertyDescriptor(value, key);
+    if (property === undefined) return undefined;
+    return 'value' in property ? property.value : () => {};
+  }
+
+  function isWellFormed(text) {
+    try {
+      encodable(text);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  function className(prototype) {
+    const made = prototype && own(prototype, 'constructor');
+    const name = typeof made === 'function' ? own(made, 'name') : undefined;
+    return typeof name === 'string' && isWellFormed(name) && name ? name.slice(0, 100) : 'object';
+  }
+
+  function shown(value) {
+    let text;
+    try {
+      text = toText(value).slice(0, TEXT_SHOWN_MAX);
+    } catch {
+      return '';
+    }
+    return isWellFormed(text) ? text : '';
+  }
+
+  return {
+    tagged(value) {
+      try {
+        return tag(value, 0, { items: ITEMS_MAX, bytes: BYTES_MAX });
+      } catch {
+        return ['large'];
+      }
+    },
+    // By the names of its classes, from its own to that of all errors, and the name it gives itself.
+    named(error) {
+      if (error === null || (typeof error !== 'object' && typeof error !== 'function')) return ['raised', [typeof error], shown(error)];
+      const names = [];
+      let message = '';
+      try {
+        for (let prototype = getPrototypeOf(error); prototype && prototype !== plain; prototype = getPrototypeOf(prototype)) {
+          names[names.length] = className(prototype);
+        }
+        const given = shown(error.name);
+        if (given && !names.includes(given)) names[names[0] === 'Error' ? 'unshift' : 'push'](given);
+        message = shown(error.message);
+      } catch {
+        return ['raised', names.length ? names : ['object'], ''];
+      }
+      return ['raised', names.length ? names : ['object'], message];
+    },
+  };
 }

@@ -1,5 +1,8 @@
 """Runs a program as a module, then tests in its namespace, and reports on descriptor 4.
 
+Calls are made here and judged elsewhere: each is reported with the value it returned, read by exact
+type, so that nothing an object says of itself counts, and what it must return is not known here.
+
 The tests and the nonce wait on descriptor 3 and are read only after the program's top level has
 run, so a program that ends early, with whatever exit status, cannot have reported. What a program
 does to its own interpreter while the tests run is out of reach here: the report says where the
@@ -15,22 +18,33 @@ import types
 
 TEXT_SHOWN_MAX = 200
 FAILURES_MAX = 5
+# Of the value of a call.
+DEPTH_MAX = 100
+ITEMS_MAX = 100_000
+BYTES_MAX = 1 << 20
+BITS_MAX = 1 << 18
+# Of the values of all calls.
+ALL_BYTES_MAX = 6 << 20
 
 
 def main():
     read, write, loads, dumps = os.read, os.write, json.loads, json.dumps
+    tagged, named = reader_of_values()
     file = sys.argv[1]
     del sys.argv[0]
     module = run_program(file)
     order = loads(read_all(read, 3))
-    session = Session(module.__dict__)
+    session = Session(module.__dict__, order.get("stop", False))
     if order["prelude"]:
         exec(compile(order["prelude"], "prelude.py", "exec"), module.__dict__)
     for text in order["texts"]:
         session.run(text, order["entry_point"])
+    calls = make_calls(session, order.get("calls", []), tagged, named, dumps)
     sys.stdout.flush()
     report = session.report()
     report["nonce"] = order["nonce"]
+    report["calls"] = calls
+    report["words"] = ["None", "True", "False"]
     data = (dumps(report) + "\n").encode()
     while data:
         data = data[write(4, data):]
@@ -38,7 +52,10 @@ def main():
 
 def run_program(file):
     """Runs the program's top level as an import would: `__name__` is the file's stem."""
-    name = file.rsplit(".", 1)[0]
+    directory, base = os.path.split(file)
+    name = base.rsplit(".", 1)[0]
+    if directory:
+        sys.path.insert(0, os.path.abspath(directory))
     module = types.ModuleType(name)
     module.__file__ = file
     sys.modules[name] = module
@@ -67,8 +84,9 @@ def read_all(read, descriptor):
 class Session:
     """Runs test texts and counts."""
 
-    def __init__(self, namespace):
+    def __init__(self, namespace, stops_early):
         self.namespace = namespace
+        self.stops_early = stops_early
         self.written = 0
         self.ran = 0
         self.units = 0
@@ -91,7 +109,12 @@ class Session:
             "broken": self.broken,
         }
 
+    def is_over(self):
+        return self.stops_early and bool(self.failures)
+
     def run(self, text, entry_point):
+        if self.is_over():
+            return
         try:
             tree = ast.parse(text, "tests.py")
         except SyntaxError as error:
@@ -100,10 +123,16 @@ class Session:
         counter = Counter(text)
         tree = ast.fix_missing_locations(counter.visit(tree))
         self.written += counter.written
-        if not self.run_statements(tree.body):
+        left = self.run_statements(expand(tree.body))
+        if left is not None:
+            # What a failure kept from running has not passed.
+            self.units += sum(statement.is_assertion for statement in left)
+            self.units += sum(units_of(node, entry_point) for node in tree.body)
             return
         names = [node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))]
         for name in names:
+            if self.is_over():
+                return
             value = self.namespace.get(name)
             if name == "check" and entry_point:
                 self.unit("check(%s)" % entry_point, lambda: value(self.look_up(entry_point)))
@@ -114,8 +143,11 @@ class Session:
 
     def run_statements(self, statements):
         """Runs statements one by one, so that every assertion at top level has its own result.
-        Returns whether none but an assertion failed."""
-        for statement in expand(statements):
+        Returns None, or those that are left where one that is no assertion failed, or where the
+        first failure is the last."""
+        for index, statement in enumerate(statements):
+            if self.is_over():
+                return statements[index:]
             code = compile(ast.Module(body=statement.body, type_ignores=[]), "tests.py", "exec")
             if statement.is_assertion:
                 self.unit("line %d" % statement.line, lambda: exec(code, self.namespace))
@@ -126,11 +158,11 @@ class Session:
             except Exception as error:
                 self.units += 1
                 self.fail("line %d: %s" % (statement.line, told(error)))
-                return False
+                return statements[index + 1:]
             if self.ran > before:
                 self.units += 1
                 self.passed += 1
-        return True
+        return None
 
     def unit(self, name, run):
         self.units += 1
@@ -166,6 +198,8 @@ class Session:
         import unittest
 
         for test in unittest.defaultTestLoader.loadTestsFromTestCase(case):
+            if self.is_over():
+                return
             result = unittest.TestResult()
             test.run(result)
             self.units += 1
@@ -174,6 +208,152 @@ class Session:
                 self.fail("%s: %s" % (test.id().split(".", 1)[-1], bad[0][1].strip().splitlines()[-1]))
             else:
                 self.passed += 1
+
+
+def reader_of_values():
+    """What makes values and exceptions tagged JSON. It is made before the program runs and holds
+    everything it needs, so that what a program puts in the place of a builtin is not asked."""
+    type_of, absent, base_error = type, type(None), BaseException
+    boolean, integer, double, text, raw = bool, int, float, str, bytes
+    a_list, a_tuple, a_set, a_frozenset, a_dict, length = list, tuple, set, frozenset, dict, len
+    bits, digits, shown_double, hexadecimal = int.bit_length, int.__repr__, float.__repr__, bytes.hex
+    encode, decode, name_of, bases_of = str.encode, bytes.decode, type.__dict__["__name__"].__get__, type.__dict__["__mro__"].__get__
+    get_digits_max = getattr(sys, "get_int_max_str_digits", lambda: 0)
+    set_digits_max = getattr(sys, "set_int_max_str_digits", lambda _: None)
+
+    class TooLarge(Exception):
+        pass
+
+    def clean(value, letters):
+        return decode(encode(value[:letters], "utf-8", "replace"), "utf-8")
+
+    def class_name(kind):
+        return clean(name_of(kind), 100)
+
+    def spend(left, bytes):
+        left[0] -= 1
+        left[1] -= bytes
+        if left[0] < 0 or left[1] < 0:
+            raise TooLarge
+
+    def tag(value, depth, left):
+        if depth > DEPTH_MAX:
+            raise TooLarge
+        kind = type_of(value)
+        spend(left, 0)
+        if kind is absent:
+            return ["none"]
+        if kind is boolean:
+            return ["bool", value is True]
+        if kind is integer:
+            if bits(value) > BITS_MAX:
+                raise TooLarge
+            shown = digits(value)
+            spend(left, length(shown))
+            return ["int", shown]
+        if kind is double:
+            return ["float", shown_double(value)]
+        if kind is text:
+            spend(left, length(value))
+            try:
+                spend(left, length(encode(value, "utf-8")) - length(value))
+            except UnicodeEncodeError:
+                return ["other", "str with lone surrogates"]
+            return ["str", value]
+        if kind is raw:
+            spend(left, 2 * length(value))
+            return ["bytes", hexadecimal(value)]
+        depth += 1
+        if kind is a_list or kind is a_tuple or kind is a_set or kind is a_frozenset:
+            spend(left, length(value))
+            name = "list" if kind is a_list else "tuple" if kind is a_tuple else "set"
+            return [name] + [tag(item, depth, left) for item in value]
+        if kind is a_dict:
+            spend(left, length(value))
+            entries = ["dict"]
+            for key, item in a_dict.items(value):
+                entries += [tag(key, depth, left), tag(item, depth, left)]
+            return entries
+        return ["other", class_name(kind)]
+
+    def tagged(value):
+        digits_max = get_digits_max()
+        set_digits_max(0)
+        try:
+            return tag(value, 0, [ITEMS_MAX, BYTES_MAX])
+        except base_error:
+            return ["large"]
+        finally:
+            set_digits_max(digits_max)
+
+    def named(error):
+        names = [class_name(kind) for kind in bases_of(type_of(error)) if kind is not object]
+        try:
+            message = clean(text(error), TEXT_SHOWN_MAX)
+        except base_error:
+            message = ""
+        return ["raised", names, message]
+
+    return tagged, named
+
+
+def make_calls(session, calls, tagged, named, dumps):
+    made = []
+    left = ALL_BYTES_MAX
+    for call in calls:
+        if session.is_over():
+            break
+        outcome = make_call(session, call, tagged, named)
+        size = len(dumps(outcome))
+        if size > left:
+            outcome = ["returned", ["large"]]
+        else:
+            left -= size
+        made.append(outcome)
+    return made
+
+
+def make_call(session, call, tagged, named):
+    try:
+        function = session.look_up(call["name"])
+    except (KeyError, AttributeError):
+        return ["missing"]
+    except BaseException as error:
+        return named(error)
+    try:
+        # Made anew for each call, so that what one changes no other sees.
+        args = [untagged(arg) for arg in call["args"]]
+        kwargs = {name: untagged(arg) for name, arg in call["kwargs"]}
+        result = function(*args, **kwargs)
+        if type(result) is types.CoroutineType:
+            import asyncio
+
+            result = asyncio.run(result)
+    except BaseException as error:
+        return named(error)
+    return ["returned", tagged(result)]
+
+
+def untagged(value):
+    kind, *rest = value
+    if kind == "none":
+        return None
+    if kind == "list":
+        return [untagged(item) for item in rest]
+    if kind == "dict":
+        return {untagged(key): untagged(item) for key, item in zip(rest[::2], rest[1::2])}
+    if kind == "int":
+        return int(rest[0])
+    return float(rest[0]) if kind == "float" else rest[0]
+
+
+def units_of(node, entry_point):
+    """The units of credit that a definition is."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return node.name.startswith("test_") or bool(entry_point) and node.name == "check"
+    if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("TestCase") for base in node.bases):
+        return sum(isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name.startswith("test") for item in node.body)
+    return 0
 
 
 def is_test_case(value):

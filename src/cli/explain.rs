@@ -217,6 +217,16 @@ fn describe(evaluator: &Evaluator, place: &str) -> String {
                             }
                         }
                     }
+                    let files = attempt.extraction.iter().flat_map(|found| &found.files);
+                    for file in files.filter(|file| Some(&*file.path) != evaluator.extractor.main())
+                    {
+                        let _ = writeln!(
+                            text,
+                            "\n== file {}\n{}",
+                            visible(&file.path),
+                            visible(file.text.trim_end())
+                        );
+                    }
                     if let Some(program) = &attempt.program {
                         let _ = writeln!(text, "\n== program\n{}", visible(program.trim_end()));
                     }
@@ -291,10 +301,11 @@ fn expected(expectation: &Expectation) -> String {
                 .entry_point
                 .as_ref()
                 .map_or(String::new(), |entry| format!(", entry point `{entry}`"));
-            format!(
-                "judged beside the program{entry}\n{}",
-                tests.texts.join("\n").trim_end()
-            )
+            let calls = tests.calls.iter().map(|call| format!("  {call}"));
+            let mut lines = vec![format!("judged beside the program{entry}")];
+            lines.extend(tests.texts.iter().map(|text| text.trim_end().to_owned()));
+            lines.extend(calls);
+            lines.join("\n")
         }
     }
 }

@@ -184,9 +184,13 @@ impl<'a> Trial<'a> {
                     told
                 })
                 .collect();
-            Ok(object(
-                json!({"code": found.code, "language": found.language, "rule": found.rule, "reason": found.reason, "blocks": blocks}),
-            ))
+            let mut told = json!({"code": found.code, "language": found.language, "rule": found.rule, "reason": found.reason, "blocks": blocks});
+            if extractor.main().is_some() {
+                let files = found.files.iter();
+                let files = files.map(|file| json!({"path": file.path, "code": file.text}));
+                told["files"] = files.collect();
+            }
+            Ok(object(told))
         };
         Ok(Trial {
             apply: Box::new(apply),

@@ -590,7 +590,10 @@ impl Compiler<'_> {
             Some((CodeSpec::Rule(rule), _)) => {
                 validate::extractor(rule, keys, self);
                 return match rule.compile("inline") {
-                    Ok(extractor) => Some(Arc::new(extractor)),
+                    Ok(extractor) => Some(Arc::new(match self.rules.extractor("standard") {
+                        Ok(standard) => extractor.over(standard),
+                        Err(_) => extractor,
+                    })),
                     Err(errors) => {
                         let node = merged.get("code").unwrap_or(merged);
                         for error in errors {
@@ -674,7 +677,7 @@ impl Compiler<'_> {
                 expectations::Expected::Files(_) => {
                     self.report(refused("way to read the files that a program leaves"))
                 }
-                expectations::Expected::Tests { .. } => {
+                expectations::Expected::Tests(_) => {
                     self.report(refused("process of its own for `tests`"))
                 }
                 _ => {}

@@ -7,6 +7,7 @@ use minijinja::value::Value;
 
 use super::cases::Compiler;
 use super::render::{Pick, Rendering, Text};
+use super::tests::{self, TestDraft};
 use super::{validate, warn};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::evaluator::compare::{Comparator, Expected as Wanted, Params};
@@ -14,14 +15,13 @@ use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
 use crate::evaluator::{
     Against, Check, CheckCommand, CheckRule, CheckedText, Credit, Expectation, ExpectedText,
-    FoundBy, InputCase, InputCases, Matcher, Message, Origin as SaidBy, TestCode, TextRule,
+    FoundBy, InputCase, InputCases, Matcher, Message, Origin as SaidBy, TextRule,
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::checks::{CheckSpec, Of};
 use crate::syntax::expect::{Credit as CreditName, StdinCase, StdinCases, Subjects};
 use crate::syntax::matcher::{Matcher as Written, NamedMatcher, Operand, Origin};
 use crate::syntax::suite::Keys;
-use crate::syntax::test_code::{Test, Tests};
 use crate::syntax::value::{Content, Typed};
 use crate::template::{json_of, text_of, value_of};
 
@@ -42,11 +42,7 @@ pub(super) enum Expected {
         credit: Credit,
         stops_at_failure: bool,
     },
-    Tests {
-        code: Vec<Text>,
-        entry_point: Option<Text>,
-        prelude: Option<Text>,
-    },
+    Tests(TestDraft),
     Runs,
     ExitCode(Match),
     Error(Match),
@@ -144,7 +140,7 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> C
         list.extend(stdin_cases(&cases.value, subjects, compiler));
     }
     if let Some(written) = &subjects.tests {
-        list.extend(tests(&written.value, compiler));
+        list.extend(tests::compile(&written.value, subjects, compiler));
     }
     if let Some(runs) = &subjects.runs {
         if !runs.value {
@@ -262,24 +258,6 @@ fn check(
     Some(Expected::Check {
         name: name.value.clone(),
         rule,
-    })
-}
-
-fn tests(written: &Tests, compiler: &mut Compiler<'_>) -> Option<Expected> {
-    let mut code = Vec::new();
-    for test in &written.code {
-        if let Test::Code(text) = test {
-            code.push(compiler.text(text)?);
-        }
-    }
-    let mut text =
-        |written: &Option<Spanned<Content>>| written.as_ref().map(|text| compiler.text(text));
-    let entry_point = text(&written.entry_point);
-    let prelude = text(&written.prelude);
-    (!code.is_empty()).then_some(Expected::Tests {
-        code,
-        entry_point: entry_point.unwrap_or_default(),
-        prelude: prelude.unwrap_or_default(),
     })
 }
 
@@ -540,7 +518,6 @@ pub(super) fn render(
     let context = Context {
         comparator,
         messages,
-        case,
     };
     expected
         .iter()
@@ -578,16 +555,7 @@ pub(super) fn render(
                     name: name.clone(),
                     rule: context.check(rule, rendering)?,
                 }),
-                Expected::Tests {
-                    code,
-                    entry_point,
-                    prelude,
-                } => Expectation::Tests(context.tests(
-                    code,
-                    entry_point.as_ref(),
-                    prelude.as_ref(),
-                    rendering,
-                )?),
+                Expected::Tests(tests) => Expectation::Tests(tests.render(case, rendering)?),
             })
         })
         .collect()
@@ -596,7 +564,6 @@ pub(super) fn render(
 struct Context<'a> {
     comparator: Arc<Comparator>,
     messages: &'a [Message],
-    case: Span,
 }
 
 impl Context<'_> {
@@ -827,63 +794,9 @@ impl Context<'_> {
             output: self.matcher(&input.output, rendering)?,
         })
     }
-
-    fn tests(
-        &self,
-        code: &[Text],
-        entry_point: Option<&Text>,
-        prelude: Option<&Text>,
-        rendering: &Rendering<'_>,
-    ) -> Result<TestCode, Diagnostic> {
-        let mut texts = Vec::new();
-        for code in code {
-            let value = rendering.value(code)?;
-            match text_of(&value) {
-                Ok(text) => texts.push(text),
-                Err("a list") => {
-                    for item in value.try_iter().into_iter().flatten() {
-                        let text = text_of(&item).map_err(|noun| {
-                            rendering.problem(
-                                code.span(),
-                                format!("a test is {noun} where text is meant"),
-                            )
-                        })?;
-                        texts.push(text);
-                    }
-                }
-                Err(noun) => {
-                    return Err(rendering.problem(
-                        code.span(),
-                        format!("the tests are {noun} where text is meant"),
-                    ));
-                }
-            }
-        }
-        if texts.iter().all(|text| text.trim().is_empty()) {
-            return Err(
-                rendering.problem(self.case, "the tests are empty: nothing would be tested")
-            );
-        }
-        let entry_point = match entry_point {
-            None => None,
-            Some(text) => {
-                let name = rendering.text(text)?;
-                if !is_dotted_name(&name) {
-                    let message = format!("the entry point `{name}` is no name");
-                    return Err(rendering.problem(text.span(), message));
-                }
-                Some(name)
-            }
-        };
-        Ok(TestCode {
-            texts,
-            entry_point,
-            prelude: prelude.map(|text| rendering.text(text)).transpose()?,
-        })
-    }
 }
 
-/// The entry point is put into code by the runners: nothing but a name may be.
+/// The entry point and the names of calls are put into code by the runners: nothing but a name may be.
 pub(super) fn is_dotted_name(name: &str) -> bool {
     name.split('.').all(|part| {
         !part.is_empty()

@@ -2,9 +2,9 @@
 //! that uses it is never run as if it were absent.
 
 use crate::source::{Span, Spanned};
-use crate::syntax::expect::{Credit, Subjects};
-use crate::syntax::suite::{Choice, CodeSpec, Keys, Reuse};
-use crate::syntax::test_code::{Judged, Test, Tests};
+use crate::syntax::expect::Subjects;
+use crate::syntax::suite::{Choice, Keys, Reuse};
+use crate::syntax::test_code::{Judged, Tests};
 
 /// What is used, and where.
 struct Used(Vec<Spanned<String>>);
@@ -41,14 +41,6 @@ pub(super) fn of_case(keys: &Keys, asked: Option<&Spanned<String>>) -> Vec<Spann
                 .filter(|reuse| reuse.value == Reuse::Shared),
         );
     }
-    if let Some(Spanned {
-        value: CodeSpec::Rule(rule),
-        span,
-    }) = &keys.code
-        && rule.files.is_some()
-    {
-        used.at("code: files", *span);
-    }
     if let Some(expect) = &keys.expect {
         subjects(&expect.value.subjects, &mut used);
     }
@@ -74,16 +66,7 @@ fn subjects(subjects: &Subjects, used: &mut Used) {
     }
 }
 
-fn partly(credit: Option<&Spanned<Credit>>, used: &mut Used) {
-    used.note(
-        "credit: fraction",
-        credit.filter(|credit| credit.value == Credit::Fraction),
-    );
-}
-
 fn tests(tests: &Tests, used: &mut Used) {
-    partly(tests.credit.as_ref(), used);
-    used.note("stop", tests.stop.as_ref());
     used.note(
         "judged: apart",
         tests
@@ -91,9 +74,4 @@ fn tests(tests: &Tests, used: &mut Used) {
             .as_ref()
             .filter(|judged| judged.value == Judged::Apart),
     );
-    for test in &tests.code {
-        if let Test::Call(call) = test {
-            used.note("call", Some(&call.call));
-        }
-    }
 }

@@ -17,6 +17,7 @@ mod prompt;
 mod render;
 mod rules;
 mod score;
+mod tests;
 mod validate;
 mod values;
 mod warn;

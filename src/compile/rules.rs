@@ -69,10 +69,17 @@ pub fn compile_rules(
             }
         }
         for named in &pack.code {
+            if let Some(wrong) = super::validate::files_of_rule(&named.rule, named.name.span) {
+                diagnostics.push(wrong);
+            }
             let compiled = named.rule.compile(&named.name.value);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("code", &named.name.value, &pack.name);
                 rules.describe("code", &named.name.value, named.rule.description.as_ref());
+                let extractor = match rules.extractors.get("standard") {
+                    Some(standard) => extractor.over(standard),
+                    None => extractor,
+                };
                 rules
                     .extractors
                     .insert(named.name.value.clone(), Arc::new(extractor));

@@ -8,13 +8,14 @@ use crate::evaluator::Need;
 use crate::evaluator::aggregate::Aggregate;
 use crate::evaluator::code::CodeRule;
 use crate::source::{Span, Spanned};
+use crate::syntax::argument::Argument;
 use crate::syntax::checks::CheckSpec;
 use crate::syntax::expect::Subjects;
-use crate::syntax::matcher::Matcher as Written;
+use crate::syntax::matcher::{Matcher as Written, Pairs};
 use crate::syntax::model::{ModelChoice, ModelSpec};
 use crate::syntax::suite::{Condition, DatasetSpec, Keys, ReplySpec, RequireSpec, SamplesSpec};
 use crate::syntax::test_code::{Call, Outcome, Test};
-use crate::syntax::value::{Content, Typed};
+use crate::syntax::value::Content;
 
 /// The metrics that no check may be named after.
 const METRICS: &[&str] = &[
@@ -197,16 +198,35 @@ fn dataset(dataset: &DatasetSpec, compiler: &mut Compiler<'_>) {
 /// An extractor that is written in a case.
 pub(super) fn extractor(rule: &CodeRule, keys: &Keys, compiler: &mut Compiler<'_>) {
     let Some(code) = &keys.code else { return };
+    if let Some(diagnostic) = files_of_rule(rule, code.span) {
+        compiler.report(diagnostic);
+    }
+    let main = rule.files.and(rule.main.as_ref());
+    let given = keys.files.iter().flat_map(|Pairs(files)| files);
+    for (path, _) in given.filter(|(path, _)| Some(&path.value) == main) {
+        let message = format!("`{}` is the file of the reply that runs", path.value);
+        compiler.report(
+            Diagnostic::at(path.span, message).help("give this one, or `main`, another name"),
+        );
+    }
+}
+
+/// What is wrong with how an extractor tells files.
+pub(super) fn files_of_rule(rule: &CodeRule, span: Span) -> Option<Diagnostic> {
     match (rule.files, &rule.main) {
-        (Some(_), None) => compiler.report(
-            Diagnostic::at(code.span, "the key `main` is missing")
+        (Some(_), None) => Some(
+            Diagnostic::at(span, "the key `main` is missing")
                 .help("name the file that runs: `main: main.py`"),
         ),
-        (None, Some(_)) => compiler.report(
-            Diagnostic::at(code.span, "`main` stands without `files`")
+        (None, Some(_)) => Some(
+            Diagnostic::at(span, "`main` stands without `files`")
                 .help("several files are `{files: by_name, main: …}`"),
         ),
-        _ => {}
+        (Some(_), Some(main)) if !super::cases::is_inside(main) => Some(Diagnostic::at(
+            span,
+            format!("`{main}` is no path in the program's directory"),
+        )),
+        _ => None,
     }
 }
 
@@ -328,12 +348,11 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
                 .help("write the name alone; arguments stand under `args` and `kwargs`"),
         );
     }
-    let is_expression =
-        |Typed(value): &Typed| value.get("expr").is_some_and(serde_json::Value::is_string);
+    let is_list = |args: &Argument| matches!(args, Argument::List(_));
     if let Some(args) = call
         .args
         .as_ref()
-        .filter(|args| !args.value.0.is_array() && !is_expression(&args.value))
+        .filter(|args| !is_list(&args.value) && args.value.expression().is_none())
     {
         compiler.report(
             Diagnostic::at(args.span, "`args` is no list of arguments")
@@ -343,7 +362,7 @@ fn call(call: &Call, compiler: &mut Compiler<'_>) {
     if let Some(kwargs) = call
         .kwargs
         .as_ref()
-        .filter(|kwargs| !kwargs.value.0.is_object())
+        .filter(|kwargs| !matches!(kwargs.value, Argument::Map(_)))
     {
         compiler.report(
             Diagnostic::at(kwargs.span, "`kwargs` is no map from names to values")

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::code::files::is_in_the_way;
+use super::code::{CodeFile, Extraction};
 use super::expect::InputCases;
 use super::{CommandTemplate, Evaluator, Expectation, Nonce, judge};
 use crate::program::{Ending, Job, Program, Run, SourceFile, Word};
@@ -69,9 +71,18 @@ pub(super) fn command(template: &CommandTemplate, file: &str, args: &[String]) -
 
 impl Evaluator {
     /// The case's own run if an expectation looks at it, then the tests, then one run for each input.
-    pub(super) fn job(&self, program: &str, nonce: &Nonce) -> Result<Job, Fault> {
+    /// `others` are the reply's other files.
+    pub(super) fn job(
+        &self,
+        program: &str,
+        others: &[CodeFile],
+        nonce: &Nonce,
+    ) -> Result<Job, Fault> {
         let language = &self.language;
-        let file = language.file.name(program).map_err(Fault::configuration)?;
+        let file = match self.extractor.main() {
+            Some(main) => main.to_owned(),
+            None => language.file.name(program).map_err(Fault::configuration)?,
+        };
         let mut files = vec![SourceFile {
             path: file.clone(),
             bytes: program.as_bytes().to_vec(),
@@ -115,6 +126,11 @@ impl Evaluator {
             runs.extend(cases.map(|case| run(&case.args, &case.stdin)));
         }
         files.extend(self.files.iter().cloned());
+        let others = others.iter().filter(|other| other.path != file);
+        files.extend(others.map(|other| SourceFile {
+            path: other.path.clone(),
+            bytes: other.text.as_bytes().to_vec(),
+        }));
         let program = Program {
             interpreter: Arc::clone(&language.interpreter),
             files,
@@ -128,6 +144,26 @@ impl Evaluator {
             runs,
             ending: Ending::default(),
         })
+    }
+
+    /// Takes from the reply's files those that the suite or the language's rule gives.
+    pub(super) fn keep_own_files(&self, extraction: &mut Extraction) {
+        let runner = self.language.beside.as_ref().map(|beside| &beside.file);
+        let given = self.files.iter().chain(&self.language.helpers);
+        let own: Vec<&String> = given.map(|file| &file.path).chain(runner).collect();
+        let main = self.extractor.main();
+        let reason = &mut extraction.reason;
+        extraction.files.retain(|file| {
+            let is_free = own.iter().all(|own| {
+                **own != file.path && !is_in_the_way(own, &file.path)
+            });
+            if !is_free && Some(file.path.as_str()) != main {
+                reason.push_str("; `");
+                reason.push_str(&file.path);
+                reason.push_str("` of the reply gives way to the file that the suite or the language's rule puts there");
+            }
+            is_free || Some(file.path.as_str()) == main
+        });
     }
 
     /// When the executions end early, by these expectations.

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use minijinja::value::Value;
 
-pub use beside::TestCode;
+pub use beside::{Call, Outcome, TestCode, Value as CallValue};
 pub use checks::{Check, CheckAnswer, CheckCommand, CheckRule, CheckedText, TextRule};
 pub use expect::{
     Against, Credit, Expectation, ExpectedText, FoundBy, InputCase, InputCases, Matcher, Origin,
@@ -245,9 +245,10 @@ impl Evaluator {
         let (extraction, code) = match reply {
             Reply::Code(code) => (None, Some(code.clone())),
             Reply::Text(text) => {
-                let extraction = self
+                let mut extraction = self
                     .extractor
                     .extract(text, &self.language.tags, &self.known);
+                self.keep_own_files(&mut extraction);
                 let code = extraction.code.clone();
                 (Some(extraction), code)
             }
@@ -256,9 +257,10 @@ impl Evaluator {
             .as_ref()
             .map(|code| self.program_text(code))
             .transpose()?;
+        let files = extraction.as_ref().map_or(&[][..], |found| &found.files);
         let job = program
             .as_ref()
-            .map(|program| self.job(program, &nonce))
+            .map(|program| self.job(program, files, &nonce))
             .transpose()?;
         Ok(Attempt {
             reply: reply.text().to_owned(),

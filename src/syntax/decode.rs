@@ -124,6 +124,8 @@ fn found(unexpected: Unexpected<'_>) -> String {
 /// Newtype names by which a type asks the decoder for more than serde's data model holds.
 const SPANNED: &str = "$rewardspec::Spanned";
 const TYPED: &str = "$rewardspec::Typed";
+/// A typed value in which `.nan` and `.inf` are doubles.
+pub(super) const ARGUMENT: &str = "$rewardspec::Argument";
 /// The kind of a value (0 a scalar, 1 a list, 2 a map), then the value.
 pub(super) const FORM: &str = "$rewardspec::Form";
 
@@ -293,6 +295,10 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
                 part: 0,
             }),
             TYPED => self.deserialize_typed(visitor),
+            ARGUMENT => match self.not_finite() {
+                Some(double) => visitor.visit_f64(double),
+                None => self.deserialize_typed(visitor),
+            },
             FORM => visitor.visit_seq(FormParts {
                 node: self.node,
                 part: 0,
@@ -387,6 +393,16 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
 }
 
 impl<'de> Decoder<'de> {
+    /// A plain scalar that is a number of YAML's core schema and none of JSON.
+    fn not_finite(self) -> Option<f64> {
+        match self.scalar()? {
+            (".nan" | ".NaN" | ".NAN", true) => Some(f64::NAN),
+            (".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF", true) => Some(f64::INFINITY),
+            ("-.inf" | "-.Inf" | "-.INF", true) => Some(f64::NEG_INFINITY),
+            _ => None,
+        }
+    }
+
     /// YAML's own types: for `vars`, `json`, call arguments, where a number is a number.
     fn deserialize_typed<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.kind {

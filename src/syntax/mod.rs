@@ -3,6 +3,7 @@
 //! Nothing is resolved here: names stay names, inheritance is not applied. The layers of a case
 //! stay trees ([`Node`]), because they are merged as trees before they are decoded.
 
+pub mod argument;
 pub mod checks;
 mod decode;
 pub mod expect;

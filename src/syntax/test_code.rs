@@ -7,10 +7,11 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::json;
 
+use super::argument::Argument;
 use super::expect::{Credit, Stop};
 use super::form::{Form, Never};
 use super::schema::{add_list, add_type, any_key, exclusive, one_of};
-use super::value::{Content, Typed};
+use super::value::Content;
 use crate::source::Spanned;
 
 /// Tests and how they are run.
@@ -45,9 +46,9 @@ pub struct Call {
     /// The function.
     pub call: Spanned<String>,
     /// What it is called with.
-    pub args: Option<Spanned<Arguments>>,
+    pub args: Option<Spanned<Argument>>,
     /// What it is called with by name.
-    pub kwargs: Option<Spanned<Arguments>>,
+    pub kwargs: Option<Spanned<Argument>>,
     /// What it returns, or the exception it raises.
     pub outcome: Outcome,
 }
@@ -56,13 +57,10 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// Return this.
-    Returns(Spanned<Typed>),
+    Returns(Spanned<Argument>),
     /// Raise the exception of that name.
     Raises(Spanned<String>),
 }
-
-/// Arguments: written here, or `{expr: row.args}`.
-pub type Arguments = Typed;
 
 /// Where tests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -160,16 +158,25 @@ struct OneTest {
     call: Option<Spanned<String>>,
     /// What it is called with, typed as YAML types it.
     #[schemars(example = serde_json::json!([1, 2]))]
-    args: Option<Spanned<Typed>>,
+    args: Option<Spanned<Argument>>,
     /// What it is called with by name.
     #[schemars(example = serde_json::json!({"base": 10}))]
-    kwargs: Option<Spanned<Typed>>,
+    kwargs: Option<Spanned<Argument>>,
     /// What it returns, typed as YAML types it.
     #[schemars(example = 3)]
-    returns: Option<Spanned<Typed>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(!default)]
+    returns: Option<Spanned<Argument>>,
     /// The exception that it raises.
     #[schemars(example = &"ValueError")]
     raises: Option<Spanned<String>>,
+}
+
+/// A value that is there, be it `null`: a call may return nothing.
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Spanned<Argument>>, D::Error> {
+    Spanned::deserialize(deserializer).map(Some)
 }
 
 impl<'de> Deserialize<'de> for Test {

@@ -442,10 +442,6 @@ const LATER: &[(&str, &str)] = &[
         "cases: [{reply: 'f = 1', expect: {tests: {code: assert f, judged: apart}}}]",
     ),
     (
-        "call",
-        "cases: [{reply: 'f = abs', expect: {tests: [{call: f, args: [-1], returns: 1}]}}]",
-    ),
-    (
         "credit: fraction",
         "cases: [{reply: print(1), expect: {stdin_cases: [{stdin: a, output: 1}], credit: fraction}}]",
     ),
@@ -477,10 +473,6 @@ const LATER: &[(&str, &str)] = &[
     (
         "preload",
         "language: {name: python, preload: [json]}\ncases: [{reply: print(1), expect: 1}]",
-    ),
-    (
-        "code: files",
-        "code: {files: by_name, main: main.py}\ncases: [{reply: print(1), expect: 1}]",
     ),
     (
         "model",

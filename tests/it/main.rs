@@ -7,6 +7,7 @@
 )]
 
 mod bad_input; // whatever stands in a file, the answer is a located error
+mod calls; // of a program's functions, and credit for parts of tests
 mod check; // goldens: a suite in, diagnostics out
 mod cli; // commands, exit statuses, streams
 mod conformance; // agreement with reward-kit where it is right
@@ -19,6 +20,7 @@ mod doctor; // what a machine offers
 mod e2b; // the client of E2B, the backend in its cloud, the emulator
 #[path = "../../examples/e2b_emulator/emulator/mod.rs"]
 mod emulator; // of E2B, the one that is an example
+mod files; // programs of several files
 mod isolation; // what is refused where a machine contains too little, and how it is said
 mod language; // the meaning of what is written
 mod local; // what the local backend promises of every program

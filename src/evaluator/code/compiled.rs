@@ -18,6 +18,20 @@ pub(super) struct Words {
     pub(super) sketch: Vec<Regex>,
 }
 
+/// Where the name of a block's file stands.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FileNames {
+    pub(super) info: Vec<Regex>,
+    pub(super) before: Vec<Regex>,
+    pub(super) comment: Vec<Regex>,
+}
+
+impl FileNames {
+    fn is_empty(&self) -> bool {
+        self.info.is_empty() && self.before.is_empty() && self.comment.is_empty()
+    }
+}
+
 /// A rule, ready to be applied.
 #[derive(Debug, Clone)]
 pub(super) struct Compiled {
@@ -29,6 +43,7 @@ pub(super) struct Compiled {
     pub(super) ignore_when: Option<Regex>,
     pub(super) commands: Vec<Regex>,
     pub(super) words: Words,
+    pub(super) names: FileNames,
 }
 
 impl Compiled {
@@ -55,6 +70,11 @@ impl Compiled {
             quoted: all(&rule.words.quoted, &["words", "quoted"]),
             output: all(&rule.words.output, &["words", "output"]),
             sketch: all(&rule.words.sketch, &["words", "sketch"]),
+        };
+        let names = FileNames {
+            info: all(&rule.names.info, &["names", "info"]),
+            before: all(&rule.names.before, &["names", "before"]),
+            comment: all(&rule.names.comment, &["names", "comment"]),
         };
         let remove_inside = all(&rule.remove_inside, &["remove_inside"]);
         let end = all(&rule.end, &["end"]);
@@ -103,7 +123,42 @@ impl Compiled {
             ignore_when,
             commands,
             words,
+            names,
         })
+    }
+
+    /// A rule for several files; what it leaves out, of names, sections and words, is another's.
+    pub(super) fn over(self, base: &Compiled) -> Compiled {
+        let mut rule = CodeRule::clone(&self.rule);
+        if rule.remove.is_empty() {
+            rule.remove.clone_from(&base.rule.remove);
+        }
+        if rule.ignore.tags.is_empty() {
+            rule.ignore.tags.clone_from(&base.rule.ignore.tags);
+        }
+        let is_wordless = self.words.alternative.is_empty()
+            && self.words.quoted.is_empty()
+            && self.words.output.is_empty()
+            && self.words.sketch.is_empty();
+        Compiled {
+            rule: Arc::new(rule),
+            names: if self.names.is_empty() {
+                base.names.clone()
+            } else {
+                self.names
+            },
+            words: if is_wordless {
+                base.words.clone()
+            } else {
+                self.words
+            },
+            end: if self.end.is_empty() {
+                base.end.clone()
+            } else {
+                self.end
+            },
+            ..self
+        }
     }
 
     /// Whether an empty block may be the program, as other tools take it.

@@ -6,6 +6,7 @@
 mod calls;
 mod compiled;
 mod fences;
+pub(crate) mod files;
 mod lines;
 mod markdown;
 mod mend;
@@ -22,8 +23,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use rule::{
-    BlockPattern, CodeExample, CodeRule, IgnoreRule, Join, Mend, NoFence, Pick, Preference, Spans,
-    Unclosed, Untagged, WordRule,
+    BlockPattern, CodeExample, CodeRule, FilesBy, IgnoreRule, Join, Mend, NameRule, NoFence, Pick,
+    Preference, Spans, Unclosed, Untagged, WordRule,
 };
 
 use super::rule_error::RuleError;
@@ -117,6 +118,17 @@ pub struct Extraction {
     pub reason: String,
     /// Every fenced block.
     pub blocks: Vec<Block>,
+    /// The files of a program of several, the one that runs among them; empty where the code is all.
+    pub files: Vec<CodeFile>,
+}
+
+/// A file of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeFile {
+    /// Where it lies in the program's directory.
+    pub path: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// A fenced block of a reply.
@@ -151,6 +163,24 @@ impl CodeExtractor {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The file that runs, where the rule is for programs of several files.
+    pub fn main(&self) -> Option<&str> {
+        let rule = &self.compiled.rule;
+        rule.files.and(rule.main.as_deref())
+    }
+
+    /// What a rule for several files leaves out is as another says: how names are written, what is no
+    /// part of the answer, what is said of blocks.
+    pub fn over(self, base: &CodeExtractor) -> CodeExtractor {
+        if self.compiled.rule.files.is_none() {
+            return self;
+        }
+        CodeExtractor {
+            name: self.name,
+            compiled: self.compiled.over(&base.compiled),
+        }
     }
 
     /// Finds the code of a language.
@@ -208,6 +238,13 @@ impl CodeExtractor {
         let mut blocks = fences::find(reply, &shape, &is_broken);
         let search = self.search(rule.pick, reply, wanted, known);
         self.take_marked(reply, &mut blocks);
+        if let Some(main) = self.main() {
+            let (choice, files) = files::by_name(&search, &shape, &blocks.fenced, main);
+            return Extraction {
+                files,
+                ..self.found(choice, wanted, &blocks.fenced)
+            };
+        }
         let all = blocks.fenced.clone();
         let mut outside = self.take_elements(&shape, reply, &mut blocks);
         let mut choice = search.choose(&blocks.fenced);
@@ -460,6 +497,7 @@ impl CodeExtractor {
             rule: self.name.clone(),
             reason: choice.reason,
             blocks,
+            files: Vec::new(),
         }
     }
 }

@@ -205,7 +205,7 @@ impl<'a> Search<'a> {
     }
 
     /// The last of the text between a block and the one before.
-    fn lead(&self, blocks: &[Fence], index: usize) -> &'a str {
+    pub(super) fn lead(&self, blocks: &[Fence], index: usize) -> &'a str {
         let from = index.checked_sub(1).map_or(0, |before| blocks[before].end);
         let text = self.reply.get(from..blocks[index].at).unwrap_or("");
         let start = text.len().saturating_sub(LEAD_MAX);

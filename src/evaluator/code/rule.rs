@@ -80,6 +80,9 @@ pub struct CodeRule {
     /// Several files: how the file of a block is known.
     #[schemars(example = &"by_name")]
     pub files: Option<FilesBy>,
+    /// With `files`: patterns of names. Absent, those of the rule `standard`.
+    #[schemars(example = serde_json::json!({"comment": ["^# (\\S+\\.py)$"]}))]
+    pub names: NameRule,
     /// With `files`: the file that runs.
     #[schemars(example = &"main.py")]
     pub main: Option<String>,
@@ -112,6 +115,7 @@ impl Default for CodeRule {
             ignore: IgnoreRule::default(),
             words: WordRule::default(),
             files: None,
+            names: NameRule::default(),
             main: None,
             examples: Vec::new(),
         }
@@ -158,6 +162,23 @@ pub struct WordRule {
     /// It is a sketch, not to be run.
     #[schemars(example = serde_json::json!(["(?i)\\bpseudocode\\b"]))]
     pub sketch: Vec<String>,
+}
+
+/// Where the name of a block's file stands: patterns, of which the first that matches decides; the name
+/// is the first of its groups that takes part.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "a map such as `{comment: ['^# (\\S+\\.py)$']}`")]
+pub struct NameRule {
+    /// Patterns of info strings, which stand behind the fence.
+    #[schemars(example = serde_json::json!(["title=\"([^\"]+)\""]))]
+    pub info: Vec<String>,
+    /// Patterns of the line before the block.
+    #[schemars(example = serde_json::json!(["^\\*\\*(\\S+)\\*\\*$"]))]
+    pub before: Vec<String>,
+    /// Patterns of the code's first line, which stays in the file.
+    #[schemars(example = serde_json::json!(["^# (\\S+\\.py)$"]))]
+    pub comment: Vec<String>,
 }
 
 /// Damage that can be mended.
