@@ -160,11 +160,15 @@ pub fn compile_inline(
         ..Compiler::new(rules, files, sources)
     };
     compiler.diagnostics = crate::syntax::check_layer(&keys);
-    if let Some(dataset) = keys.get("dataset") {
-        compiler.report(Diagnostic::at(
-            dataset.span,
-            "a row to score has no `dataset` of its own",
-        ));
+    for (key, why) in [
+        ("dataset", "it is a row itself"),
+        ("samples", "its replies are under `replies`"),
+        ("reference", "a suite may name trusted programs"),
+    ] {
+        if let Some(written) = keys.get(key) {
+            let message = format!("`{key}` stands in no row to score: {why}");
+            compiler.report(Diagnostic::at(written.span, message));
+        }
     }
     if let Some(matrix) = keys.get("matrix") {
         compiler.report(Diagnostic::at(

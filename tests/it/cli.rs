@@ -38,7 +38,7 @@ fn every_mistake_of_a_row_is_told() {
         messages,
         [
             "unknown key `outpt`; did you mean `output`?\nexpected a size with a unit such as `256MiB` or `1GB`, found `5`\nunknown key `x`; known here: `memory`, `cpu`, `output`, `processes`, `disk`, `inodes`, `open_files`, `build`, `total`",
-            "`samples` is not in this version",
+            "`samples` stands in no row to score: its replies are under `replies`",
         ]
     );
 }

@@ -10,20 +10,7 @@ use serde_json::{Map, Value};
 use crate::support::{TempProject, assert_golden, root};
 
 /// Examples of what is read and checked, and not run in this version.
-const NOT_RUN: &[&str] = &[
-    "code-files",
-    "e2b-reuse",
-    "expect-calls",
-    "expect-checks",
-    "expect-credit",
-    "expect-left",
-    "expect-resources",
-    "language-list",
-    "limits-total",
-    "model",
-    "reference",
-    "samples-several",
-];
+const NOT_RUN: &[&str] = &["e2b-reuse", "language-list", "model", "samples-several"];
 
 /// Maps that have a heading of their own, small as they are.
 const OWN: &[&str] = &["StdinCase"];
