@@ -13,6 +13,7 @@ mod rules;
 mod run;
 mod schema;
 mod score;
+mod window;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};

@@ -1,13 +1,14 @@
 //! `score`: JSONL rows in, results out, in order inside a window, as soon as they are known.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
+use super::window::Window;
 use super::{BackendArguments, Exit, open, refuse, runtime};
 use crate::compile::{CasePlan, Row, SuitePlan};
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
@@ -30,10 +31,14 @@ pub(super) struct ScoreArguments {
     backend: BackendArguments,
 }
 
-/// Rows between the oldest unfinished one and the newest that is read.
+/// Rows whose results wait for one before them; with more, that one comes out when it is there.
 const WINDOW_ROWS: usize = 4096;
-/// Lines read ahead of the window.
-const LINES_AHEAD: usize = 64;
+/// Bytes of the results that wait.
+const WINDOW_BYTES: usize = 64 * 1024 * 1024;
+/// Lines read ahead of what is scored.
+const LINES_AHEAD: usize = 4;
+/// Bytes of one row.
+const ROW_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Keys of a row that are not a case's.
 const ROW_KEYS: &[&str] = &[
@@ -103,15 +108,6 @@ enum End {
     Interrupted,
 }
 
-/// A row that is being scored; ended when nobody waits for it any more.
-struct Scoring(JoinHandle<Results>);
-
-impl Drop for Scoring {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// The lines of one row's result.
 type Results = Vec<Map<String, Value>>;
 
@@ -119,20 +115,23 @@ impl Scorer {
     async fn stream(&mut self, unordered: bool, interrupts: &mut Interrupts) -> io::Result<End> {
         let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_AHEAD);
         std::thread::spawn(move || {
-            for line in io::stdin().lock().split(b'\n') {
+            let mut input = io::stdin().lock();
+            while let Some(line) = next_line(&mut input).transpose() {
                 if sender.blocking_send(line).is_err() {
                     return;
                 }
             }
         });
-        let mut ordered: VecDeque<Scoring> = VecDeque::new();
-        let mut any: JoinSet<Results> = JoinSet::new();
+        // Those that wait for a slot are few: what is read ahead is memory.
+        let rows_at_once = self.runner.slots() * 2 + 2;
+        let mut window = Window::new(WINDOW_ROWS, WINDOW_BYTES);
+        // Ended with the set, should this future be dropped.
+        let mut scoring: JoinSet<(usize, Results)> = JoinSet::new();
         let mut number = 0;
         let mut open = true;
-        while open || !ordered.is_empty() || !any.is_empty() {
-            let is_full = ordered.len() + any.len() >= WINDOW_ROWS;
+        while open || !scoring.is_empty() {
             tokio::select! {
-                line = lines.recv(), if open && !is_full => match line {
+                line = lines.recv(), if open && scoring.len() < rows_at_once => match line {
                     None => open = false,
                     Some(line) => {
                         number += 1;
@@ -141,26 +140,36 @@ impl Scorer {
                             continue;
                         }
                         let work = self.row(&line, number);
-                        if unordered {
-                            any.spawn(work);
-                        } else {
-                            ordered.push_back(Scoring(tokio::spawn(work)));
-                        }
+                        let row = window.enter();
+                        scoring.spawn(async move { (row, work.await) });
                     }
                 },
-                Some(results) = async { Some((&mut ordered.front_mut()?.0).await) } => {
-                    ordered.pop_front();
-                    self.write(results.unwrap_or_else(|error| panicked(&error)))?;
-                }
-                Some(results) = any.join_next() => self.write(results.unwrap_or_else(|error| panicked(&error)))?,
+                Some(scored) = scoring.join_next() => match scored {
+                    Ok((_, results)) if unordered => self.write(&results)?,
+                    Ok((row, results)) => {
+                        let lines = lines_of(&results)?;
+                        self.note(&results);
+                        let bytes = lines.len();
+                        for lines in window.finish(row, lines, bytes) {
+                            put(&lines)?;
+                        }
+                    }
+                    Err(error) => self.write(&panicked(&error))?,
+                },
                 () = interrupts.next() => return Ok(End::Interrupted),
             }
         }
+        window.rest().try_for_each(|lines| put(&lines))?;
         Ok(End::OfRows)
     }
 
-    fn write(&mut self, results: Results) -> io::Result<()> {
-        let mut out = io::stdout().lock();
+    fn write(&mut self, results: &Results) -> io::Result<()> {
+        self.note(results);
+        put(&lines_of(results)?)
+    }
+
+    /// Remembers what could not be scored.
+    fn note(&mut self, results: &Results) {
         for result in results {
             match result
                 .get("error")
@@ -171,9 +180,7 @@ impl Scorer {
                 Some(_) => self.faults.of_rows = true,
                 None => {}
             }
-            writeln!(out, "{}", json_line(&result)?)?;
         }
-        out.flush()
     }
 
     /// Compiles a row now and scores it later.
@@ -387,6 +394,37 @@ fn of_cell<'c>(
             })
         }
     }
+}
+
+/// The next line without its end; nothing at the end of the input. Of a line that is too long only the
+/// beginning is kept, which is no JSON then and told as such.
+fn next_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let read = io::Read::take(&mut *input, ROW_BYTES_MAX).read_until(b'\n', &mut line)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    } else {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
+}
+
+fn lines_of(results: &Results) -> io::Result<String> {
+    let mut lines = String::new();
+    for result in results {
+        lines.push_str(&json_line(result)?);
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+fn put(lines: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(lines.as_bytes())?;
+    out.flush()
 }
 
 /// A row made ready: what judges it, its replies, and whether they are a group.
