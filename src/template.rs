@@ -281,6 +281,8 @@ fn environment() -> Environment<'static> {
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.set_formatter(format_value);
     environment.set_fuel(Some(STEPS_MAX));
+    // What authors know of Jinja in Python: `row.id.split("/")`, `row.map.get(key)`.
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
     environment.add_filter("fromjson", from_json);
     environment.add_filter("zip", zip);
     environment.add_filter("lines", split_lines);
@@ -453,6 +455,13 @@ mod tests {
             render("{{ a }}\n", serde_json::json!({"a": "{{ b }}"})).unwrap(),
             "{{ b }}\n"
         );
+    }
+
+    #[test]
+    fn methods_of_python_are_known() {
+        let scope = serde_json::json!({"id": "HumanEval/12", "why": {"a": 1}});
+        let text = "{{ id.split('/')[1] }} {{ why.get('b', 'none') }} {{ id.lower() }}";
+        assert_eq!(render(text, scope).unwrap(), "12 none humaneval/12");
     }
 
     #[test]

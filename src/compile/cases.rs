@@ -1,6 +1,7 @@
 //! Suites to plans: layers merged, names looked up, templates compiled.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::matrix::{self, Cell};
@@ -62,6 +63,7 @@ pub fn compile_suite(
         drafts.extend(compiler.case(name, "", &suite.shared, None, suite.span));
     }
     report_names(&taken, &drafts, &mut compiler);
+    note_shared_samples(&mut drafts);
     let only: Option<Arc<str>> = drafts
         .iter()
         .find_map(|draft| draft.template.per_row.reason_of_only())
@@ -117,6 +119,19 @@ fn report_names(taken: &HashMap<String, Span>, drafts: &[CasePlan], compiler: &m
                     .help(format!("the other is a cell of the case at {at}")),
             );
         }
+    }
+}
+
+/// Which files of saved samples several cases read.
+fn note_shared_samples(drafts: &mut [CasePlan]) {
+    let mut readers: HashMap<PathBuf, usize> = HashMap::new();
+    for saved in drafts.iter().filter_map(|draft| draft.saved.as_ref()) {
+        *readers.entry(saved.file.path.clone()).or_default() += 1;
+    }
+    for saved in drafts.iter_mut().filter_map(|draft| draft.saved.as_mut()) {
+        saved.is_shared = readers
+            .get(&saved.file.path)
+            .is_some_and(|count| *count > 1);
     }
 }
 

@@ -80,6 +80,8 @@ pub struct SamplesPlan {
     pub join: Spanned<String>,
     /// The column that has the reply.
     pub field: Spanned<String>,
+    /// Whether other cases of the suite read the file too, so that none of them asks for all of it.
+    pub is_shared: bool,
 }
 
 /// A row of a dataset.
@@ -162,6 +164,7 @@ impl Compiler<'_> {
             written: written.file.clone(),
             join: written.join.clone(),
             field: written.field.clone(),
+            is_shared: false,
         }
     }
 

@@ -86,7 +86,9 @@ impl<'p> RowCases<'p> {
 
     /// What is to be said of the saved samples once all rows were seen.
     pub fn left_over(&mut self) -> Option<String> {
-        self.saved.as_mut().and_then(left_over)
+        let plan = self.case.saved.as_ref()?;
+        let saved = self.saved.as_mut().filter(|_| !plan.is_shared)?;
+        left_over(saved)
     }
 
     fn made(&mut self, row: &Row) -> Made {
