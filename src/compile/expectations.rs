@@ -19,7 +19,7 @@ use crate::evaluator::{
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::checks::{CheckSpec, Of};
-use crate::syntax::expect::{Credit as CreditName, StdinCase, StdinCases, Subjects};
+use crate::syntax::expect::{Credit as CreditName, StdinCase, StdinCases, Stop, Subjects};
 use crate::syntax::matcher::{Matcher as Written, NamedMatcher, Operand, Origin};
 use crate::syntax::suite::Keys;
 use crate::syntax::value::{Content, Typed};
@@ -210,16 +210,34 @@ fn stdin_cases(
         StdinCases::Each(each) => (each.credit.as_ref(), each.stop.as_ref()),
         StdinCases::List(_) => (None, None),
     };
-    let credit = credit.or(subjects.credit.as_ref());
-    let stop = stop.or(subjects.stop.as_ref());
+    let (credit, stops_at_failure) = graded((credit, stop), subjects, compiler);
     Some(Expected::StdinCases {
         inputs: inputs(written, compiler)?,
-        credit: credit.map_or(Credit::All, |credit| match credit.value {
-            CreditName::All => Credit::All,
-            CreditName::Fraction => Credit::Fraction,
-        }),
-        stops_at_failure: stop.is_some(),
+        credit,
+        stops_at_failure,
     })
+}
+
+/// What of several units counts, and whether they end at the first failure; what is said of these units
+/// goes before what is said of all.
+pub(super) fn graded(
+    own: (Option<&Spanned<CreditName>>, Option<&Spanned<Stop>>),
+    subjects: &Subjects,
+    compiler: &mut Compiler<'_>,
+) -> (Credit, bool) {
+    let credit = own.0.or(subjects.credit.as_ref());
+    let stop = own.1.or(subjects.stop.as_ref());
+    let credit = credit.map_or(Credit::All, |credit| match credit.value {
+        CreditName::All => Credit::All,
+        CreditName::Fraction => Credit::Fraction,
+    });
+    if let (Some(stop), Credit::Fraction) = (stop, credit) {
+        let message =
+            "`stop` stands beside `credit: fraction`, which counts what a stop would not run";
+        compiler.report(Diagnostic::at(stop.span, message).help("write one of the two"));
+    }
+    let stops = stop.is_some_and(|stop| stop.value == Stop::FirstFailure);
+    (credit, stops)
 }
 
 fn check(

@@ -1,13 +1,13 @@
 //! `tests` compiled, and rendered for a row: texts and calls.
 
 use super::cases::Compiler;
-use super::expectations::{Expected, is_dotted_name};
+use super::expectations::{self, Expected, is_dotted_name};
 use super::render::{Rendering, Text};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::evaluator::{Call, CallValue, Outcome, TestCode};
+use crate::evaluator::{Call, CallValue, Credit, Outcome, TestCode};
 use crate::source::{Span, Spanned};
 use crate::syntax::argument::Argument;
-use crate::syntax::expect::{Credit, Stop, Subjects};
+use crate::syntax::expect::Subjects;
 use crate::syntax::test_code::{Call as WrittenCall, Outcome as WrittenOutcome, Test, Tests};
 use crate::syntax::value::Content;
 use crate::template::{json_of, text_of};
@@ -18,8 +18,8 @@ pub(super) struct TestDraft {
     tests: Vec<OneDraft>,
     entry_point: Option<Text>,
     prelude: Option<Text>,
-    is_partial: bool,
-    stops_early: bool,
+    credit: Credit,
+    stops_at_failure: bool,
 }
 
 #[derive(Debug)]
@@ -70,24 +70,14 @@ pub(super) fn compile(
         |written: &Option<Spanned<Content>>| written.as_ref().map(|text| compiler.text(text));
     let entry_point = text(&written.entry_point);
     let prelude = text(&written.prelude);
-    let credit = written.credit.as_ref().or(subjects.credit.as_ref());
-    let stop = written.stop.as_ref().or(subjects.stop.as_ref());
-    let is_partial = credit.is_some_and(|credit| credit.value == Credit::Fraction);
-    if let (Some(stop), true) = (stop, is_partial) {
-        compiler.report(
-            Diagnostic::at(
-                stop.span,
-                "`stop` stands beside `credit: fraction`, which counts what a stop would not run",
-            )
-            .help("write one of the two"),
-        );
-    }
+    let own = (written.credit.as_ref(), written.stop.as_ref());
+    let (credit, stops_at_failure) = expectations::graded(own, subjects, compiler);
     Some(Expected::Tests(TestDraft {
         tests,
         entry_point: entry_point.unwrap_or_default(),
         prelude: prelude.unwrap_or_default(),
-        is_partial,
-        stops_early: stop.is_some_and(|stop| stop.value == Stop::FirstFailure),
+        credit,
+        stops_at_failure,
     }))
 }
 
@@ -193,8 +183,8 @@ impl TestDraft {
                 .as_ref()
                 .map(|text| rendering.text(text))
                 .transpose()?,
-            is_partial: self.is_partial,
-            stops_early: self.stops_early,
+            credit: self.credit,
+            stops_at_failure: self.stops_at_failure,
         })
     }
 }

@@ -14,6 +14,7 @@ pub use call::{Call, Outcome};
 pub use value::Value;
 
 use super::Nonce;
+use super::expect::Credit;
 use crate::execution::{Execution, Status};
 use crate::reward::{Fault, Metric};
 use value::Words;
@@ -29,10 +30,10 @@ pub struct TestCode {
     pub entry_point: Option<String>,
     /// Trusted code that runs before the tests.
     pub prelude: Option<String>,
-    /// Whether the fraction that passes is the score, and not all or nothing.
-    pub is_partial: bool,
+    /// What of them counts.
+    pub credit: Credit,
     /// Whether they end at the first failure.
-    pub stops_early: bool,
+    pub stops_at_failure: bool,
 }
 
 #[derive(Serialize)]
@@ -88,7 +89,7 @@ impl TestCode {
             entry_point: &self.entry_point,
             prelude: &self.prelude,
             calls: self.calls.iter().map(Call::order).collect(),
-            stop: self.stops_early,
+            stop: self.stops_at_failure,
         })
         .expect("texts are JSON")
     }
@@ -144,7 +145,7 @@ impl TestCode {
             };
             return Ok(Metric::of(true, format!("{of} passed{ran} ({WHERE})")));
         };
-        let early = if self.stops_early {
+        let early = if self.stops_at_failure {
             ", and the rest was not needed"
         } else {
             ""
@@ -154,7 +155,7 @@ impl TestCode {
             tally.passed
         );
         Ok(Metric {
-            score: if self.is_partial {
+            score: if self.credit == Credit::Fraction {
                 share(tally.passed, tally.units)
             } else {
                 0.0

@@ -3,20 +3,22 @@
 mod checker;
 mod fingerprint;
 mod isolation;
+mod outcome;
 mod plan;
+mod queue;
 mod references;
 mod require;
 mod rows;
 mod signals;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 pub use fingerprint::{Fingerprint, Fingerprinting};
 pub use isolation::{ISOLATION, Policy};
+pub use outcome::{CaseResult, Outcome, Verdict};
 pub use plan::{GivenReplies, Plan, Planned, Selection};
+pub use queue::{Event, run_all};
 pub use require::{Extent, Judgement, Rates, RequirementResult, Tally, Whole};
 pub use rows::{Made, RowCases};
 pub use signals::Interrupts;
@@ -26,176 +28,11 @@ use crate::backend::e2b::E2b;
 use crate::backend::interpreter;
 use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
-use crate::evaluator::{BackendChoice, CaseId, Evaluator, Known, Need, Nonce, Reply, Step};
+use crate::evaluator::{BackendChoice, Evaluator, Known, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
 use crate::program::{CloudMode, Interpreter, Job};
-use crate::reward::{Fault, FaultKind, Reward};
-use crate::source::Line;
+use crate::reward::{Fault, Reward};
 use references::References;
-
-/// What came of one reply: everything that reporters show.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// The case.
-    pub id: CaseId,
-    /// Which of several replies it is, from 0; none where the case has one.
-    pub sample: Option<usize>,
-    /// The language of its program.
-    pub language: String,
-    /// The model that was asked, or the label of the replies.
-    pub model: Option<String>,
-    /// What was found in the reply.
-    pub extraction: Option<Extraction>,
-    /// The program that ran.
-    pub program: Option<String>,
-    /// Every execution, builds first.
-    pub executions: Vec<Execution>,
-    /// The reward, or why there is none.
-    pub result: Result<Reward, Fault>,
-    /// From the reply to the reward, waiting included.
-    pub elapsed: Duration,
-    /// The line where the case is written.
-    pub written_at: Option<Line>,
-}
-
-impl Outcome {
-    /// An outcome of something that never came to run.
-    pub fn fault(id: CaseId, language: impl Into<String>, fault: Fault) -> Self {
-        Outcome {
-            id,
-            sample: None,
-            language: language.into(),
-            model: None,
-            extraction: None,
-            program: None,
-            executions: Vec::new(),
-            result: Err(fault),
-            elapsed: Duration::ZERO,
-            written_at: None,
-        }
-    }
-
-    /// Whether it is as wanted.
-    pub fn passed(&self) -> bool {
-        self.result.as_ref().is_ok_and(|reward| reward.passed)
-    }
-
-    /// The case's id, and which of its replies it is: `suite::case#2`.
-    pub fn name(&self) -> String {
-        match self.sample {
-            Some(sample) => format!("{}#{sample}", self.id),
-            None => self.id.to_string(),
-        }
-    }
-}
-
-/// What came of all replies of a case.
-#[derive(Debug, Clone)]
-pub struct CaseResult {
-    /// The case.
-    pub id: CaseId,
-    /// How many of its replies must pass.
-    pub need: Need,
-    /// One outcome for each reply, in their order; never empty.
-    pub outcomes: Vec<Outcome>,
-    /// Whether its suite is judged as a whole.
-    pub is_judged_whole: bool,
-}
-
-/// What a case means for its run.
-#[derive(Debug, Clone, Copy)]
-pub enum Verdict<'a> {
-    /// It is as wanted.
-    Passed,
-    /// It is not.
-    Failed,
-    /// It is not, and its suite is judged as a whole.
-    Counted,
-    /// It has no reward.
-    Fault(&'a Fault),
-}
-
-impl CaseResult {
-    /// A case with one outcome.
-    pub fn of(outcome: Outcome) -> Self {
-        CaseResult {
-            id: outcome.id.clone(),
-            need: Need::All,
-            outcomes: vec![outcome],
-            is_judged_whole: false,
-        }
-    }
-
-    /// Replies that are as wanted.
-    pub fn passes(&self) -> usize {
-        self.outcomes
-            .iter()
-            .filter(|outcome| outcome.passed())
-            .count()
-    }
-
-    /// Whether enough of its replies are as wanted. Without a reward for each nobody knows.
-    pub fn passed(&self) -> bool {
-        self.fault().is_none() && self.need.is_met(self.passes(), self.outcomes.len())
-    }
-
-    /// What it means for the run.
-    pub fn verdict(&self) -> Verdict<'_> {
-        match self.fault() {
-            Some(fault) => Verdict::Fault(fault),
-            None if self.passed() => Verdict::Passed,
-            None if self.is_judged_whole => Verdict::Counted,
-            None => Verdict::Failed,
-        }
-    }
-
-    /// The line where it is written.
-    pub fn written_at(&self) -> Option<&Line> {
-        self.outcomes.first()?.written_at.as_ref()
-    }
-
-    /// Why a reply has no reward: what is wrong with the case before what is wrong with the machine.
-    pub fn fault(&self) -> Option<&Fault> {
-        let faults = || {
-            self.outcomes
-                .iter()
-                .filter_map(|outcome| outcome.result.as_ref().err())
-        };
-        faults()
-            .find(|fault| fault.kind != FaultKind::Infrastructure)
-            .or_else(|| faults().next())
-    }
-
-    /// The mean score of the replies that have one.
-    pub fn mean(&self) -> Option<f64> {
-        let scores = self
-            .outcomes
-            .iter()
-            .filter_map(|outcome| outcome.result.as_ref().ok())
-            .map(|reward| reward.score);
-        let (count, sum) =
-            scores.fold((0_u32, 0.0), |(count, sum), score| (count + 1, sum + score));
-        (count > 0).then(|| sum / f64::from(count))
-    }
-
-    /// The longest that one of its replies took.
-    pub fn elapsed(&self) -> Duration {
-        self.outcomes
-            .iter()
-            .map(|outcome| outcome.elapsed)
-            .max()
-            .unwrap_or_default()
-    }
-}
-
-/// What a run tells as it goes.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A reply has its outcome.
-    Reply(&'a Outcome),
-    /// All replies of a case have theirs.
-    Case(CaseResult),
-}
 
 /// Runs evaluators on the backends there are.
 #[derive(Debug)]
@@ -501,168 +338,4 @@ fn nonce() -> Nonce {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     Nonce(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Evaluates a stream of planned cases with bounded concurrency and tells of outcomes in order of
-/// arrival. Stops asking for more when `tell` says so.
-pub async fn run_all(
-    runner: &Arc<Runner>,
-    planned: impl Iterator<Item = Planned>,
-    mut tell: impl FnMut(Event<'_>) -> ControlFlow<()>,
-) {
-    let in_flight_max = runner.slots() * 2 + 2;
-    let mut tasks = tokio::task::JoinSet::new();
-    let mut queue = Queue {
-        planned: planned.fuse(),
-        replies: VecDeque::new(),
-        open: HashMap::new(),
-        cases: 0,
-    };
-    loop {
-        while tasks.len() < in_flight_max
-            && let Some(work) = queue.next()
-        {
-            let runner = Arc::clone(runner);
-            tasks.spawn(async move {
-                let outcome = match work.what {
-                    What::Known(outcome) => *outcome,
-                    What::Reply(evaluator, sample) => {
-                        let reply = evaluator.replies.get(sample);
-                        let mut outcome = runner.evaluate(&evaluator, reply).await;
-                        outcome.sample = (evaluator.replies.len() > 1).then_some(sample);
-                        outcome
-                    }
-                };
-                (work.case, work.index, outcome)
-            });
-        }
-        let Some(joined) = tasks.join_next().await else {
-            return;
-        };
-        let stop = match joined {
-            Ok((case, index, outcome)) => {
-                let stop = tell(Event::Reply(&outcome)).is_break();
-                let finished = queue.finish(case, index, outcome);
-                stop | finished.is_some_and(|case| tell(Event::Case(case)).is_break())
-            }
-            Err(error) => {
-                let outcome = panicked(&error);
-                tell(Event::Reply(&outcome)).is_break()
-                    | tell(Event::Case(CaseResult::of(outcome))).is_break()
-            }
-        };
-        if stop {
-            // Dropping the tasks ends their programs.
-            tasks.shutdown().await;
-            return;
-        }
-    }
-}
-
-fn panicked(error: &tokio::task::JoinError) -> Outcome {
-    let id = CaseId {
-        suite: "rewardspec".to_owned(),
-        case: "evaluate".to_owned(),
-        cell: None,
-    };
-    let fault = Fault::infrastructure(format!("an evaluation panicked: {error}"));
-    Outcome::fault(id, "", fault)
-}
-
-/// One reply to score, of a case by its number in this run.
-struct Work {
-    case: usize,
-    index: usize,
-    what: What,
-}
-
-enum What {
-    /// Nothing is to be done.
-    Known(Box<Outcome>),
-    Reply(Arc<Evaluator>, usize),
-}
-
-/// Cases taken apart into replies, and put together again.
-struct Queue<I> {
-    planned: std::iter::Fuse<I>,
-    replies: VecDeque<Work>,
-    open: HashMap<usize, OpenCase>,
-    cases: usize,
-}
-
-/// A case of which replies are not done.
-struct OpenCase {
-    id: CaseId,
-    need: Need,
-    is_judged_whole: bool,
-    outcomes: Vec<Option<Outcome>>,
-    left: usize,
-}
-
-impl<I: Iterator<Item = Planned>> Queue<I> {
-    fn next(&mut self) -> Option<Work> {
-        if let Some(work) = self.replies.pop_front() {
-            return Some(work);
-        }
-        let case = self.cases;
-        self.cases += 1;
-        let (id, need, is_judged_whole, count) = loop {
-            match self.planned.next()? {
-                // Who hands cases over has told of it.
-                Planned::BadRow(_) => continue,
-                Planned::Case(evaluator) => {
-                    // A case without a reply has one outcome, which says so.
-                    let count = evaluator.replies.len().max(1);
-                    let open = (
-                        evaluator.id.clone(),
-                        evaluator.need,
-                        evaluator.is_judged_whole,
-                        count,
-                    );
-                    self.replies.extend((0..count).map(|index| Work {
-                        case,
-                        index,
-                        what: What::Reply(Arc::clone(&evaluator), index),
-                    }));
-                    break open;
-                }
-                Planned::Fault(outcome) => {
-                    let id = outcome.id.clone();
-                    let what = What::Known(outcome);
-                    self.replies.push_back(Work {
-                        case,
-                        index: 0,
-                        what,
-                    });
-                    break (id, Need::All, false, 1);
-                }
-            }
-        };
-        let open = OpenCase {
-            id,
-            need,
-            is_judged_whole,
-            outcomes: vec![None; count],
-            left: count,
-        };
-        self.open.insert(case, open);
-        self.replies.pop_front()
-    }
-
-    /// Notes an outcome; the case, if that was its last.
-    fn finish(&mut self, case: usize, index: usize, outcome: Outcome) -> Option<CaseResult> {
-        let open = self.open.get_mut(&case)?;
-        open.outcomes[index] = Some(outcome);
-        open.left -= 1;
-        if open.left > 0 {
-            return None;
-        }
-        let open = self.open.remove(&case)?;
-        Some(CaseResult {
-            id: open.id,
-            need: open.need,
-            outcomes: open.outcomes.into_iter().flatten().collect(),
-            is_judged_whole: open.is_judged_whole,
-        })
-    }
 }
