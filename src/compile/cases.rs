@@ -288,7 +288,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.reported += 1;
         self.diagnostics.push(diagnostic);
@@ -712,6 +712,23 @@ impl Compiler<'_> {
         }
     }
 
+    /// Whether something stands in a row to score itself, and not in a preset that it uses: rows may come
+    /// from anybody, and presets are of the project.
+    pub(super) fn is_of_row(&self, span: Span) -> bool {
+        self.is_literal && span == Span::default()
+    }
+
+    /// The bytes of a file that is named.
+    fn file_bytes(&mut self, path: &Spanned<String>) -> Option<&'a [u8]> {
+        let read = if self.is_of_row(path.span) {
+            let message = "a row to score names no file: its texts stand in it";
+            Err(Diagnostic::at(path.span, message))
+        } else {
+            file_bytes(path, self.files, self.sources)
+        };
+        read.map_err(|diagnostic| self.report(diagnostic)).ok()
+    }
+
     /// The language with an interpreter that the suite names. It is asked for nothing outside the
     /// sandbox, not even its version.
     fn with_interpreter(
@@ -719,7 +736,7 @@ impl Compiler<'_> {
         language: &Arc<Language>,
         interpreter: &Spanned<String>,
     ) -> Option<Arc<Language>> {
-        if self.is_literal {
+        if self.is_of_row(interpreter.span) {
             self.report(Diagnostic::at(
                 interpreter.span,
                 "a row to score names no interpreter: a suite may",
@@ -855,13 +872,7 @@ impl Compiler<'_> {
     }
 
     fn file_text(&mut self, path: &Spanned<String>) -> Option<String> {
-        let bytes = match file_bytes(path, self.files, self.sources) {
-            Ok(bytes) => bytes,
-            Err(diagnostic) => {
-                self.report(diagnostic);
-                return None;
-            }
-        };
+        let bytes = self.file_bytes(path)?;
         match std::str::from_utf8(bytes) {
             Ok(text) => Some(text.to_owned()),
             Err(error) => {
@@ -886,13 +897,7 @@ impl Compiler<'_> {
             return None;
         }
         let file = match &content.value {
-            Content::File(source) => match file_bytes(source, self.files, self.sources) {
-                Ok(bytes) => FileText::Bytes(bytes.to_vec()),
-                Err(diagnostic) => {
-                    self.report(diagnostic);
-                    return None;
-                }
-            },
+            Content::File(source) => FileText::Bytes(self.file_bytes(source)?.to_vec()),
             _ => FileText::Text(self.text(content)?),
         };
         Some((path.value.clone(), file))

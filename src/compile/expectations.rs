@@ -246,6 +246,11 @@ fn check(
     compiler: &mut Compiler<'_>,
 ) -> Option<Expected> {
     let rule = match (&written.command, &written.of) {
+        (Some(command), _) if compiler.is_of_row(command.span) => {
+            let message = "a row to score runs no command: a suite or a preset may";
+            compiler.report(Diagnostic::at(command.span, message));
+            return None;
+        }
         (Some(command), _) => {
             let words = command.value.iter().map(|word| word.value.clone());
             Asked::Command(CheckCommand {
@@ -298,17 +303,19 @@ fn from_prompt(
     }
 }
 
+/// Where a matcher compares with what the reference leaves.
+pub(super) fn takes_reference(matcher: &Spanned<Written>) -> Option<Span> {
+    match &matcher.value {
+        Written::From(source) if source.origin.value == Origin::Reference => {
+            Some(source.origin.span)
+        }
+        Written::Not(inner) => takes_reference(inner),
+        _ => None,
+    }
+}
+
 /// Where something is compared with the output of the reference.
 pub(super) fn from_reference(subjects: &Subjects) -> Option<Span> {
-    fn of(matcher: &Spanned<Written>) -> Option<Span> {
-        match &matcher.value {
-            Written::From(source) if source.origin.value == Origin::Reference => {
-                Some(source.origin.span)
-            }
-            Written::Not(inner) => of(inner),
-            _ => None,
-        }
-    }
     let inputs = subjects.stdin_cases.as_ref().map(|cases| &cases.value);
     let outputs: Vec<_> = match inputs {
         Some(StdinCases::List(cases)) => cases.iter().map(|case| &case.output).collect(),
@@ -327,7 +334,7 @@ pub(super) fn from_reference(subjects: &Subjects) -> Option<Span> {
         .flatten()
         .chain(outputs)
         .chain(files.map(|(_, matcher)| matcher));
-    all.find_map(of)
+    all.find_map(takes_reference)
 }
 
 /// A matcher compiled; none where it is wrong.

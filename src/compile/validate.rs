@@ -275,6 +275,16 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
             compiler.report(Diagnostic::at(name.span, message));
         }
         check(name, &written.value, compiler);
+        let mut matchers = written.value.matchers.iter();
+        if let Some(span) = matchers.find_map(expectations::takes_reference) {
+            compiler.report(
+                Diagnostic::at(
+                    span,
+                    "a check compares with nothing that the reference leaves",
+                )
+                .help("write it under a subject, such as `output: {from: reference}`"),
+            );
+        }
     }
     for test in subjects.tests.iter().flat_map(|tests| &tests.value.code) {
         if let Test::Call(written) = test {
@@ -290,6 +300,16 @@ pub(super) fn subjects(subjects: &Subjects, keys: &Keys, compiler: &mut Compiler
     for (name, span) in credit.into_iter().chain(stop).filter(|_| !is_graded) {
         let message = format!("`{name}` belongs to `stdin_cases` or `tests`, and there are none");
         compiler.report(Diagnostic::at(span, message));
+    }
+    let error = subjects.error.as_ref();
+    if let Some(span) = error.and_then(expectations::takes_reference) {
+        compiler.report(
+            Diagnostic::at(
+                span,
+                "the reference has no error: one that ends with one is bad",
+            )
+            .help("name the exception, such as `error: ValueError`"),
+        );
     }
     let from = super::expectations::from_reference(subjects);
     if let (Some(span), None) = (from, &keys.reference) {
