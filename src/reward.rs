@@ -85,6 +85,9 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What is wrong and what to do.
     pub message: String,
+    /// File and line of the dataset's row whose fault it is, where the suite leaves bad rows out.
+    #[serde(skip)]
+    pub left_out: Option<String>,
 }
 
 /// Whose fault it is that there is no reward.
@@ -105,6 +108,7 @@ impl Fault {
         Fault {
             kind: FaultKind::Configuration,
             message: message.into(),
+            left_out: None,
         }
     }
 
@@ -113,6 +117,7 @@ impl Fault {
         Fault {
             kind: FaultKind::Infrastructure,
             message: message.into(),
+            left_out: None,
         }
     }
 
@@ -121,6 +126,7 @@ impl Fault {
         Fault {
             kind: FaultKind::Input,
             message: message.into(),
+            left_out: None,
         }
     }
 }

@@ -337,7 +337,11 @@ fn case_trial(evaluator: Arc<Evaluator>, project: &Project, shared: &Arc<Shared>
     let shared = Arc::clone(shared);
     Trial::ignorable_test(name, move || match missing {
         Some(why) => Err(Failed::from(why)),
-        None => shared.judge(&evaluator, &place),
+        None => shared.judge(&evaluator, &place).map(|judged| match judged {
+            Judged::Passed => Completion::Completed,
+            Judged::LeftOut(row) => Completion::ignored_with(format!("bad row: {row}")),
+            Judged::NotRun(completion) => completion,
+        }),
     })
     .with_ignored_flag(ignored)
 }
@@ -406,8 +410,8 @@ fn chunk_trials(
             let mut failures = Vec::new();
             for evaluator in chunk.iter().filter(|evaluator| !is_ignored(evaluator)) {
                 match shared.judge(evaluator, &place) {
-                    Ok(Completion::Completed) => {}
-                    Ok(ignored @ Completion::Ignored { .. }) => return Ok(ignored),
+                    Ok(Judged::Passed | Judged::LeftOut(_)) => {}
+                    Ok(Judged::NotRun(completion)) => return Ok(completion),
                     Err(failed) => failures.push(failed.message().unwrap_or_default().to_owned()),
                 }
             }
@@ -503,20 +507,35 @@ impl Shared {
         true
     }
 
-    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<Completion, Failed> {
+    fn judge(&self, evaluator: &Evaluator, place: &str) -> Result<Judged, Failed> {
         self.note_place(evaluator);
         let case = self.handle.block_on(self.runner.evaluate_all(evaluator));
         if case.passed() {
-            return Ok(Completion::Completed);
+            return Ok(Judged::Passed);
+        }
+        if let Some(row) = case.left_out() {
+            return Ok(Judged::LeftOut(row.to_owned()));
         }
         let told = Failed::from(failure(evaluator, &case, place));
         match case.fault() {
             Some(fault) if fault.kind == FaultKind::Infrastructure => {
-                self.not_run(&evaluator.language.interpreter, &fault.message, told)
+                let interpreter = &evaluator.language.interpreter;
+                self.not_run(interpreter, &fault.message, told)
+                    .map(Judged::NotRun)
             }
             _ => Err(told),
         }
     }
+}
+
+/// What comes of a case that is not wrong.
+enum Judged {
+    /// It is as wanted.
+    Passed,
+    /// The row at this file and line is bad, and its suite leaves such rows out.
+    LeftOut(String),
+    /// This machine cannot run it.
+    NotRun(Completion),
 }
 
 /// What comes of a suite that is judged as a whole.

@@ -350,6 +350,7 @@ impl Listeners<'_> {
                 self.is_stopped |= self.fail_fast && is_bad;
                 self.write(|reporter| reporter.finished(case));
             }
+            Event::BadRow(place) => self.summary.bad_rows.note(place),
         }
         if self.is_stopped || self.written.is_err() {
             ControlFlow::Break(())

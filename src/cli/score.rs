@@ -16,7 +16,7 @@ use crate::escape::json_line;
 use crate::evaluator::{BackendChoice, Evaluator, Reply};
 use crate::project::{Project, stem};
 use crate::report::wire;
-use crate::reward::{Fault, FaultKind};
+use crate::reward::Fault;
 use crate::run::{Interrupts, Runner};
 
 #[derive(Debug, clap::Args)]
@@ -478,10 +478,7 @@ fn fault_of(diagnostic: &Diagnostic, project: &Project) -> Fault {
         message.push_str("; ");
         message.push_str(help);
     }
-    Fault {
-        kind: FaultKind::Configuration,
-        message,
-    }
+    Fault::configuration(message)
 }
 
 fn panicked(error: &tokio::task::JoinError) -> Results {

@@ -308,6 +308,10 @@ impl CasePlan {
             line: sources.line(self.written_at),
             is_judged_whole: self.is_judged_whole,
             row: row.map(|row| (row.file.clone(), row.line)),
+            leaves_out_bad_rows: self
+                .dataset
+                .as_ref()
+                .is_some_and(|dataset| dataset.skips_bad_rows),
             language,
         })
     }

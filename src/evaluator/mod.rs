@@ -195,6 +195,8 @@ pub struct Evaluator {
     pub is_judged_whole: bool,
     /// The row of the dataset it was made from: file and 1-based line.
     pub row: Option<(String, usize)>,
+    /// Whether its suite leaves rows out that are bad.
+    pub leaves_out_bad_rows: bool,
 }
 
 /// A reply on its way to a reward.

@@ -104,33 +104,51 @@ pub(super) fn settled(
     evaluator: &Evaluator,
     result: &JobResult,
 ) -> Result<Vec<Expectation>, Fault> {
+    let is_cut_off = |execution: &Execution| {
+        let files = execution.files.iter().flat_map(|file| &file.content);
+        let streams = [&execution.stdout, &execution.stderr];
+        streams.into_iter().chain(files).any(|text| text.truncated)
+    };
     let failed = result
         .build
         .iter()
         .chain(&result.runs)
-        .find(|execution| execution.status != Status::Ok || execution.stdout.truncated);
+        .find(|execution| execution.status != Status::Ok || is_cut_off(execution));
     if let Some(failed) = failed {
         let said = super::judge::last_line(&failed.stderr.text, &failed.stdout.text);
-        let message = format!(
-            "the reference did not end well: {}{}{said}",
-            failed.status.word(),
-            if said.is_empty() { "" } else { ": " }
-        );
-        return Err(Fault::configuration(match &evaluator.row {
-            Some((file, line)) => format!("{file}:{line}: {message}"),
-            None => message,
-        }));
+        let how = match failed.status {
+            Status::Ok => "what it leaves is more than `limits.output`".to_owned(),
+            status if said.is_empty() => status.word().to_owned(),
+            status => format!("{}: {said}", status.word()),
+        };
+        return Err(of_row(
+            evaluator,
+            &format!("the reference did not end well: {how}"),
+        ));
     }
     let mut runs = result.runs.iter();
     let own = Wanted::of(evaluator).own.then(|| runs.next()).flatten();
     evaluator
         .expectations
         .iter()
-        .map(|expectation| settle(expectation, own, &mut runs))
+        .map(|expectation| settle(evaluator, expectation, own, &mut runs))
         .collect()
 }
 
+/// The fault of a reference, which is that of the row that it was made for.
+fn of_row(evaluator: &Evaluator, message: &str) -> Fault {
+    let Some((file, line)) = &evaluator.row else {
+        return Fault::configuration(message);
+    };
+    let place = format!("{file}:{line}");
+    Fault {
+        left_out: evaluator.leaves_out_bad_rows.then(|| place.clone()),
+        ..Fault::configuration(format!("{place}: {message}"))
+    }
+}
+
 fn settle<'r>(
+    evaluator: &Evaluator,
     expectation: &Expectation,
     own: Option<&Execution>,
     inputs: &mut impl Iterator<Item = &'r Execution>,
@@ -156,9 +174,10 @@ fn settle<'r>(
                 let matcher = match content {
                     Some(content) => matcher.settled(&content.text)?,
                     None if matcher.is_from_reference() => {
-                        return Err(Fault::configuration(format!(
-                            "the reference leaves no file `{path}`"
-                        )));
+                        return Err(of_row(
+                            evaluator,
+                            &format!("the reference leaves no file `{path}`"),
+                        ));
                     }
                     None => matcher.clone(),
                 };

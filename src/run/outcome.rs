@@ -55,6 +55,11 @@ impl Outcome {
         self.result.as_ref().is_ok_and(|reward| reward.passed)
     }
 
+    /// The place of the row that it is made of, where that is bad and to be left out.
+    pub fn left_out(&self) -> Option<&str> {
+        self.result.as_ref().err()?.left_out.as_deref()
+    }
+
     /// The case's id, and which of its replies it is: `suite::case#2`.
     pub fn name(&self) -> String {
         match self.sample {
@@ -139,6 +144,11 @@ impl CaseResult {
         faults()
             .find(|fault| fault.kind != FaultKind::Infrastructure)
             .or_else(|| faults().next())
+    }
+
+    /// The place of the row that it is made of, where that is bad and to be left out.
+    pub fn left_out(&self) -> Option<&str> {
+        self.outcomes.iter().find_map(Outcome::left_out)
     }
 
     /// The mean score of the replies that have one.

@@ -15,6 +15,8 @@ pub enum Event<'a> {
     Reply(&'a Outcome),
     /// All replies of a case have theirs.
     Case(CaseResult),
+    /// The row at this file and line turned out to be bad, and its suite leaves such rows out.
+    BadRow(&'a str),
 }
 
 /// Evaluates a stream of planned cases with bounded concurrency and tells of outcomes in order of
@@ -55,9 +57,16 @@ pub async fn run_all(
         };
         let stop = match joined {
             Ok((case, index, outcome)) => {
-                let stop = tell(Event::Reply(&outcome)).is_break();
+                let is_told = outcome.left_out().is_none();
+                let stop = is_told && tell(Event::Reply(&outcome)).is_break();
                 let finished = queue.finish(case, index, outcome);
-                stop | finished.is_some_and(|case| tell(Event::Case(case)).is_break())
+                stop | finished.is_some_and(|case| {
+                    let event = match case.left_out() {
+                        Some(place) => tell(Event::BadRow(place)),
+                        None => tell(Event::Case(case)),
+                    };
+                    event.is_break()
+                })
             }
             Err(error) => {
                 let outcome = panicked(&error);
