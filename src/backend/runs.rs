@@ -46,7 +46,8 @@ impl<'j> Runs<'j> {
     /// One has ended.
     pub(super) fn push(&mut self, mut execution: Execution) {
         if let Some(left) = &mut self.left {
-            if execution.status == Status::Timeout && *left < self.limits.wall {
+            let is_by_clock = execution.reason.as_deref() == Some("wall");
+            if execution.status == Status::Timeout && is_by_clock && *left < self.limits.wall {
                 execution.reason = Some("total".to_owned());
             }
             *left = left.saturating_sub(execution.wall);
@@ -57,5 +58,81 @@ impl<'j> Runs<'j> {
     /// All that ended, in order.
     pub(super) fn finish(self) -> Vec<Execution> {
         self.done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::Runs;
+    use crate::execution::{Captured, Execution, Isolation, Status};
+    use crate::program::{Cloud, Ending, Interpreter, Job, Limits, Program};
+
+    fn job(total: Option<Duration>) -> Job {
+        Job {
+            program: Arc::new(Program {
+                interpreter: Arc::new(Interpreter::default()),
+                files: Vec::new(),
+                build: None,
+                limits: Limits {
+                    wall: Duration::from_secs(10),
+                    ..Limits::default()
+                },
+                network: false,
+                cloud: Cloud::default(),
+            }),
+            runs: Vec::new(),
+            ending: Ending {
+                total,
+                ..Ending::default()
+            },
+        }
+    }
+
+    fn ended(status: Status, reason: Option<&str>, seconds: u64) -> Execution {
+        Execution {
+            status,
+            reason: reason.map(str::to_owned),
+            exit_code: None,
+            signal: None,
+            stdout: Captured::default(),
+            stderr: Captured::default(),
+            private: Vec::new(),
+            files: Vec::new(),
+            wall: Duration::from_secs(seconds),
+            cpu: Duration::ZERO,
+            peak_memory: 0,
+            backend: "local".to_owned(),
+            isolation: Isolation::Full,
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_the_total_is_what_the_next_may_take() {
+        let job = job(Some(Duration::from_secs(14)));
+        let mut runs = Runs::of(&job);
+        let wall = |runs: &Runs<'_>| runs.next().map(|limits| limits.wall.as_secs());
+        assert_eq!(wall(&runs), Some(10));
+        runs.push(ended(Status::Timeout, Some("wall"), 10));
+        assert_eq!(wall(&runs), Some(4));
+        runs.push(ended(Status::Timeout, Some("cpu"), 1));
+        assert_eq!(wall(&runs), Some(3));
+        runs.push(ended(Status::Timeout, Some("wall"), 3));
+        assert_eq!(wall(&runs), None);
+        let reasons = runs.finish().into_iter().map(|run| run.reason.unwrap());
+        assert_eq!(reasons.collect::<Vec<_>>(), ["wall", "cpu", "total"]);
+    }
+
+    #[test]
+    fn without_a_total_each_may_take_its_own() {
+        let job = job(None);
+        let mut runs = Runs::of(&job);
+        for _ in 0..3 {
+            assert_eq!(runs.next().unwrap().wall, Duration::from_secs(10));
+            runs.push(ended(Status::Timeout, Some("wall"), 10));
+        }
+        assert_eq!(runs.finish().len(), 3);
     }
 }

@@ -190,6 +190,10 @@ fn how_it_ended(evaluator: &Evaluator, run: &Execution, which: Option<(usize, us
         Status::Timeout if run.reason.as_deref() == Some("cpu") => {
             format!("used more than {:?} of CPU time", limits.cpu)
         }
+        Status::Timeout if run.reason.as_deref() == Some("total") => format!(
+            "ran when all executions together had taken {:?}, which is `limits.total`",
+            evaluator.total.unwrap_or_default()
+        ),
         Status::Timeout => format!("ran longer than {:?}", limits.wall),
         Status::MemoryLimit => format!("used more than {} of memory{reason}", size(limits.memory)),
         Status::OutputLimit => {
