@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+use rustix::path::Arg;
 
 use super::super::output::Kept;
 use crate::execution::{Captured, LeftFile};
@@ -18,6 +20,20 @@ pub(super) fn read(directory: impl AsFd, paths: &[String], bytes_max: u64) -> Ve
             content: content(directory.as_fd(), path, bytes_max),
         })
         .collect()
+}
+
+/// The same of the directory at a path. One that the program has taken away is as if it were empty.
+pub(super) fn read_at(home: &Path, paths: &[String], bytes_max: u64) -> Vec<LeftFile> {
+    match open(rustix::fs::CWD, home, OFlags::DIRECTORY) {
+        Some(directory) => read(directory, paths, bytes_max),
+        None => paths
+            .iter()
+            .map(|path| LeftFile {
+                path: path.clone(),
+                content: None,
+            })
+            .collect(),
+    }
 }
 
 fn content(directory: std::os::fd::BorrowedFd<'_>, path: &str, bytes_max: u64) -> Option<Captured> {
@@ -49,7 +65,7 @@ fn content(directory: std::os::fd::BorrowedFd<'_>, path: &str, bytes_max: u64) -
     Some(kept.finish(bytes_max))
 }
 
-fn open(at: impl AsFd, name: &str, more: OFlags) -> Option<OwnedFd> {
+fn open(at: impl AsFd, name: impl Arg + Copy, more: OFlags) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
     let opened = rustix::fs::openat(&at, name, flags, Mode::empty());
     opened

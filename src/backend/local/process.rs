@@ -243,9 +243,7 @@ impl Processes {
             };
             let mut ran = self.run(run, &limits, &home, &place).await?;
             if !run.collect.is_empty() {
-                let directory = std::fs::File::open(&home)
-                    .map_err(|error| failed("open a program's directory", &error))?;
-                ran.files = left::read(&directory, &run.collect, limits.output);
+                ran.files = left::read_at(&home, &run.collect, limits.output);
             }
             runs.push(ran);
             directory::remove(&home);
