@@ -20,6 +20,7 @@ mod doctor; // what a machine offers
 mod e2b; // the client of E2B, the backend in its cloud, the emulator
 #[path = "../../examples/e2b_emulator/emulator/mod.rs"]
 mod emulator; // of E2B, the one that is an example
+mod expectations; // what programs leave, references, checks
 mod files; // programs of several files
 mod isolation; // what is refused where a machine contains too little, and how it is said
 mod language; // the meaning of what is written
