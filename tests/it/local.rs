@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rewardspec::backend::local::{Local, LocalOptions};
-use rewardspec::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
+use rewardspec::execution::{
+    Captured, Execution, InfrastructureError, Isolation, JobResult, Status,
+};
 use rewardspec::program::{
     Cloud, Ending, Interpreter, Job, Limits, Program, Run, SourceFile, Word,
 };
@@ -211,6 +213,9 @@ promises! {
     many_programs_at_once_keep_apart
     a_missing_interpreter_is_the_machines_failure
     a_program_nobody_waits_for_is_ended
+    what_is_left_is_read_and_nothing_else
+    what_is_left_is_read_when_nobody_writes_it
+    a_directory_that_is_shut_or_gone_is_no_failure_of_the_machine
 }
 }
 
@@ -499,6 +504,160 @@ fn a_program_nobody_waits_for_is_ended(engine: Engine) {
             "1\n"
         );
     });
+}
+
+fn collecting(paths: &[&str]) -> Run {
+    Run {
+        collect: paths.iter().map(|path| (*path).to_owned()).collect(),
+        ..main_py()
+    }
+}
+
+/// What was read of a file that was asked for.
+fn left<'r>(ran: &'r Execution, path: &str) -> Option<&'r Captured> {
+    let file = ran.files.iter().find(|file| file.path == path);
+    file.unwrap().content.as_ref()
+}
+
+fn what_is_left_is_read_and_nothing_else(engine: Engine) {
+    let code = "import os, socket, stat, sys
+def attempt(what):
+    try: what()
+    except OSError: pass
+def write(path, text):
+    with open(path, 'w') as file: file.write(text)
+os.makedirs('deep/er')
+write('deep/er/file', 'kept')
+write('empty', '')
+os.symlink('/etc/passwd', 'link')
+os.symlink('/etc', 'linked')
+os.symlink('deep', 'near')
+os.symlink('loop', 'loop')
+os.mkfifo('pipe')
+os.mkdir('directory')
+attempt(lambda: os.mknod('device', stat.S_IFCHR | 0o666, os.makedev(1, 5)))
+attempt(lambda: socket.socket(socket.AF_UNIX).bind('socket'))
+attempt(lambda: os.link(os.path.realpath(sys.executable), 'hard'))
+write('locked', 'kept')
+attempt(lambda: os.chmod('locked', 0))
+for mode in (0, 0o400, 0o100):
+    os.mkdir(f'shut{mode}')
+    write(f'shut{mode}/file', 'kept')
+    attempt(lambda: os.chmod(f'shut{mode}/file', 0))
+    attempt(lambda: os.chmod(f'shut{mode}', mode))
+write('large', 'x' * 100_000)
+with open('sparse', 'w') as file: file.truncate(50 << 20)
+";
+    let kept = [
+        "deep/er/file",
+        "locked",
+        "shut0/file",
+        "shut256/file",
+        "shut64/file",
+    ];
+    let absent = [
+        "link",
+        "linked/passwd",
+        "near/er/file",
+        "loop",
+        "loop/x",
+        "pipe",
+        "pipe/x",
+        "directory",
+        "device",
+        "socket",
+        "none",
+        "locked/x",
+    ];
+    let larger = ["large", "sparse"];
+    let paths = [&kept[..], &absent, &larger, &["empty", "hard"]].concat();
+    let limits = Limits {
+        output: 64 * 1024,
+        ..roomy()
+    };
+    let ran = run_with(engine, code, limits, collecting(&paths));
+    assert_eq!(ran.status, Status::Ok, "{}", ran.stderr.text);
+    let asked: Vec<&str> = ran.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(asked, paths);
+    for path in kept {
+        let text = left(&ran, path).map(|content| content.text.as_str());
+        assert_eq!(text, Some("kept"), "{path}");
+    }
+    for path in absent {
+        assert_eq!(left(&ran, path), None, "{path}");
+    }
+    for path in larger {
+        assert!(left(&ran, path).unwrap().truncated, "{path}");
+    }
+    assert_eq!(left(&ran, "empty"), Some(&Captured::default()));
+    // Uncontained, what it may read it may print as well.
+    assert!(engine == Engine::Processes || left(&ran, "hard").is_none());
+}
+
+fn what_is_left_is_read_when_nobody_writes_it(engine: Engine) {
+    let mark = Mark::new();
+    let code = "import os, time
+ready, tell = os.pipe()
+if os.fork() == 0:
+    os.setsid()
+    grown = open('grows', 'w')
+    told = False
+    while True:
+        grown.write('x')
+        grown.flush()
+        os.symlink('/etc/passwd', 'next')
+        os.rename('next', 'swapped')
+        with open('next', 'w') as file: file.write('mine')
+        os.rename('next', 'swapped')
+        if not told: told = os.write(tell, b'+')
+os.read(ready, 1)
+";
+    let run = Run {
+        collect: vec!["grows".to_owned(), "swapped".to_owned()],
+        ..mark.run()
+    };
+    let ran = run_with(engine, code, roomy(), run);
+    assert_eq!(ran.status, Status::Ok, "{}", ran.stderr.text);
+    let grown = left(&ran, "grows").unwrap();
+    assert!(
+        !grown.text.is_empty()
+            && grown
+                .text
+                .chars()
+                .all(|letter| letter == 'x' || grown.truncated)
+    );
+    assert!(
+        left(&ran, "swapped").is_none_or(|content| ["mine", ""].contains(&content.text.as_str()))
+    );
+    mark.wait_until(false, GONE_WITHIN);
+}
+
+fn a_directory_that_is_shut_or_gone_is_no_failure_of_the_machine(engine: Engine) {
+    let write = "import os, shutil\nopen('file', 'w').write('kept')\n";
+    let ran = run_with(
+        engine,
+        &format!("{write}try: os.chmod('.', 0)\nexcept OSError: pass"),
+        roomy(),
+        collecting(&["file"]),
+    );
+    assert_eq!(
+        left(&ran, "file").map(|content| content.text.as_str()),
+        Some("kept")
+    );
+    for attack in [
+        "shutil.rmtree(os.getcwd(), ignore_errors=True)",
+        "try: os.rename(os.getcwd(), os.getcwd() + '-gone')\nexcept OSError: os.remove('file')",
+        "shutil.rmtree(os.getcwd(), ignore_errors=True)\ntry: os.symlink('/etc', os.getcwd())\nexcept OSError: pass",
+    ] {
+        let ran = run_with(
+            engine,
+            &format!("{write}{attack}"),
+            roomy(),
+            collecting(&["file", "passwd"]),
+        );
+        assert_eq!(left(&ran, "file"), None, "{attack}");
+        assert_eq!(left(&ran, "passwd"), None, "{attack}");
+    }
 }
 
 fn nothing_of_the_host_is_in_reach(engine: Engine) {

@@ -13,6 +13,7 @@ use crate::execution::{Captured, LeftFile};
 /// Reads files of a directory that nobody uses any more, at most `bytes_max` of each. What is no
 /// plain file, or is reached by a link, is as if it were not there: a link may lead anywhere.
 pub(super) fn read(directory: impl AsFd, paths: &[String], bytes_max: u64) -> Vec<LeftFile> {
+    unshut(&directory);
     paths
         .iter()
         .map(|path| LeftFile {
@@ -41,7 +42,9 @@ fn content(directory: std::os::fd::BorrowedFd<'_>, path: &str, bytes_max: u64) -
     let mut inside: Option<OwnedFd> = None;
     for part in parents.split('/').filter(|part| !part.is_empty()) {
         let at = inside.as_ref().map_or(directory, OwnedFd::as_fd);
-        inside = Some(open(at, part, OFlags::DIRECTORY)?);
+        let opened = open(at, part, OFlags::DIRECTORY)?;
+        unshut(&opened);
+        inside = Some(opened);
     }
     let at = inside.as_ref().map_or(directory, OwnedFd::as_fd);
     // Asked before it is opened: opening a device or a pipe may do something.
@@ -63,6 +66,12 @@ fn content(directory: std::os::fd::BorrowedFd<'_>, path: &str, bytes_max: u64) -
         }
     }
     Some(kept.finish(bytes_max))
+}
+
+/// Gives back what a program took of its own permissions to look for names in a directory.
+fn unshut(directory: impl AsFd) {
+    // Where that fails nothing is found.
+    let _ = rustix::fs::fchmod(directory, Mode::from_raw_mode(0o700));
 }
 
 fn open(at: impl AsFd, name: impl Arg + Copy, more: OFlags) -> Option<OwnedFd> {
