@@ -104,20 +104,22 @@ pub(super) fn settled(
     evaluator: &Evaluator,
     result: &JobResult,
 ) -> Result<Vec<Expectation>, Fault> {
-    let is_cut_off = |execution: &Execution| {
+    // What is cut off, or is no text, nothing can be compared with.
+    let is_unfit = |execution: &Execution| {
         let files = execution.files.iter().flat_map(|file| &file.content);
         let streams = [&execution.stdout, &execution.stderr];
-        streams.into_iter().chain(files).any(|text| text.truncated)
+        let mut texts = streams.into_iter().chain(files);
+        texts.any(|text| text.truncated || text.lossy)
     };
     let failed = result
         .build
         .iter()
         .chain(&result.runs)
-        .find(|execution| execution.status != Status::Ok || is_cut_off(execution));
+        .find(|execution| execution.status != Status::Ok || is_unfit(execution));
     if let Some(failed) = failed {
         let said = super::judge::last_line(&failed.stderr.text, &failed.stdout.text);
         let how = match failed.status {
-            Status::Ok => "what it leaves is more than `limits.output`".to_owned(),
+            Status::Ok => "what it leaves is more than `limits.output`, or no UTF-8".to_owned(),
             status if said.is_empty() => status.word().to_owned(),
             status => format!("{}: {said}", status.word()),
         };
