@@ -73,7 +73,11 @@ pub(super) fn check(arguments: &CheckArguments) -> Exit {
         let dataset = case.dataset.as_ref();
         let file = dataset.map_or("", |dataset| dataset.written.value.as_str());
         if let (0, Some(dataset)) = (seen.cases + seen.bad, dataset) {
-            let message = format!("`{file}` has no rows: nothing would be tested");
+            let message = if dataset.is_narrowed() {
+                format!("no row of `{file}` counts by `where`: nothing would be tested")
+            } else {
+                format!("`{file}` has no rows: nothing would be tested")
+            };
             diagnostics.push(Diagnostic::at(dataset.written.span, message));
         }
         if seen.bad > BAD_ROWS_SHOWN_MAX {

@@ -44,17 +44,12 @@ pub(super) struct RunArguments {
     /// Replies in place of those that suites name: rows of `{"id", "reply"}`, or saved samples
     #[arg(long, value_name = "FILE")]
     replies: Option<PathBuf>,
-    /// The column of `--replies` that names the case
-    #[arg(long, value_name = "NAME", default_value = "id", requires = "replies")]
-    replies_key: String,
-    /// The column of `--replies` that has the reply
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "reply",
-        requires = "replies"
-    )]
-    replies_field: String,
+    /// The column of `--replies` that names the case [default: id]
+    #[arg(long, value_name = "NAME", requires = "replies")]
+    replies_key: Option<String>,
+    /// The column of `--replies` that has the reply [default: reply]
+    #[arg(long, value_name = "NAME", requires = "replies")]
+    replies_field: Option<String>,
     /// Stop at the first case that is not as wanted; zeros of a suite with `require` count and do not stop
     #[arg(long)]
     fail_fast: bool,
@@ -233,11 +228,19 @@ fn replies(
     suites: &[SuitePlan],
 ) -> Result<GivenReplies, Exit> {
     let mut cases = suites.iter().flat_map(|suite| &suite.cases);
+    let (key, field) = (&arguments.replies_key, &arguments.replies_field);
     let by_id = if cases.any(|case| case.saved.is_none()) {
-        let (key, field) = (&arguments.replies_key, &arguments.replies_field);
-        let saved = project.saved_replies(path, key, field);
+        let key = key.as_deref().unwrap_or("id");
+        let saved = project.saved_replies(path, key, field.as_deref().unwrap_or("reply"));
         let saved = saved.map_err(|diagnostic| report(&diagnostic.into(), project))?;
         Some(Rc::new(RefCell::new(saved)))
+    } else if key.is_some() || field.is_some() {
+        let help =
+            "leave `--replies-key` and `--replies-field` out, or write the columns in the suite";
+        return Err(refuse(
+            "every suite names the columns of its samples itself, under `join` and `field`",
+            Some(help),
+        ));
     } else {
         None
     };

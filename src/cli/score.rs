@@ -283,60 +283,32 @@ impl Scorer {
                 "unknown key `{key}` beside `suite`; {help}"
             )));
         }
-        let sources = &self.project.sources;
-        let evaluator = match (case, row) {
-            (Some(Value::String(wanted)), None) => {
-                let cases = suite.cases.iter();
-                let cells: Vec<&CasePlan> = cases
-                    .filter(|case| case.dataset.is_none() && case.id.case == wanted)
-                    .collect();
-                let known: Vec<&str> = suite
-                    .cases
-                    .iter()
-                    .map(|case| case.id.case.as_str())
-                    .collect();
-                let help = || did_you_mean(&wanted, known.iter().copied()).unwrap_or_default();
-                if cells.is_empty() {
-                    return Err(Fault::input(format!(
-                        "the suite `{name}` has no case `{wanted}`; {}",
-                        help()
-                    )));
-                }
-                of_cell(&cells, cell.as_deref(), &format!("the case `{wanted}`"))?
-                    .evaluator(None, sources)
-            }
-            (None, Some(Value::Object(columns))) => {
-                let case = suite.cases.iter().find(|case| case.dataset.is_some());
-                let case = case.ok_or_else(|| {
-                    Fault::input(format!(
-                        "the suite `{name}` has no `dataset`, so it is no function of a row"
-                    ))
-                })?;
-                let cells = suite.cases.iter();
-                let cells: Vec<&CasePlan> = cells
-                    .filter(|other| other.dataset.is_some() && other.id.case == case.id.case)
-                    .collect();
-                let case = of_cell(&cells, cell.as_deref(), &format!("the suite `{name}`"))?;
-                case.evaluator(
-                    Some(&Row {
-                        file: "<row>".to_owned(),
-                        line: number,
-                        column: 1,
-                        number,
-                        columns,
-                    }),
-                    sources,
-                )
-            }
-            (Some(_), Some(_)) => {
-                return Err(Fault::input(
-                    "`case` stands beside `row`: write one of the two",
-                ));
-            }
-            (Some(_), None) => return Err(Fault::input("`case` is no text")),
-            (None, Some(_)) => return Err(Fault::input("`row` is no object")),
-            (None, None) => return Err(Fault::input("`suite` needs `case` or `row` beside it")),
+        let case = match case {
+            Some(Value::String(case)) => Some(case),
+            Some(_) => return Err(Fault::input("`case` is no text")),
+            None => None,
         };
+        let row = match row {
+            Some(Value::Object(columns)) => Some(Row {
+                file: "<row>".to_owned(),
+                line: number,
+                column: 1,
+                number,
+                columns,
+            }),
+            Some(_) => return Err(Fault::input("`row` is no object")),
+            None if case.is_none() => {
+                return Err(Fault::input("`suite` needs `case` or `row` beside it"));
+            }
+            None => None,
+        };
+        let cells = meant(&suite, case.as_deref(), row.is_some())?;
+        let what = match &case {
+            Some(case) => format!("the case `{case}`"),
+            None => format!("the suite `{name}`"),
+        };
+        let plan = of_cell(&cells, cell.as_deref(), &what)?;
+        let evaluator = plan.evaluator(row.as_ref(), &self.project.sources);
         evaluator.map_err(|diagnostic| fault_of(&diagnostic, &self.project))
     }
 
@@ -427,6 +399,50 @@ fn put(lines: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// The cells of the case that is meant: one of those that are functions of a row, where there is one.
+fn meant<'s>(
+    suite: &'s SuitePlan,
+    case: Option<&str>,
+    has_row: bool,
+) -> Result<Vec<&'s CasePlan>, Fault> {
+    let name = &suite.name;
+    let takes_row = |plan: &&CasePlan| plan.dataset.is_some();
+    let mut known: Vec<&str> = suite
+        .cases
+        .iter()
+        .filter(|plan| takes_row(plan) == has_row)
+        .map(|plan| plan.id.case.as_str())
+        .collect();
+    known.dedup();
+    if known.is_empty() {
+        return Err(Fault::input(if has_row {
+            format!("the suite `{name}` has no `dataset`, so it is no function of a row")
+        } else {
+            format!("the suite `{name}` makes its cases of rows: give one under `row`")
+        }));
+    }
+    let wanted = match (case, &known[..]) {
+        (Some(case), _) => case,
+        (None, [only]) => only,
+        (None, _) => {
+            return Err(Fault::input(format!(
+                "the suite `{name}` has several cases: name one under `case`: `{}`",
+                known.join("`, `")
+            )));
+        }
+    };
+    if !known.contains(&wanted) {
+        let help = did_you_mean(wanted, known.iter().copied()).unwrap_or_default();
+        return Err(Fault::input(format!(
+            "the suite `{name}` has no case `{wanted}`; {help}"
+        )));
+    }
+    let cells = suite.cases.iter();
+    Ok(cells
+        .filter(|plan| takes_row(plan) == has_row && plan.id.case == wanted)
+        .collect())
+}
+
 /// A row made ready: what judges it, its replies, and whether they are a group.
 type Compiled = (Arc<Evaluator>, Vec<Reply>, bool);
 
@@ -440,6 +456,9 @@ fn replies(columns: &mut Map<String, Value>) -> Result<(Vec<Reply>, bool), Fault
     match given {
         (Some(Value::String(reply)), None, None) => Ok((vec![Reply::Text(reply)], false)),
         (None, None, Some(Value::String(code))) => Ok((vec![Reply::Code(code)], false)),
+        (None, Some(Value::Array(replies)), None) if replies.is_empty() => {
+            Err(Fault::input("`replies` is empty: nothing would be scored"))
+        }
         (None, Some(Value::Array(replies)), None) => {
             let texts: Option<Vec<Reply>> = replies
                 .iter()

@@ -84,6 +84,13 @@ pub struct SamplesPlan {
     pub is_shared: bool,
 }
 
+impl DatasetPlan {
+    /// Whether a condition may keep rows from counting.
+    pub fn is_narrowed(&self) -> bool {
+        self.condition.is_some()
+    }
+}
+
 /// A row of a dataset.
 #[derive(Debug, Clone)]
 pub struct Row {

@@ -73,7 +73,7 @@ impl Reporter for Junit {
 
     fn skipped(&mut self, id: &CaseId, reason: &str) -> io::Result<()> {
         let case = TestCase {
-            name: id.case.clone(),
+            name: id.name(),
             time: Duration::ZERO,
             verdict: Told::Skipped(reason.to_owned()),
         };
@@ -83,7 +83,7 @@ impl Reporter for Junit {
 
     fn finished(&mut self, case: &CaseResult) -> io::Result<()> {
         let told = TestCase {
-            name: case.id.case.clone(),
+            name: case.id.name(),
             time: case.elapsed(),
             verdict: told(case),
         };

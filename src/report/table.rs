@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::{SuiteCounts, Summary};
 use crate::escape::visible_line;
+use crate::run::Judgement;
 
 const HEAD: [&str; 5] = ["suite", "cases", "passed", "errors", "mean score"];
 
@@ -136,6 +137,18 @@ fn counts(summary: &Summary) -> String {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
+    }
+    let missed = summary.requirements.iter();
+    let missed = missed
+        .filter(|result| matches!(result.judgement, Judgement::Missed(_)))
+        .count();
+    if missed > 0 {
+        let what = if missed == 1 {
+            "requirement"
+        } else {
+            "requirements"
+        };
+        parts.push(format!("{missed} {what} missed"));
     }
     if summary.interrupted {
         parts.push("interrupted".to_owned());

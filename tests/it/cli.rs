@@ -704,3 +704,39 @@ fn what_a_suite_says_drives_no_terminal() {
         );
     }
 }
+
+#[test]
+fn a_row_to_score_says_which_case_judges_it_and_is_never_lost() {
+    let project = TempProject::new(&[(
+        "suites/s.yaml",
+        "dataset: {file: rows.jsonl}\nprompt: p\nexpect: \"{{ row.n }}\"\ncases:\n  - {name: strict}\n  - {name: loose, compare: numeric}\n",
+    )]);
+    project.write("suites/rows.jsonl", "{\"n\": 1}\n");
+    let rows = r#"{"id": 1, "suite": "s", "row": {"n": 1}, "code": "print(1.0)"}
+{"id": 2, "suite": "s", "case": "strict", "row": {"n": 1}, "code": "print(1.0)"}
+{"id": 3, "suite": "s", "case": "loose", "row": {"n": 1}, "code": "print(1.0)"}
+{"id": 4, "suite": "s", "case": "lose", "row": {"n": 1}, "code": "print(1.0)"}
+{"id": 5, "suite": "s", "case": "strict", "code": "print(1.0)"}
+{"id": 6, "expect": "1", "replies": []}
+"#;
+    let ran = project.run_with(&["score"], rows).expect_status(0);
+    let told: Vec<String> = ran
+        .json_lines()
+        .iter()
+        .map(|row| match row["error"]["message"].as_str() {
+            Some(message) => message.to_owned(),
+            None => row["score"].to_string(),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "the suite `s` has several cases: name one under `case`: `strict`, `loose`",
+            "0.0",
+            "1.0",
+            "the suite `s` has no case `lose`; did you mean `loose`?",
+            "the suite `s` makes its cases of rows: give one under `row`",
+            "`replies` is empty: nothing would be scored",
+        ]
+    );
+}
