@@ -153,3 +153,41 @@ fn the_guide_of_rules_prints_what_it_shows() {
     }
     project.run(&["test", "rules::"]).expect_status(0);
 }
+
+#[test]
+fn the_bundled_suites_have_the_cases_and_lines_that_are_told() {
+    let text = std::fs::read_to_string(root().join("suites/README.md")).unwrap();
+    let listed = crate::support::run_in(&root(), &["list"], "", &[]).expect_status(0);
+    let mut told = 0;
+    for line in text.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [suites, _, lines, cases] = cells[..] else {
+            panic!("{line}");
+        };
+        let names: Vec<&str> = suites.split('`').skip(1).step_by(2).collect();
+        told += names.len();
+        let begins = |id: &&str| {
+            let suite = id.split("::").next().unwrap();
+            names.contains(&suite)
+        };
+        assert_eq!(
+            listed.stdout.lines().filter(begins).count().to_string(),
+            cases,
+            "{suites}"
+        );
+        let written = |name: &&str| {
+            let suite = std::fs::read_to_string(root().join(format!("suites/{name}.yaml")));
+            let text = suite.unwrap();
+            let counts = |line: &&str| !line.trim().is_empty() && !line.trim().starts_with('#');
+            text.lines().filter(counts).count()
+        };
+        let sum: usize = names.iter().map(written).sum();
+        assert_eq!(sum.to_string(), lines, "{suites}");
+    }
+    let files = std::fs::read_dir(root().join("suites")).unwrap();
+    let suites = files.filter(|file| {
+        let path = file.as_ref().unwrap().path();
+        path.extension().is_some_and(|ending| ending == "yaml")
+    });
+    assert_eq!(told, suites.count());
+}
