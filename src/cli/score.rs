@@ -144,28 +144,25 @@ impl Scorer {
                         scoring.spawn(async move { (row, work.await) });
                     }
                 },
-                Some(scored) = scoring.join_next() => match scored {
-                    Ok((_, results)) if unordered => self.write(&results)?,
-                    Ok((row, results)) => {
-                        let lines = lines_of(&results)?;
-                        self.note(&results);
-                        let bytes = lines.len();
-                        for lines in window.finish(row, lines, bytes) {
-                            put(&lines)?;
-                        }
-                    }
-                    Err(error) => self.write(&panicked(&error))?,
-                },
+                Some(scored) = scoring.join_next() => {
+                    let (row, results) = match scored {
+                        Ok((row, results)) => (Some(row).filter(|_| !unordered), results),
+                        Err(error) => (None, panicked(&error)),
+                    };
+                    self.note(&results);
+                    let lines = lines_of(&results)?;
+                    let bytes = lines.len();
+                    let out = match row {
+                        Some(row) => window.finish(row, lines, bytes),
+                        None => vec![lines],
+                    };
+                    out.iter().try_for_each(|lines| put(lines))?;
+                }
                 () = interrupts.next() => return Ok(End::Interrupted),
             }
         }
         window.rest().try_for_each(|lines| put(&lines))?;
         Ok(End::OfRows)
-    }
-
-    fn write(&mut self, results: &Results) -> io::Result<()> {
-        self.note(results);
-        put(&lines_of(results)?)
     }
 
     /// Remembers what could not be scored.

@@ -144,21 +144,22 @@ impl Runner {
         outcome
     }
 
+    /// Scores one of the replies that a case carries.
+    async fn evaluate_sample(&self, evaluator: &Evaluator, sample: usize) -> Outcome {
+        let mut outcome = self
+            .evaluate(evaluator, evaluator.replies.get(sample))
+            .await;
+        outcome.sample = (evaluator.replies.len() > 1).then_some(sample);
+        outcome
+    }
+
     /// Scores all replies that a case carries, one after the other.
     pub async fn evaluate_all(&self, evaluator: &Evaluator) -> CaseResult {
         let mut outcomes = Vec::new();
         for sample in 0..evaluator.replies.len().max(1) {
-            let reply = evaluator.replies.get(sample);
-            let mut outcome = self.evaluate(evaluator, reply).await;
-            outcome.sample = (evaluator.replies.len() > 1).then_some(sample);
-            outcomes.push(outcome);
+            outcomes.push(self.evaluate_sample(evaluator, sample).await);
         }
-        CaseResult {
-            id: evaluator.id.clone(),
-            need: evaluator.need,
-            outcomes,
-            is_judged_whole: evaluator.is_judged_whole,
-        }
+        CaseResult::of_replies(evaluator, outcomes)
     }
 
     async fn attempt(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::evaluator::code::Extraction;
-use crate::evaluator::{CaseId, Need};
+use crate::evaluator::{CaseId, Evaluator, Need};
 use crate::execution::Execution;
 use crate::reward::{Fault, FaultKind, Reward};
 use crate::source::Line;
@@ -103,6 +103,16 @@ impl CaseResult {
             need: Need::All,
             outcomes: vec![outcome],
             is_judged_whole: false,
+        }
+    }
+
+    /// A case with the outcomes of all its replies.
+    pub(super) fn of_replies(evaluator: &Evaluator, outcomes: Vec<Outcome>) -> Self {
+        CaseResult {
+            id: evaluator.id.clone(),
+            need: evaluator.need,
+            outcomes,
+            is_judged_whole: evaluator.is_judged_whole,
         }
     }
 

@@ -85,10 +85,7 @@ impl Selection {
 
     /// Whether it may leave cases out.
     pub fn is_narrowed(&self) -> bool {
-        self.filter.is_some()
-            || !self.tags.is_empty()
-            || !self.languages.is_empty()
-            || self.limit.is_some()
+        !self.is_everything() || self.limit.is_some()
     }
 
     /// Every selected case of the suites, rows streamed. Cases that are skipped come too: who

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::{CaseResult, Outcome, Planned, Runner};
-use crate::evaluator::{CaseId, Evaluator, Need};
+use crate::evaluator::{CaseId, Evaluator};
 use crate::reward::Fault;
 
 /// What a run tells as it goes.
@@ -43,10 +43,7 @@ pub async fn run_all(
                 let outcome = match work.what {
                     What::Known(outcome) => *outcome,
                     What::Reply(evaluator, sample) => {
-                        let reply = evaluator.replies.get(sample);
-                        let mut outcome = runner.evaluate(&evaluator, reply).await;
-                        outcome.sample = (evaluator.replies.len() > 1).then_some(sample);
-                        outcome
+                        runner.evaluate_sample(&evaluator, sample).await
                     }
                 };
                 (work.case, work.index, outcome)
@@ -115,11 +112,8 @@ struct Queue<I> {
 
 /// A case of which replies are not done.
 struct OpenCase {
-    id: CaseId,
-    need: Need,
-    is_judged_whole: bool,
+    evaluator: Arc<Evaluator>,
     outcomes: Vec<Option<Outcome>>,
-    left: usize,
 }
 
 impl<I: Iterator<Item = Planned>> Queue<I> {
@@ -129,63 +123,51 @@ impl<I: Iterator<Item = Planned>> Queue<I> {
         }
         let case = self.cases;
         self.cases += 1;
-        let (id, need, is_judged_whole, count) = loop {
+        loop {
             match self.planned.next()? {
                 // Who hands cases over has told of it.
-                Planned::BadRow(_) => continue,
+                Planned::BadRow(_) => {}
+                Planned::Fault(outcome) => {
+                    return Some(Work {
+                        case,
+                        index: 0,
+                        what: What::Known(outcome),
+                    });
+                }
                 Planned::Case(evaluator) => {
                     // A case without a reply has one outcome, which says so.
                     let count = evaluator.replies.len().max(1);
-                    let open = (
-                        evaluator.id.clone(),
-                        evaluator.need,
-                        evaluator.is_judged_whole,
-                        count,
-                    );
                     self.replies.extend((0..count).map(|index| Work {
                         case,
                         index,
                         what: What::Reply(Arc::clone(&evaluator), index),
                     }));
-                    break open;
-                }
-                Planned::Fault(outcome) => {
-                    let id = outcome.id.clone();
-                    let what = What::Known(outcome);
-                    self.replies.push_back(Work {
+                    let outcomes = vec![None; count];
+                    self.open.insert(
                         case,
-                        index: 0,
-                        what,
-                    });
-                    break (id, Need::All, false, 1);
+                        OpenCase {
+                            evaluator,
+                            outcomes,
+                        },
+                    );
+                    return self.replies.pop_front();
                 }
             }
-        };
-        let open = OpenCase {
-            id,
-            need,
-            is_judged_whole,
-            outcomes: vec![None; count],
-            left: count,
-        };
-        self.open.insert(case, open);
-        self.replies.pop_front()
+        }
     }
 
     /// Notes an outcome; the case, if that was its last.
     fn finish(&mut self, case: usize, index: usize, outcome: Outcome) -> Option<CaseResult> {
-        let open = self.open.get_mut(&case)?;
+        let Some(open) = self.open.get_mut(&case) else {
+            // It was known before anything ran, and is all there is.
+            return Some(CaseResult::of(outcome));
+        };
         open.outcomes[index] = Some(outcome);
-        open.left -= 1;
-        if open.left > 0 {
+        if open.outcomes.iter().any(Option::is_none) {
             return None;
         }
         let open = self.open.remove(&case)?;
-        Some(CaseResult {
-            id: open.id,
-            need: open.need,
-            outcomes: open.outcomes.into_iter().flatten().collect(),
-            is_judged_whole: open.is_judged_whole,
-        })
+        let outcomes = open.outcomes.into_iter().flatten().collect();
+        Some(CaseResult::of_replies(&open.evaluator, outcomes))
     }
 }
