@@ -21,7 +21,7 @@ use crate::compile::{CasePlan, ExampleCheck, RuleExample, SuitePlan};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::evaluator::{CaseId, Evaluator, Expectation, Language};
 use crate::execution::Status;
-use crate::program::{Interpreter, Job, Program, Run, SourceFile};
+use crate::program::{Ending, Interpreter, Job, Run};
 use crate::project::{Project, stem};
 use crate::report::{explain_case, wire};
 use crate::reward::FaultKind;
@@ -719,28 +719,15 @@ impl Shared {
         output: &str,
     ) -> Result<Completion, Failed> {
         let file = language.file.name(code)?;
-        let mut files = vec![SourceFile {
-            path: file.clone(),
-            bytes: code.as_bytes().to_vec(),
-        }];
-        files.extend(language.helpers.iter().cloned());
-        let program = Program {
-            interpreter: Arc::clone(&language.interpreter),
-            files,
-            build: language.build.as_ref().map(|build| build.words(&file)),
-            limits: language.limits,
-            network: false,
-            cloud: language.cloud.clone(),
-        };
         let run = Run {
             command: language.run.words(&file),
             stdin: stdin.as_bytes().to_vec(),
             ..Run::default()
         };
         let job = Job {
-            program: Arc::new(program),
+            program: Arc::new(language.program(&file, code)),
             runs: vec![run],
-            ending: crate::program::Ending::default(),
+            ending: Ending::default(),
         };
         let result = match self.handle.block_on(self.runner.execute(&job)) {
             Ok(result) => result,

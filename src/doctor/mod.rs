@@ -20,7 +20,9 @@ use crate::backend::interpreter::{Interpreters, Whose};
 use crate::backend::local::{Layer, Local};
 use crate::evaluator::Language;
 use crate::execution::{Execution, Isolation, Status};
-use crate::program::{Cloud as InCloud, Interpreter, Job, Limits, Program, Run, SourceFile, Word};
+use crate::program::{
+    Cloud as InCloud, Ending, Interpreter, Job, Limits, Program, Run, SourceFile, Word,
+};
 
 /// The hostile program.
 const ATTACK: &str = include_str!("attack.py");
@@ -332,7 +334,7 @@ async fn run(
                 .collect(),
             ..Run::default()
         }],
-        ending: crate::program::Ending::default(),
+        ending: Ending::default(),
     };
     let mut result = local
         .execute(&job)

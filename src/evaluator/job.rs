@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::code::files::is_in_the_way;
 use super::code::{CodeFile, Extraction};
 use super::expect::InputCases;
-use super::{CommandTemplate, Evaluator, Expectation, Nonce, judge};
+use super::{CommandTemplate, Evaluator, Expectation, Language, Nonce, judge};
 use crate::program::{Ending, Job, Program, Run, SourceFile, Word};
 use crate::reward::Fault;
 
@@ -83,11 +83,7 @@ impl Evaluator {
             Some(main) => main.to_owned(),
             None => language.file.name(program).map_err(Fault::configuration)?,
         };
-        let mut files = vec![SourceFile {
-            path: file.clone(),
-            bytes: program.as_bytes().to_vec(),
-        }];
-        files.extend(language.helpers.iter().cloned());
+        let mut program = self.program(language, &file, program);
         let run = |args: &[String], stdin: &str| Run {
             command: command(&language.run, &file, args),
             stdin: stdin.as_bytes().to_vec(),
@@ -111,7 +107,7 @@ impl Evaluator {
                 );
                 return Err(Fault::configuration(message));
             };
-            files.push(SourceFile {
+            program.files.push(SourceFile {
                 path: beside.file.clone(),
                 bytes: beside.code.clone(),
             });
@@ -125,25 +121,27 @@ impl Evaluator {
             let cases = inputs.cases.iter();
             runs.extend(cases.map(|case| run(&case.args, &case.stdin)));
         }
-        files.extend(self.files.iter().cloned());
+        program.files.extend(self.files.iter().cloned());
         let others = others.iter().filter(|other| other.path != file);
-        files.extend(others.map(|other| SourceFile {
+        program.files.extend(others.map(|other| SourceFile {
             path: other.path.clone(),
             bytes: other.text.as_bytes().to_vec(),
         }));
-        let program = Program {
-            interpreter: Arc::clone(&language.interpreter),
-            files,
-            build: language.build.as_ref().map(|build| build.words(&file)),
-            limits: self.limits,
-            network: self.network,
-            cloud: self.cloud.clone(),
-        };
         Ok(Job {
             program: Arc::new(program),
             runs,
             ending: Ending::default(),
         })
+    }
+
+    /// A program of this language as the case has its programs run; the case's files are not in it yet.
+    pub(super) fn program(&self, language: &Language, file: &str, code: &str) -> Program {
+        Program {
+            limits: self.limits,
+            network: self.network,
+            cloud: self.cloud.clone(),
+            ..language.program(file, code)
+        }
     }
 
     /// Takes from the reply's files those that the suite or the language's rule gives.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use regex::Regex;
 
 use super::code::LanguageTags;
-use crate::program::{Cloud, Interpreter, Limits, SourceFile, Word};
+use crate::program::{Cloud, Interpreter, Limits, Program, SourceFile, Word};
 
 /// A programming language.
 #[derive(Debug, Clone)]
@@ -32,6 +32,26 @@ pub struct Language {
     pub beside: Option<Beside>,
     /// How its programs run in E2B's cloud, where a suite does not say otherwise.
     pub cloud: Cloud,
+}
+
+impl Language {
+    /// A program of one file with the rule's helpers beside it, its limits and no network; more files
+    /// may follow.
+    pub fn program(&self, file: &str, code: &str) -> Program {
+        let mut files = vec![SourceFile {
+            path: file.to_owned(),
+            bytes: code.as_bytes().to_vec(),
+        }];
+        files.extend(self.helpers.iter().cloned());
+        Program {
+            interpreter: Arc::clone(&self.interpreter),
+            files,
+            build: self.build.as_ref().map(|build| build.words(file)),
+            limits: self.limits,
+            network: false,
+            cloud: self.cloud.clone(),
+        }
+    }
 }
 
 /// The runner that judges tests in the program's own interpreter.

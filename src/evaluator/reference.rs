@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::expect::{InputCase, InputCases, Matcher};
 use super::{Evaluator, Expectation, Language};
 use crate::execution::{Execution, JobResult, Status};
-use crate::program::{Ending, Job, Program, Run, SourceFile};
+use crate::program::{Ending, Job, Run};
 use crate::reward::Fault;
 
 /// A trusted program.
@@ -61,12 +61,8 @@ impl Reference {
             .file
             .name(&self.code)
             .map_err(|why| Fault::configuration(format!("the reference: {why}")))?;
-        let mut files = vec![SourceFile {
-            path: file.clone(),
-            bytes: self.code.as_bytes().to_vec(),
-        }];
-        files.extend(language.helpers.iter().cloned());
-        files.extend(evaluator.files.iter().cloned());
+        let mut program = evaluator.program(language, &file, &self.code);
+        program.files.extend(evaluator.files.iter().cloned());
         let run = |args: &[String], stdin: &str, collect| Run {
             command: super::job::command(&language.run, &file, args),
             stdin: stdin.as_bytes().to_vec(),
@@ -82,14 +78,7 @@ impl Reference {
         let inputs = wanted.inputs.iter();
         runs.extend(inputs.map(|case| run(&case.args, &case.stdin, Vec::new())));
         Ok(Job {
-            program: Arc::new(Program {
-                interpreter: Arc::clone(&language.interpreter),
-                files,
-                build: language.build.as_ref().map(|build| build.words(&file)),
-                limits: evaluator.limits,
-                network: evaluator.network,
-                cloud: evaluator.cloud.clone(),
-            }),
+            program: Arc::new(program),
             runs,
             ending: Ending::default(),
         })
