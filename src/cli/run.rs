@@ -326,7 +326,8 @@ struct Listeners<'a> {
     reporters: &'a mut [Box<dyn Reporter>],
     summary: Summary,
     tally: Tally<'a>,
-    fingerprinting: Fingerprinting,
+    /// Where somebody is shown it: all data is read for it.
+    fingerprinting: Option<Fingerprinting>,
     fail_fast: bool,
     /// Whether a case ended the run.
     is_stopped: bool,
@@ -343,7 +344,9 @@ impl Listeners<'_> {
     fn hear(&mut self, event: &Event<'_>) -> ControlFlow<()> {
         match event {
             Event::Reply(outcome) => {
-                self.fingerprinting.note(outcome);
+                if let Some(fingerprinting) = &mut self.fingerprinting {
+                    fingerprinting.note(outcome);
+                }
                 self.write(|reporter| reporter.reply(outcome));
             }
             Event::Case(case) => {
@@ -382,11 +385,14 @@ impl Evaluation<'_> {
         for reporter in reporters.iter_mut() {
             reporter.started(&notices)?;
         }
+        let is_shown = reporters.iter().any(|reporter| reporter.shows_summary());
+        let fingerprinting =
+            is_shown.then(|| Fingerprinting::begin(self.project, self.suites, self.selection));
         let listeners = RefCell::new(Listeners {
             reporters,
             summary: Summary::default(),
             tally: Tally::new(self.suites),
-            fingerprinting: Fingerprinting::begin(self.project, self.suites, self.selection),
+            fingerprinting,
             fail_fast: self.fail_fast,
             is_stopped: false,
             written: Ok(()),
@@ -428,7 +434,8 @@ impl Evaluation<'_> {
         summary.seconds = started.elapsed().as_secs_f64();
         summary.requirements = tally.requirements(self.extent(is_stopped, interrupted));
         summary.rates = tally.rates();
-        summary.fingerprint = Some(fingerprinting.finish(self.runner, interrupted));
+        summary.fingerprint =
+            fingerprinting.map(|fingerprinting| fingerprinting.finish(self.runner, interrupted));
         summary.interrupted = interrupted;
         summary.notes = plan.notes();
         if !self.has_human {

@@ -40,6 +40,10 @@ impl Reporter for Jsonl {
         self.writer.flush()
     }
 
+    fn shows_summary(&self) -> bool {
+        false
+    }
+
     fn summary(&mut self, _: &Summary) -> io::Result<()> {
         self.writer.flush()
     }

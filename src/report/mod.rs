@@ -54,6 +54,11 @@ pub trait Reporter {
         Ok(())
     }
 
+    /// Whether it shows what a run comes to. What only that needs is not worked out for others.
+    fn shows_summary(&self) -> bool {
+        true
+    }
+
     /// The run is over.
     ///
     /// # Errors
