@@ -227,6 +227,7 @@ promises! {
 => {
     nothing_of_the_host_is_in_reach
     processes_beyond_the_limit_are_refused
+    a_crowd_elsewhere_keeps_no_program_from_forking
     what_a_program_writes_is_limited_and_gone
     a_full_directory_is_told
     streams_can_be_opened_by_name
@@ -460,6 +461,34 @@ fn many_programs_at_once_keep_apart(engine: Engine) {
         for (number, task) in running.into_iter().enumerate() {
             assert_eq!(task.await.unwrap().stdout.text, format!("{number}\n"));
         }
+    });
+}
+
+fn a_crowd_elsewhere_keeps_no_program_from_forking(engine: Engine) {
+    let forking = "import os, time
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    if os.fork() == 0:
+        os._exit(0)
+    os.wait()
+print('done')";
+    const CROWD: &str =
+        "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass";
+    let limits = || Limits {
+        processes: 32,
+        ..roomy()
+    };
+    runtime().block_on(async {
+        let backend = backend(engine, 2);
+        let forking = job(python(), forking, limits(), vec![main_py()]);
+        let crowd = Limits {
+            wall: Duration::from_secs(2),
+            ..limits()
+        };
+        let crowd = job(python(), CROWD, crowd, vec![main_py()]);
+        let (forked, _) = tokio::join!(backend.execute(&forking), backend.execute(&crowd));
+        let forked = forked.unwrap().runs.remove(0);
+        assert_eq!(forked.stdout.text, "done\n", "{forked:?}");
     });
 }
 

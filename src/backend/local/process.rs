@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 #[cfg(target_os = "linux")]
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -34,6 +35,12 @@ const LAUNCHER_LATE: Duration = Duration::from_secs(5);
 /// After a program's end, how long what it wrote may take to be read.
 const STREAMS_LATE: Duration = Duration::from_secs(1);
 
+/// How long it takes at most until a program with too many processes is seen: two samples.
+const CROWD_SEEN: Duration = Duration::from_millis(50);
+
+/// How often a run is repeated that another program may have kept from starting processes.
+const REPEATS: u32 = 3;
+
 /// The portable way to run programs.
 #[derive(Debug)]
 pub(super) struct Processes {
@@ -41,6 +48,8 @@ pub(super) struct Processes {
     free: Semaphore,
     /// Absent, programs may do what their user may.
     confined: Option<Identity>,
+    /// Programs that had more processes than they may, since the start.
+    crowds: AtomicU64,
     /// Started with the first program.
     #[cfg(target_os = "linux")]
     janitor: std::sync::OnceLock<Janitor>,
@@ -130,6 +139,7 @@ impl Processes {
             executable,
             free: Semaphore::new(count),
             confined,
+            crowds: AtomicU64::new(0),
             #[cfg(target_os = "linux")]
             janitor: std::sync::OnceLock::new(),
         }
@@ -207,7 +217,7 @@ impl Processes {
                     cpu: program.limits.build,
                     ..program.limits
                 };
-                let mut build = self.run(&run, &limits, &home, &place).await?;
+                let (mut build, _) = self.run(&run, &limits, &home, &place).await?;
                 if build.status != Status::Ok {
                     build.status = Status::CompileError;
                     return Ok(JobResult {
@@ -221,27 +231,39 @@ impl Processes {
         let mut runs = Runs::of(job);
         for (index, run) in job.runs.iter().enumerate() {
             let Some(limits) = runs.next() else { break };
-            let name = format!("run{index}");
-            // Each run begins with the same files, whatever the one before did to its own.
-            let home = match &built {
-                None => directory.with_files(&name, &program.files),
-                Some((built, _)) => directory.copy_of(&name, built, program.limits.disk),
-            };
-            let home = match (home, &built) {
-                (Err(error), Some((_, build))) if error.kind() == io::ErrorKind::FileTooLarge => {
-                    let build = Execution {
-                        status: Status::CompileError,
-                        reason: Some("it left more than it may write".to_owned()),
-                        ..build.clone()
-                    };
-                    return Ok(JobResult {
-                        build: Some(build),
-                        runs: Vec::new(),
-                    });
+            let mut repeats = 0;
+            let (home, mut ran) = loop {
+                let name = format!("run{index}.{repeats}");
+                // Each run begins with the same files, whatever the one before did to its own.
+                let home = match &built {
+                    None => directory.with_files(&name, &program.files),
+                    Some((built, _)) => directory.copy_of(&name, built, program.limits.disk),
+                };
+                let home = match (home, &built) {
+                    (Err(error), Some((_, build)))
+                        if error.kind() == io::ErrorKind::FileTooLarge =>
+                    {
+                        let build = Execution {
+                            status: Status::CompileError,
+                            reason: Some("it left more than it may write".to_owned()),
+                            ..build.clone()
+                        };
+                        return Ok(JobResult {
+                            build: Some(build),
+                            runs: Vec::new(),
+                        });
+                    }
+                    (home, _) => home.map_err(|error| failed("write the program", &error))?,
+                };
+                let crowds = self.crowds.load(Ordering::SeqCst);
+                let (ran, crowded) = self.run(run, &limits, &home, &place).await?;
+                let crowded = crowded || self.was_crowded(&ran, crowds).await;
+                if repeats == REPEATS || !crowded {
+                    break (home, ran);
                 }
-                (home, _) => home.map_err(|error| failed("write the program", &error))?,
+                directory::remove(&home);
+                repeats += 1;
             };
-            let mut ran = self.run(run, &limits, &home, &place).await?;
             if !run.collect.is_empty() {
                 ran.files = left::read_at(&home, &run.collect, limits.output);
             }
@@ -254,13 +276,30 @@ impl Processes {
         })
     }
 
+    /// Whether a program that shares its user with others may have been refused processes because
+    /// another had too many. The kernel counts them by user.
+    async fn was_crowded(&self, ran: &Execution, crowds_before: u64) -> bool {
+        if !matches!(self.confined, Some(Identity::Own)) {
+            return false;
+        }
+        if ran.status == Status::ProcessLimit {
+            self.crowds.fetch_add(1, Ordering::SeqCst);
+            return false;
+        }
+        if matches!(ran.status, Status::RuntimeError | Status::Killed) {
+            tokio::time::sleep(CROWD_SEEN).await;
+        }
+        self.crowds.load(Ordering::SeqCst) != crowds_before
+    }
+
+    /// The execution, and whether its user had a crowd of processes at its end.
     async fn run(
         &self,
         run: &Run,
         limits: &Limits,
         home: &Path,
         place: &Place<'_>,
-    ) -> Result<Execution, InfrastructureError> {
+    ) -> Result<(Execution, bool), InfrastructureError> {
         let mut launched = self
             .launch()
             .map_err(|error| failed("start the launcher", &error))?;
@@ -303,7 +342,8 @@ impl Processes {
             Some(_) => Isolation::Reduced,
             None => Isolation::None,
         };
-        Ok(execution(ended, limits, stdout, stderr, isolation))
+        let crowded = ended.ended.crowded;
+        Ok((execution(ended, limits, stdout, stderr, isolation), crowded))
     }
 
     /// Ends what a launcher that was lost may have left.

@@ -67,6 +67,8 @@ pub(super) struct Ended {
     pub(super) signal: Option<i32>,
     /// Who ended it, if it did not end by itself.
     pub(super) by: Option<EndedBy>,
+    /// Whether a program of the same user may have kept it from starting processes.
+    pub(super) crowded: bool,
     pub(super) wall_us: u64,
     /// Of the whole tree.
     pub(super) cpu_us: u64,

@@ -82,6 +82,8 @@ pub(super) struct Program {
     pid: i32,
     pidfd: OwnedFd,
     user: Option<u32>,
+    /// Processes and threads of a user it shares, above which somebody has a crowd of them.
+    crowd: Option<u64>,
 }
 
 impl Program {
@@ -95,11 +97,15 @@ impl Program {
         private: Option<(OwnedFd, OwnedFd)>,
         _: &mut Reserved,
     ) -> Result<Program, String> {
+        let confinement = order.confinement.as_ref();
+        let shared = confinement.filter(|confinement| confinement.user.is_none());
+        let most = shared.map(|confinement| 2 * tasks_of_user() + confinement.processes);
+        let processes = most.or(confinement.map(|confinement| confinement.processes));
         let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe")?;
         let pid = match sys::fork().in_step("start a process")? {
             Cloned::Child => {
                 drop(read);
-                be_program(order, stdin, private, write)
+                be_program(order, processes, stdin, private, write)
             }
             Cloned::Parent(pid) => pid,
         };
@@ -116,12 +122,17 @@ impl Program {
         let id = Pid::from_raw(pid).ok_or("a process has the id 0")?;
         let pidfd =
             rustix::process::pidfd_open(id, PidfdFlags::empty()).in_step("hold a process")?;
-        let confinement = order.confinement.as_ref();
         Ok(Program {
             pid,
             pidfd,
             user: confinement.and_then(|confinement| confinement.user),
+            crowd: most.map(|most| most / 2),
         })
+    }
+
+    /// Whether its user has so many processes now that it may have been refused one.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.crowd.is_some_and(|count| !is_forking_below(count))
     }
 
     /// Becomes readable when the program ends.
@@ -198,6 +209,7 @@ pub(in super::super) fn end_user(user: u32) -> ! {
 
 fn be_program(
     order: &Order,
+    processes: Option<u64>,
     stdin: File,
     private: Option<(OwnedFd, OwnedFd)>,
     report: OwnedFd,
@@ -205,7 +217,7 @@ fn be_program(
     let Ok(report) = sys::duplicate_above(report.as_fd(), 16) else {
         sys::exit(1)
     };
-    let message = match become_program(order, stdin, private) {
+    let message = match become_program(order, processes, stdin, private) {
         Ok(never) => match never {},
         Err(message) => message,
     };
@@ -215,19 +227,11 @@ fn be_program(
 
 fn become_program(
     order: &Order,
+    processes: Option<u64>,
     stdin: File,
     private: Option<(OwnedFd, OwnedFd)>,
 ) -> Result<std::convert::Infallible, String> {
     let confinement = order.confinement.as_ref();
-    let processes = match confinement {
-        Some(Confinement {
-            user: None,
-            processes,
-            ..
-        }) => Some(2 * tasks_of_user() + processes),
-        Some(Confinement { processes, .. }) => Some(*processes),
-        None => None,
-    };
     rustix::process::setsid().in_step("start a session")?;
     std::env::set_current_dir(&order.directory).in_step("enter the program's directory")?;
     let outputs = [rustix::stdio::stdout(), rustix::stdio::stderr()].map(|output| {

@@ -119,6 +119,7 @@ impl Launcher {
         };
         let end = program.end(by.is_some())?;
         let wall = started.elapsed();
+        let crowded = by.is_none() && end.exit_code != Some(0) && program.is_crowded();
         program.end_tree(END_WITHIN);
         let used = sys::used_by_children();
         let private = private
@@ -129,6 +130,7 @@ impl Launcher {
             exit_code: end.exit_code,
             signal: end.signal,
             by,
+            crowded,
             wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
             cpu_us: u64::try_from(used.cpu.as_micros()).unwrap_or(u64::MAX),
             peak_bytes: used.largest_bytes.max(sampled_bytes),

@@ -126,6 +126,11 @@ impl Program {
         None
     }
 
+    /// Nobody is refused processes here.
+    pub(super) fn is_crowded(&self) -> bool {
+        false
+    }
+
     /// How the program ended; with `kill`, it is ended now.
     pub(super) fn end(&mut self, kill: bool) -> io::Result<End> {
         if kill {
