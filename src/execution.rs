@@ -62,6 +62,8 @@ pub struct Execution {
     pub stderr: Captured,
     /// What the program wrote to its private descriptor; empty without one.
     pub private: Vec<u8>,
+    /// The judge's own execution, where one talked with the program.
+    pub judge: Option<Box<Execution>>,
     /// The files that were asked for, in that order.
     pub files: Vec<LeftFile>,
     /// Wall time from the program's start to its end.

@@ -91,9 +91,32 @@ pub struct Run {
     /// Bytes the program's descriptor 3 delivers, and a promise that what it writes to
     /// descriptor 4 comes back as [`Execution::private`](crate::execution::Execution::private).
     /// `None`: neither descriptor exists.
+    ///
+    /// With a [`judge`](Run::judge) both are the channel to it instead, and nothing of this is used.
     pub private: Option<Vec<u8>>,
+    /// A second process that calls into this one.
+    pub judge: Option<Arc<Judge>>,
     /// Files that are read when it has ended, by their paths in its directory.
     pub collect: Vec<String>,
+}
+
+/// A process that runs beside a program, contained like it and out of its reach, and talks with it.
+///
+/// What one writes to the channel the other reads, in both directions: descriptors 0 and 1 of the
+/// judge, 3 (read) and 4 (written) of the program. Both start together. When the judge has ended the
+/// program is given a moment to end by itself and is then ended; that is no failure of the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Judge {
+    /// Command and arguments; the interpreter is the program's.
+    pub command: Vec<Word>,
+    /// Files put into its own private directory.
+    pub files: Vec<SourceFile>,
+    /// Bytes its descriptor 3 delivers. What it writes to descriptor 4 comes back as the
+    /// [`private`](crate::execution::Execution::private) of
+    /// [`Execution::judge`](crate::execution::Execution::judge).
+    pub order: Vec<u8>,
+    /// What it may use.
+    pub limits: Limits,
 }
 
 /// Descriptors that a program gets as its standard streams.

@@ -100,6 +100,7 @@ mod tests {
             stdout: Captured::default(),
             stderr: Captured::default(),
             private: Vec::new(),
+            judge: None,
             files: Vec::new(),
             wall: Duration::from_secs(seconds),
             cpu: Duration::ZERO,

@@ -67,6 +67,7 @@ impl Reference {
             command: super::job::command(&language.run, &file, args),
             stdin: stdin.as_bytes().to_vec(),
             private: None,
+            judge: None,
             collect,
         };
         let wanted = Wanted::of(evaluator);

@@ -458,6 +458,7 @@ fn execution(status: Status) -> Execution {
         stdout: crate::execution::Captured::default(),
         stderr: crate::execution::Captured::default(),
         private: Vec::new(),
+        judge: None,
         files: Vec::new(),
         wall: Duration::ZERO,
         cpu: Duration::ZERO,

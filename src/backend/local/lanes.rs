@@ -447,6 +447,7 @@ fn execution(ran: Ran, limits: &Limits, isolation: Isolation) -> Execution {
         stdout: ran.stdout,
         stderr: ran.stderr,
         private: ran.private,
+        judge: None,
         files: ran.collected,
         wall: ran.wall,
         cpu: ran.cpu,

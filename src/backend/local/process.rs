@@ -554,6 +554,7 @@ fn execution(
         stdout,
         stderr,
         private: over.private,
+        judge: None,
         files: Vec::new(),
         wall: Duration::from_micros(ended.wall_us),
         cpu,
