@@ -105,6 +105,7 @@ pub struct Run {
 /// What one writes to the channel the other reads, in both directions: descriptors 0 and 1 of the
 /// judge, 3 (read) and 4 (written) of the program. Both start together. When the judge has ended the
 /// program is given a moment to end by itself and is then ended; that is no failure of the program.
+/// One that hung up or ended first is not excused by it: it ends by itself or by its limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Judge {
     /// Command and arguments; the interpreter is the program's.

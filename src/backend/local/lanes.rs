@@ -1,7 +1,8 @@
 //! The threads that run jobs in slots.
 //!
 //! Each lane is a thread with slots of its own, used one at a time: processes of a slot are bound
-//! to the thread that made it. Jobs wait in one queue for the next free lane.
+//! to the thread that made it. Jobs wait in one queue for the next free lane. What runs beside a
+//! program, its judge, has a lane of its own that serves no other.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,14 +12,16 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::super::runs::Runs;
+use super::channel::channel;
 use super::janitor::{Janitor, Left};
 use super::sandbox::{
-    Cancel, Group, InStep, NotRun, Ran, RunOf, SCRATCH, Slot, SlotOrder, Users, places_of,
+    Flag, Group, InStep, NotRun, Private, Ran, RunOf, SCRATCH, Slot, SlotOrder, Standard, Users,
+    places_of,
 };
 use super::wire::EndedBy;
-use super::{Containment, MODE, command, environment};
+use super::{AFTER_JUDGE, Containment, MODE, command, environment};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
-use crate::program::{Job, Limits, Program, Run, Streams};
+use crate::program::{Job, Judge, Limits, Program, Run, SourceFile, Streams};
 
 /// Numbers of this process's control groups, whichever backend they belong to.
 static GROUPS: AtomicU64 = AtomicU64::new(0);
@@ -57,26 +60,14 @@ impl Lanes {
         let mut threads = Vec::new();
         for seat in 0..count {
             let (shared, receiver) = (Arc::clone(&shared), Arc::clone(&receiver));
-            let thread = std::thread::Builder::new()
-                .name(format!("lane {seat}"))
-                .spawn(move || {
-                    let mut lane = Lane {
-                        seat,
-                        shared,
-                        slots: Vec::new(),
-                        group: None,
-                    };
-                    loop {
-                        let work = receiver
-                            .lock()
-                            .expect("no lane panics while it takes work")
-                            .recv();
-                        let Ok(work) = work else { return };
-                        work(&mut lane);
-                    }
-                })
-                .map_err(|error| format!("could not start a thread: {error}"))?;
-            threads.push(thread);
+            let next = move || {
+                let receiver = receiver.lock();
+                let receiver = receiver.expect("no lane panics while it takes work");
+                receiver.recv().ok()
+            };
+            // Its judges have the odd seats, so that they are never their programs' users.
+            let lane = Lane::new(2 * seat, shared);
+            threads.push(lane.start(format!("lane {seat}"), next)?);
         }
         let (answer, answered) = mpsc::channel();
         let first: Work = Box::new(move |lane| {
@@ -144,18 +135,13 @@ impl Lanes {
         let isolation = self.isolation;
         self.in_a_lane(move |lane, cancel| {
             let order = order_of(&program, &interpreter);
-            let run = RunOf {
-                attached: Some(streams),
-                ..run_of(
-                    &run,
-                    &interpreter,
-                    program.limits,
-                    &files_of(&program),
-                    false,
-                )
+            let files = files_of(&program.files);
+            let mut run = RunOf {
+                standard: Standard::Attached(streams),
+                ..run_of(&run, &interpreter, program.limits, &files, false)
             };
             Ok(execution(
-                lane.run(&order, &run, cancel)?,
+                lane.run(&order, &mut run, cancel)?,
                 &program.limits,
                 isolation,
             ))
@@ -166,13 +152,13 @@ impl Lanes {
     /// Has work done by the next free lane; dropped before that is done, it is ended.
     async fn in_a_lane<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Lane, &Cancel) -> Result<T, String> + Send + 'static,
+        work: impl FnOnce(&mut Lane, &Arc<Flag>) -> Result<T, String> + Send + 'static,
     ) -> Result<T, InfrastructureError> {
         let closed = || InfrastructureError::new("the local backend was closed");
-        let cancel = Cancel::new()
+        let cancel = Flag::new()
             .map(Arc::new)
             .map_err(|error| super::failed("prepare a run", &error))?;
-        let _cancelled_on_drop = CancelOnDrop(Arc::clone(&cancel));
+        let _cancelled_on_drop = RaiseOnDrop(Arc::clone(&cancel));
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |lane| {
             if !answer.is_closed() {
@@ -201,11 +187,11 @@ impl Drop for Lanes {
     }
 }
 
-struct CancelOnDrop(Arc<Cancel>);
+struct RaiseOnDrop(Arc<Flag>);
 
-impl Drop for CancelOnDrop {
+impl Drop for RaiseOnDrop {
     fn drop(&mut self) {
-        self.0.cancel();
+        self.0.raise();
     }
 }
 
@@ -267,9 +253,90 @@ struct Lane {
     slots: Vec<Slot>,
     /// Counts its programs, one after the other.
     group: Option<Group>,
+    /// For the judges of its programs; started with the first.
+    judges: Option<Beside>,
+}
+
+/// A lane that works for another one only.
+struct Beside {
+    /// Absent when it is to end.
+    work: Option<mpsc::Sender<Work>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Beside {
+    fn start(lane: Lane) -> Result<Beside, String> {
+        let (sender, receiver) = mpsc::channel();
+        let name = format!("lane beside {}", lane.seat - 1);
+        let thread = lane.start(name, move || receiver.recv().ok())?;
+        Ok(Beside {
+            work: Some(sender),
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs a judge in it; a program whose judge does not run is told that the talk is over.
+    fn run(
+        &self,
+        order: SlotOrder,
+        mut run: RunOf,
+        cancel: Arc<Flag>,
+        talk_over: Arc<Flag>,
+    ) -> mpsc::Receiver<Result<Ran, String>> {
+        let (answer, answered) = mpsc::channel();
+        let work: Work = Box::new(move |lane| {
+            let ran = lane.run(&order, &mut run, &cancel);
+            if ran.is_err() {
+                talk_over.raise();
+            }
+            // Nobody listens when the lane is gone.
+            let _ = answer.send(ran);
+        });
+        if let Some(sender) = &self.work {
+            // Of a thread that is lost the answer never comes, which tells.
+            let _ = sender.send(work);
+        }
+        answered
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.work.take();
+        if let Some(thread) = self.thread.take() {
+            // A lane that panicked has dropped its slots.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Lane {
+    fn new(seat: usize, shared: Arc<Shared>) -> Self {
+        Lane {
+            seat,
+            shared,
+            slots: Vec::new(),
+            group: None,
+            judges: None,
+        }
+    }
+
+    /// Works on a thread of its own for as long as there is something next.
+    fn start(
+        mut self,
+        name: String,
+        mut next: impl FnMut() -> Option<Work> + Send + 'static,
+    ) -> Result<JoinHandle<()>, String> {
+        std::thread::Builder::new()
+            .name(name)
+            .spawn(move || {
+                while let Some(work) = next() {
+                    work(&mut self);
+                }
+            })
+            .map_err(|error| format!("could not start a thread: {error}"))
+    }
+
     fn slot(&mut self, order: &SlotOrder) -> Result<&mut Slot, String> {
         if let Some(index) = self.slots.iter().position(|slot| slot.order() == order) {
             self.slots[..=index].rotate_right(1);
@@ -288,7 +355,7 @@ impl Lane {
         Ok(&mut self.slots[0])
     }
 
-    fn run(&mut self, order: &SlotOrder, run: &RunOf, cancel: &Cancel) -> Result<Ran, String> {
+    fn run(&mut self, order: &SlotOrder, run: &mut RunOf, cancel: &Flag) -> Result<Ran, String> {
         let mut is_second = false;
         loop {
             let group = self.take_group(&run.limits)?;
@@ -306,6 +373,51 @@ impl Lane {
             }
             is_second = true;
         }
+    }
+
+    /// Runs a program and, at the same time, the judge that talks with it; the program's end, then the
+    /// judge's.
+    fn run_judged(
+        &mut self,
+        order: &SlotOrder,
+        mut run: RunOf,
+        judge: &Judge,
+        interpreter: &Path,
+        cancel: &Arc<Flag>,
+    ) -> Result<(Ran, Ran), String> {
+        let (programs, judges) = channel().in_step("make a channel")?;
+        let talk_over = Flag::new().map(Arc::new).in_step("prepare a judge")?;
+        run.private = Private::Channel {
+            end: Some(programs),
+            talk_over: Arc::clone(&talk_over),
+        };
+        let beside = match self.judges.take() {
+            Some(beside) => beside,
+            None => Beside::start(Lane::new(self.seat + 1, Arc::clone(&self.shared)))?,
+        };
+        let judges_order = SlotOrder {
+            network: false,
+            ..order.clone()
+        };
+        let standard = Standard::Channel {
+            end: Some(judges),
+            talk_over: Arc::clone(&talk_over),
+        };
+        let judge = judge_of(judge, interpreter, standard);
+        let judging = beside.run(judges_order, judge, Arc::clone(cancel), talk_over);
+        let ran = self.run(order, &mut run, cancel);
+        // The judge may wait for a program that was never started.
+        drop(run);
+        if ran.is_err() {
+            // Nothing comes of the job: its judge need not end by itself.
+            cancel.raise();
+        }
+        let judged = judging.recv();
+        if judged.is_ok() {
+            self.judges = Some(beside);
+        }
+        let judged = judged.map_err(|_| "the lane of a judge was lost".to_owned());
+        Ok((ran?, judged??))
     }
 
     /// A group with these limits, in which nothing is left of the programs before.
@@ -329,12 +441,12 @@ impl Lane {
         &mut self,
         job: &Job,
         interpreter: &Path,
-        cancel: &Cancel,
+        cancel: &Arc<Flag>,
         isolation: Isolation,
     ) -> Result<JobResult, String> {
         let program = &job.program;
         let order = order_of(program, interpreter);
-        let mut files = files_of(program);
+        let mut files = files_of(&program.files);
         let run_of = |run: &Run, limits, files: &Arc<_>, keep_files| {
             run_of(run, interpreter, limits, files, keep_files)
         };
@@ -349,7 +461,8 @@ impl Lane {
                 cpu: program.limits.build,
                 ..program.limits
             };
-            let mut ran = self.run(&order, &run_of(&run, limits, &files, true), cancel)?;
+            let mut run = run_of(&run, limits, &files, true);
+            let mut ran = self.run(&order, &mut run, cancel)?;
             files = Arc::new(std::mem::take(&mut ran.files));
             let mut build = execution(ran, &limits, isolation);
             if build.status != Status::Ok {
@@ -364,12 +477,18 @@ impl Lane {
         let mut runs = Runs::of(job);
         for run in &job.runs {
             let Some(limits) = runs.next() else { break };
-            let run = run_of(run, limits, &files, false);
-            runs.push(execution(
-                self.run(&order, &run, cancel)?,
-                &limits,
-                isolation,
-            ));
+            let mut wanted = run_of(run, limits, &files, false);
+            let Some(judge) = &run.judge else {
+                let ran = self.run(&order, &mut wanted, cancel)?;
+                runs.push(execution(ran, &limits, isolation));
+                continue;
+            };
+            let (ran, judged) = self.run_judged(&order, wanted, judge, interpreter, cancel)?;
+            let judged = execution(judged, &judge.limits, isolation);
+            runs.push(Execution {
+                judge: Some(Box::new(judged)),
+                ..execution(ran, &limits, isolation)
+            });
         }
         Ok(JobResult {
             build: built,
@@ -385,11 +504,11 @@ fn order_of(program: &Program, interpreter: &Path) -> SlotOrder {
     }
 }
 
-/// A program's files: path, content, mode.
-fn files_of(program: &Program) -> Arc<Vec<(String, Vec<u8>, u32)>> {
-    let files = program.files.iter();
+/// Files as slots want them: path, content, mode.
+fn files_of(files: &[SourceFile]) -> Arc<Vec<(String, Vec<u8>, u32)>> {
     Arc::new(
         files
+            .iter()
             .map(|file| (file.path.clone(), file.bytes.clone(), 0o644))
             .collect(),
     )
@@ -406,12 +525,24 @@ fn run_of(
         command: command(&run.command, interpreter),
         environment: environment(interpreter, SCRATCH),
         files: Arc::clone(files),
-        stdin: run.stdin.clone(),
-        private: run.private.clone(),
-        attached: None,
+        standard: Standard::Kept(run.stdin.clone()),
+        private: run.private.clone().map_or(Private::Absent, Private::Kept),
         limits,
         keep_files,
         collect: run.collect.clone(),
+    }
+}
+
+fn judge_of(judge: &Judge, interpreter: &Path, standard: Standard) -> RunOf {
+    RunOf {
+        command: command(&judge.command, interpreter),
+        environment: environment(interpreter, SCRATCH),
+        files: files_of(&judge.files),
+        standard,
+        private: Private::Kept(judge.order.clone()),
+        limits: judge.limits,
+        keep_files: false,
+        collect: Vec::new(),
     }
 }
 
@@ -430,6 +561,12 @@ fn execution(ran: Ran, limits: &Limits, isolation: Isolation) -> Execution {
         || ran.signal == Some(libc::SIGXCPU) && ran.cpu >= limits.cpu
     {
         (Status::Timeout, Some("cpu"))
+    } else if ran.by == Some(EndedBy::Judge) {
+        // There was nobody left to talk with: however it ended then is no failure.
+        (
+            Status::Ok,
+            (ran.exit_code != Some(0)).then_some(AFTER_JUDGE),
+        )
     } else if ran.refused_task && !is_ok {
         (Status::ProcessLimit, None)
     } else if ran.signal.is_some() {

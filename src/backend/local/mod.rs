@@ -1,6 +1,7 @@
 //! Runs programs on this machine: in the sandbox where it can be had, else as separate processes
 //! that are told to be no more than that.
 
+mod channel;
 mod containment;
 mod directory;
 #[cfg(target_os = "linux")]
@@ -182,11 +183,11 @@ impl Local {
             "control group".to_owned(),
             "not used without namespaces; memory is sampled every 20 ms".to_owned(),
         ));
-        // A user has one program at a time: what ends one ends all of its user.
+        // A user has one program at a time, or one judge: what ends one ends all of its user.
         let (count, identity) = match users {
             Some(users) => {
-                let count = self.slots.min(sandbox::USERS_EACH as usize);
-                (count, process::Identity::others(users, count))
+                let count = self.slots.min(users.count() / 2);
+                (count, process::Identity::others(users, 2 * count))
             }
             None => (self.slots, process::Identity::Own),
         };
@@ -304,6 +305,9 @@ fn probed(executable: &Path, users: Option<&sandbox::Users>) -> Result<sandbox::
 /// What is told of a program that failed when its directory was full.
 const DISK_FULL: &str = "its files took all the disk that it may use";
 const INODES_FULL: &str = "it made as many files as it may";
+
+/// What is told of a program that did not end with 0 once its judge had ended.
+const AFTER_JUDGE: &str = "its judge had ended";
 
 /// What is executed to become a helper.
 fn executable(launcher: Option<&Path>) -> Result<PathBuf, InfrastructureError> {

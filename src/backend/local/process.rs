@@ -17,17 +17,18 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::super::output::{self, Kept};
 use super::super::runs::Runs;
+use super::channel::{End, channel};
 use super::directory::{self, Directory};
 #[cfg(target_os = "linux")]
 use super::janitor::{Janitor, Left};
-use super::wire::{Answer, Confinement, Ended, EndedBy, Full, KILL, Order};
-use super::{MODE, command, environment, failed, left};
+use super::wire::{self, Answer, Confinement, Ended, EndedBy, Full, KILL, Order, Side, TALK_OVER};
+use super::{AFTER_JUDGE, MODE, command, environment, failed, left};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
-use crate::program::{Job, Limits, Run};
+use crate::program::{Job, Judge, Limits, Run, SourceFile, Word};
 
 /// Beyond a program's wall time, how long its launcher may take to say that it is over.
 const LAUNCHER_LATE: Duration = Duration::from_secs(5);
@@ -69,7 +70,7 @@ impl Drop for Remembered<'_> {
     }
 }
 
-/// The users that confined programs become, one for each that runs.
+/// The users that confined programs and their judges become, one for each that runs.
 #[derive(Debug)]
 #[cfg_attr(
     not(target_os = "linux"),
@@ -88,7 +89,7 @@ pub(super) enum Identity {
 }
 
 impl Identity {
-    /// Users for `count` programs at once.
+    /// Users for `count` programs and judges at once.
     #[cfg(target_os = "linux")]
     pub(super) fn others(users: super::sandbox::Users, count: usize) -> Self {
         let free = (0..count).map(|index| users.user(index)).collect();
@@ -166,6 +167,30 @@ impl Processes {
         !matches!(self.confined, None | Some(Identity::Own))
     }
 
+    fn room<'a>(
+        &'a self,
+        interpreter: &'a Path,
+        network: bool,
+    ) -> Result<Room<'a>, InfrastructureError> {
+        let seat = self.confined.as_ref().map(Identity::take);
+        let user = seat.as_ref().and_then(|seat| seat.user);
+        let directory =
+            Directory::new(user).map_err(|error| failed("make a private directory", &error))?;
+        #[cfg(target_os = "linux")]
+        let remembered = self
+            .remember(directory.path())
+            .map_err(|error| failed("start a janitor of directories", &error))?;
+        Ok(Room {
+            directory,
+            #[cfg(target_os = "linux")]
+            _remembered: remembered,
+            seat,
+            interpreter,
+            places: places_of(interpreter),
+            network,
+        })
+    }
+
     pub(super) async fn execute(
         &self,
         job: &Job,
@@ -177,37 +202,12 @@ impl Processes {
             .await
             .map_err(|_| InfrastructureError::new("the local backend was closed"))?;
         let program = &job.program;
-        let seat = self.confined.as_ref().map(Identity::take);
-        let user = seat.as_ref().and_then(|seat| seat.user);
-        let confinement = seat.is_some().then(|| Confinement {
-            user,
-            places: places_of(interpreter),
-            network: program.network,
-            processes: program.limits.processes,
-            disk_bytes: program.limits.disk,
-            inodes: program.limits.inodes,
-        });
-        let directory =
-            Directory::new(user).map_err(|error| failed("make a private directory", &error))?;
-        #[cfg(target_os = "linux")]
-        let remembered = self
-            .remember(directory.path())
-            .map_err(|error| failed("start a janitor of directories", &error))?;
-        #[cfg(not(target_os = "linux"))]
-        let remembered = ();
-        // Dropped in this order: removed, then forgotten.
-        let (directory, _) = &(directory, remembered);
-        let place = Place {
-            interpreter,
-            directory,
-            confinement: confinement.as_ref(),
-        };
+        let room = self.room(interpreter, program.network)?;
+        let mut judges_room = None;
         let built = match &program.build {
             None => None,
             Some(command) => {
-                let home = directory
-                    .with_files("build", &program.files)
-                    .map_err(|error| failed("write the program", &error))?;
+                let home = room.home("build", &program.files)?;
                 let run = Run {
                     command: command.clone(),
                     ..Run::default()
@@ -217,7 +217,8 @@ impl Processes {
                     cpu: program.limits.build,
                     ..program.limits
                 };
-                let (mut build, _) = self.run(&run, &limits, &home, &place).await?;
+                let part = Part::of(&run, &limits, &home, &room);
+                let (mut build, _) = self.run(part, None).await?;
                 if build.status != Status::Ok {
                     build.status = Status::CompileError;
                     return Ok(JobResult {
@@ -236,8 +237,8 @@ impl Processes {
                 let name = format!("run{index}.{repeats}");
                 // Each run begins with the same files, whatever the one before did to its own.
                 let home = match &built {
-                    None => directory.with_files(&name, &program.files),
-                    Some((built, _)) => directory.copy_of(&name, built, program.limits.disk),
+                    None => room.directory.with_files(&name, &program.files),
+                    Some((built, _)) => room.directory.copy_of(&name, built, program.limits.disk),
                 };
                 let home = match (home, &built) {
                     (Err(error), Some((_, build)))
@@ -256,8 +257,21 @@ impl Processes {
                     (home, _) => home.map_err(|error| failed("write the program", &error))?,
                 };
                 let crowds = self.crowds.load(Ordering::SeqCst);
-                let (ran, crowded) = self.run(run, &limits, &home, &place).await?;
-                let crowded = crowded || self.was_crowded(&ran, crowds).await;
+                let part = Part::of(run, &limits, &home, &room);
+                let (ran, crowded) = match &run.judge {
+                    None => {
+                        let (ran, crowded) = self.run(part, None).await?;
+                        let crowded = crowded || self.was_crowded(&ran, crowds).await;
+                        (ran, crowded)
+                    }
+                    Some(judge) => {
+                        let room = match &judges_room {
+                            Some(room) => room,
+                            None => judges_room.insert(self.room(interpreter, false)?),
+                        };
+                        self.run_judged(part, judge, &name, room, crowds).await?
+                    }
+                };
                 if repeats == REPEATS || !crowded {
                     break (home, ran);
                 }
@@ -292,18 +306,82 @@ impl Processes {
         self.crowds.load(Ordering::SeqCst) != crowds_before
     }
 
-    /// The execution, and whether its user had a crowd of processes at its end.
+    /// Runs a program and, at the same time, the judge that talks with it. The program's execution,
+    /// and whether the run is to be repeated.
+    async fn run_judged(
+        &self,
+        mut program: Part<'_>,
+        judge: &Judge,
+        name: &str,
+        room: &Room<'_>,
+        crowds_before: u64,
+    ) -> Result<(Execution, bool), InfrastructureError> {
+        let (programs, judges) =
+            channel().map_err(|error| failed("make a channel to a judge", &error))?;
+        let kept = judges
+            .try_clone()
+            .map_err(|error| failed("make a channel to a judge", &error))?;
+        program.private = None;
+        program.channel = Some((Side::Program, programs));
+        let home = room.home(name, &judge.files)?;
+        let part = Part {
+            command: &judge.command,
+            stdin: &[],
+            private: Some(&judge.order),
+            channel: Some((Side::Judge, judges)),
+            limits: &judge.limits,
+            home: &home,
+            room,
+        };
+        let (judge_ended, until_judge_ended) = oneshot::channel();
+        let (program_lost, until_program_lost) = oneshot::channel();
+        let running = async {
+            let ran = self.run(program, Some(until_judge_ended)).await;
+            if ran.is_err() {
+                let _ = program_lost.send(None);
+            }
+            ran
+        };
+        let judging = async {
+            let judged = self.run(part, Some(until_program_lost)).await;
+            // A program that hung up itself is not excused by its judge's end.
+            if judged.is_err() || !kept.is_hung_up() {
+                let _ = judge_ended.send(Some(kept));
+            }
+            judged
+        };
+        let (ran, judged) = tokio::join!(running, judging);
+        directory::remove(&home);
+        let ((mut ran, ran_crowded), (judged, judge_crowded)) = (ran?, judged?);
+        let crowded = ran_crowded || self.was_crowded(&ran, crowds_before).await;
+        // What its own crowd did to its judge is no reason to repeat a program.
+        let crowded = crowded
+            || ran.status != Status::ProcessLimit
+                && (judge_crowded || self.was_crowded(&judged, crowds_before).await);
+        ran.judge = Some(Box::new(judged));
+        Ok((ran, crowded))
+    }
+
+    /// Runs one process until it ends; not much longer than `talk_over` says that nobody is left to
+    /// talk with it. The execution, and whether its user had a crowd of processes at its end.
     async fn run(
         &self,
-        run: &Run,
-        limits: &Limits,
-        home: &Path,
-        place: &Place<'_>,
+        part: Part<'_>,
+        talk_over: Option<TalkOver>,
     ) -> Result<(Execution, bool), InfrastructureError> {
+        let order = part.order();
+        let Part {
+            stdin,
+            private,
+            channel,
+            limits,
+            room,
+            ..
+        } = part;
         let mut launched = self
-            .launch()
+            .launch(channel.map(|(_, end)| end))
             .map_err(|error| failed("start the launcher", &error))?;
-        let order = order(run, limits, home, place);
+        let input = [stdin, private.unwrap_or_default()];
         let flooded = Notify::new();
         let mut kept = [Kept::new(limits.output), Kept::new(limits.output)];
         let ended = {
@@ -315,7 +393,7 @@ impl Processes {
                 )
             };
             tokio::pin!(reading);
-            let conversing = converse(launched.control, &order, run, limits, &flooded);
+            let conversing = converse(launched.control, &order, input, limits, talk_over, &flooded);
             tokio::pin!(conversing);
             tokio::select! {
                 ended = &mut conversing => {
@@ -333,12 +411,12 @@ impl Processes {
             Err(error) => {
                 let _ = launched.process.start_kill();
                 let _ = launched.process.wait().await;
-                self.sweep(place).await;
+                self.sweep(room).await;
                 return Err(error);
             }
         };
         let _ = launched.process.wait().await;
-        let isolation = match place.confinement {
+        let isolation = match room.seat {
             Some(_) => Isolation::Reduced,
             None => Isolation::None,
         };
@@ -347,8 +425,8 @@ impl Processes {
     }
 
     /// Ends what a launcher that was lost may have left.
-    async fn sweep(&self, place: &Place<'_>) {
-        let Some(user) = place.confinement.and_then(|confinement| confinement.user) else {
+    async fn sweep(&self, room: &Room<'_>) {
+        let Some(user) = room.user() else {
             return;
         };
         let swept = tokio::process::Command::new(&self.executable)
@@ -362,8 +440,11 @@ impl Processes {
         let _ = swept.await;
     }
 
-    fn launch(&self) -> io::Result<Launched> {
+    /// Starts a launcher and gives it an end of a channel, of which no copy stays here.
+    fn launch(&self, channel: Option<End>) -> io::Result<Launched> {
         let (control, theirs) = std::os::unix::net::UnixStream::pair()?;
+        wire::send_channel(&control, channel.as_ref())?;
+        drop(channel);
         control.set_nonblocking(true)?;
         let (stdout, stdout_write) = output_pipe()?;
         let (stderr, stderr_write) = output_pipe()?;
@@ -383,11 +464,89 @@ impl Processes {
     }
 }
 
-/// Where a job runs.
-struct Place<'a> {
+/// Where a job's programs run, or its judges: a directory and, where they are confined, a user.
+struct Room<'a> {
+    // Dropped in this order: removed, forgotten, and then the user is free for others.
+    directory: Directory,
+    #[cfg(target_os = "linux")]
+    _remembered: Remembered<'a>,
+    seat: Option<Seat<'a>>,
     interpreter: &'a Path,
-    directory: &'a Directory,
-    confinement: Option<&'a Confinement>,
+    places: Vec<PathBuf>,
+    network: bool,
+}
+
+impl Room<'_> {
+    fn user(&self) -> Option<u32> {
+        self.seat.as_ref().and_then(|seat| seat.user)
+    }
+
+    /// A directory in it with these files.
+    fn home(&self, name: &str, files: &[SourceFile]) -> Result<PathBuf, InfrastructureError> {
+        self.directory
+            .with_files(name, files)
+            .map_err(|error| failed("write the program", &error))
+    }
+
+    fn confinement(&self, limits: &Limits) -> Option<Confinement> {
+        self.seat.as_ref().map(|seat| Confinement {
+            user: seat.user,
+            places: self.places.clone(),
+            network: self.network,
+            processes: limits.processes,
+            disk_bytes: limits.disk,
+            inodes: limits.inodes,
+        })
+    }
+}
+
+/// Says that nobody is left to talk with, with what is to be closed once that was told.
+type TalkOver = oneshot::Receiver<Option<End>>;
+
+/// One process of a run: the program, or its judge.
+struct Part<'a> {
+    command: &'a [Word],
+    stdin: &'a [u8],
+    private: Option<&'a [u8]>,
+    channel: Option<(Side, End)>,
+    limits: &'a Limits,
+    home: &'a Path,
+    room: &'a Room<'a>,
+}
+
+impl<'a> Part<'a> {
+    /// The program of a run, without its judge.
+    fn of(run: &'a Run, limits: &'a Limits, home: &'a Path, room: &'a Room<'a>) -> Self {
+        Part {
+            command: &run.command,
+            stdin: &run.stdin,
+            private: run.private.as_deref(),
+            channel: None,
+            limits,
+            home,
+            room,
+        }
+    }
+
+    fn order(&self) -> Order {
+        let (limits, interpreter) = (self.limits, self.room.interpreter);
+        let milliseconds =
+            |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Order {
+            command: command(self.command, interpreter),
+            directory: self.home.to_path_buf(),
+            environment: environment(interpreter, &self.home.to_string_lossy()),
+            stdin_bytes: self.stdin.len(),
+            private_bytes: self.private.map(<[u8]>::len),
+            channel: self.channel.as_ref().map(|(side, _)| *side),
+            wall_ms: milliseconds(limits.wall),
+            cpu_ms: milliseconds(limits.cpu),
+            memory_bytes: limits.memory,
+            open_files: limits.open_files,
+            confinement: self.room.confinement(limits),
+            remove: self.room.directory.path().to_path_buf(),
+        }
+    }
 }
 
 /// What an interpreter needs outside the system's directories.
@@ -411,23 +570,6 @@ fn output_pipe() -> io::Result<(pipe::Receiver, OwnedFd)> {
     Ok((pipe::Receiver::from_owned_fd(read)?, write))
 }
 
-fn order(run: &Run, limits: &Limits, home: &Path, place: &Place<'_>) -> Order {
-    let milliseconds = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    Order {
-        command: command(&run.command, place.interpreter),
-        directory: home.to_path_buf(),
-        environment: environment(place.interpreter, &home.to_string_lossy()),
-        stdin_bytes: run.stdin.len(),
-        private_bytes: run.private.as_ref().map(Vec::len),
-        wall_ms: milliseconds(limits.wall),
-        cpu_ms: milliseconds(limits.cpu),
-        memory_bytes: limits.memory,
-        open_files: limits.open_files,
-        confinement: place.confinement.cloned(),
-        remove: place.directory.path().to_path_buf(),
-    }
-}
-
 /// What the launcher said of a program that is over.
 struct Over {
     ended: Ended,
@@ -440,8 +582,9 @@ struct Over {
 async fn converse(
     control: UnixStream,
     order: &Order,
-    run: &Run,
+    input: [&[u8]; 2],
     limits: &Limits,
+    talk_over: Option<TalkOver>,
     flooded: &Notify,
 ) -> Result<Over, InfrastructureError> {
     let broken = |error: io::Error| {
@@ -451,11 +594,9 @@ async fn converse(
     let mut line = serde_json::to_vec(order).map_err(|error| broken(error.into()))?;
     line.push(b'\n');
     write.write_all(&line).await.map_err(broken)?;
-    write.write_all(&run.stdin).await.map_err(broken)?;
-    write
-        .write_all(run.private.as_deref().unwrap_or_default())
-        .await
-        .map_err(broken)?;
+    for bytes in input {
+        write.write_all(bytes).await.map_err(broken)?;
+    }
     let mut read = BufReader::new(read);
     match answer(&mut read).await.map_err(broken)? {
         Answer::Started => {}
@@ -466,11 +607,17 @@ async fn converse(
             ));
         }
     }
-    let mut was_flooded = false;
+    let (mut was_flooded, mut was_heard) = (false, false);
     let last = {
         let late = tokio::time::sleep(limits.wall + LAUNCHER_LATE);
         let last = answer(&mut read);
-        tokio::pin!(late, last);
+        let talk_over = async {
+            match talk_over {
+                Some(talk_over) => talk_over.await.ok(),
+                None => None,
+            }
+        };
+        tokio::pin!(late, last, talk_over);
         loop {
             tokio::select! {
                 answer = &mut last => break answer.map_err(broken)?,
@@ -478,6 +625,14 @@ async fn converse(
                     was_flooded = true;
                     // A launcher that is already done does not listen any more.
                     let _ = write.write_all(&[KILL]).await;
+                }
+                over = &mut talk_over, if !was_heard => {
+                    was_heard = true;
+                    if let Some(judges) = over {
+                        let _ = write.write_all(&[TALK_OVER]).await;
+                        // Only now the program sees it.
+                        drop(judges);
+                    }
                 }
                 () = &mut late => {
                     return Err(InfrastructureError::new("a program could not be ended within its limit and 5 s"));
@@ -534,6 +689,11 @@ fn execution(
             (Status::Timeout, Some("cpu"))
         }
         Some(EndedBy::Supervisor) => (Status::OutputLimit, None),
+        // There was nobody left to talk with: however it ended then is no failure.
+        Some(EndedBy::Judge) => (
+            Status::Ok,
+            (ended.exit_code != Some(0)).then_some(AFTER_JUDGE),
+        ),
         Some(EndedBy::Tasks) => (
             Status::ProcessLimit,
             Some("sampled count of the process tree"),

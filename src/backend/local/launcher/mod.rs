@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::channel::End;
 use super::sandbox::sys;
-use super::wire::{Answer, Ended, EndedBy, KILL, Order};
+use super::wire::{self, Answer, Ended, EndedBy, KILL, Order, Side, TALK_OVER, TALK_OVER_GRACE};
 #[cfg(target_os = "linux")]
 pub(super) use system::end_user;
 use system::{Program, Reserved};
@@ -60,40 +61,25 @@ impl Launcher {
         system::adopt_orphans()?;
         let _ = rustix::process::setsid();
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+        let channel = wire::receive_channel(&self.socket)?;
         let mut reader = BufReader::new(self.socket.try_clone()?);
         let mut line = String::new();
         reader.read_line(&mut line)?;
         let order: Order = serde_json::from_str(&line)?;
-        let inputs = system::memory_file(&mut reader, order.stdin_bytes).and_then(|stdin| {
-            let bytes = order.private_bytes;
-            let private = bytes.map(|bytes| Private::new(system::memory_file(&mut reader, bytes)?));
-            Ok((stdin, private.transpose()?))
-        });
-        let (stdin, private) = match inputs {
+        let inputs = match Inputs::of(&order, channel, &mut reader) {
             Ok(inputs) => inputs,
             Err(error) => {
                 return self.answer(&Answer::Failed(format!("keep a program's input: {error}")));
             }
         };
+        let Inputs {
+            stdin,
+            private,
+            private_output,
+        } = inputs;
         let started = Instant::now();
-        let (descriptors, private_output) = match private {
-            None => (None, None),
-            Some(private) => {
-                let Private {
-                    input,
-                    output_read,
-                    output_write,
-                } = private;
-                let output = PrivateOutput {
-                    pipe: File::from(output_read),
-                    bytes: Vec::new(),
-                    is_open: true,
-                };
-                (Some((OwnedFd::from(input), output_write)), Some(output))
-            }
-        };
         // The program holds the descriptors now; this process keeps none that would hide its end.
-        let program = match Program::start(&order, stdin, descriptors, &mut self.reserved) {
+        let program = match Program::start(&order, stdin, private, &mut self.reserved) {
             Ok(program) => program,
             Err(message) => return self.answer(&Answer::Failed(message)),
         };
@@ -147,6 +133,18 @@ impl Launcher {
         self.socket.write_all(&line)
     }
 
+    /// What the supervisor says, if it says something now; 0 when it is gone.
+    fn word(&mut self) -> Option<u8> {
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        let _ = poll(&mut fds, Some(&Timespec::default()));
+        if fds[0].revents().is_empty() {
+            return None;
+        }
+        let mut byte = [0];
+        let _ = self.socket.read(&mut byte);
+        Some(byte[0])
+    }
+
     /// Waits until the program ends, a limit is passed, or the supervisor asks or is gone.
     fn watch(
         &mut self,
@@ -155,15 +153,16 @@ impl Launcher {
         started: Instant,
         mut private: Option<&mut PrivateOutput>,
     ) -> Watched {
-        let wall = Duration::from_millis(order.wall_ms);
+        let mut end_at = started + Duration::from_millis(order.wall_ms);
+        let mut end_by = EndedBy::Wall;
         let mut sampled_bytes = 0;
         let mut sample_at = started + SAMPLE_EVERY;
         let mut samples = 0_u32;
         loop {
             let now = Instant::now();
             let pause = sample_at
+                .min(end_at)
                 .saturating_duration_since(now)
-                .min(wall.saturating_sub(started.elapsed()))
                 .min(program.look_again_within());
             let pause = Timespec {
                 tv_sec: 0,
@@ -179,24 +178,27 @@ impl Launcher {
             if poll(&mut fds, Some(&pause)).is_err() {
                 continue;
             }
-            let asked = !fds[0].revents().is_empty();
             drop(fds);
             if let Some(private) = private.as_mut() {
                 private.read();
             }
             let over = |by| Watched::Over { by, sampled_bytes };
-            if program.has_ended() {
-                return over(None);
+            let has_ended = program.has_ended();
+            // After that: a program that ended because its talk was over did so after that was said.
+            let word = self.word();
+            if let Some(TALK_OVER) = word {
+                (end_at, end_by) = (Instant::now() + TALK_OVER_GRACE, EndedBy::Judge);
             }
-            if asked {
-                let mut byte = [0];
-                return match self.socket.read(&mut byte) {
-                    Ok(1) if byte[0] == KILL => over(Some(EndedBy::Supervisor)),
-                    _ => Watched::Abandoned,
-                };
+            if has_ended {
+                return over((end_by == EndedBy::Judge).then_some(end_by));
             }
-            if started.elapsed() >= wall {
-                return over(Some(EndedBy::Wall));
+            match word {
+                None | Some(TALK_OVER) => {}
+                Some(KILL) => return over(Some(EndedBy::Supervisor)),
+                Some(_) => return Watched::Abandoned,
+            }
+            if Instant::now() >= end_at {
+                return over(Some(end_by));
             }
             if Instant::now() < sample_at {
                 continue;
@@ -233,23 +235,37 @@ enum Watched {
     Abandoned,
 }
 
-/// The descriptors 3 and 4 of the program.
-struct Private {
-    input: File,
-    output_read: OwnedFd,
-    output_write: OwnedFd,
+/// What the program gets besides standard output and error, which are this process's.
+struct Inputs {
+    stdin: File,
+    /// Descriptors 3 and 4.
+    private: Option<(OwnedFd, OwnedFd)>,
+    private_output: Option<PrivateOutput>,
 }
 
-impl Private {
-    fn new(input: File) -> io::Result<Self> {
-        let (output_read, output_write) = io::pipe()?;
-        let (output_read, output_write) = (OwnedFd::from(output_read), OwnedFd::from(output_write));
-        rustix::io::ioctl_fionbio(&output_read, true)?;
-        Ok(Private {
-            input,
-            output_read,
-            output_write,
-        })
+impl Inputs {
+    fn of(order: &Order, channel: Option<End>, reader: &mut impl Read) -> io::Result<Self> {
+        let mut inputs = Inputs {
+            stdin: system::memory_file(reader, order.stdin_bytes)?,
+            private: None,
+            private_output: None,
+        };
+        if let Some(bytes) = order.private_bytes {
+            let input = system::memory_file(reader, bytes)?;
+            let (output, write) = PrivateOutput::new()?;
+            inputs.private = Some((OwnedFd::from(input), write));
+            inputs.private_output = Some(output);
+        }
+        match (order.channel, channel) {
+            (None, _) => {}
+            (Some(_), None) => return Err(io::Error::other("its channel was lost")),
+            (Some(Side::Program), Some(end)) => inputs.private = Some((end.read, end.write)),
+            (Some(Side::Judge), Some(end)) => {
+                inputs.stdin = File::from(end.read);
+                rustix::stdio::dup2_stdout(&end.write)?;
+            }
+        }
+        Ok(inputs)
     }
 }
 
@@ -261,6 +277,19 @@ struct PrivateOutput {
 }
 
 impl PrivateOutput {
+    /// Nothing is read yet; beside, what the program writes to.
+    fn new() -> io::Result<(Self, OwnedFd)> {
+        let (read, write) = io::pipe()?;
+        let read = OwnedFd::from(read);
+        rustix::io::ioctl_fionbio(&read, true)?;
+        let output = PrivateOutput {
+            pipe: File::from(read),
+            bytes: Vec::new(),
+            is_open: true,
+        };
+        Ok((output, write.into()))
+    }
+
     /// Reads what there is.
     fn read(&mut self) {
         let mut chunk = [0; 65536];

@@ -14,6 +14,7 @@
 //! | slot (`slot.rs`) | yes | the sources of the program it starts, nothing else |
 //! | init | yes | nothing: reaps orphans, takes all with it when it is killed |
 //! | program | no | descriptors 0 to 2, perhaps 3 and 4 |
+//! | its judge, in another slot | no | the tests, the other end of a channel |
 //!
 //! Facts behind the order of calls: namespaces(7), user_namespaces(7), pid_namespaces(7),
 //! seccomp(2), landlock(7).
@@ -53,8 +54,10 @@ mod linux {
         Places, SCRATCH, devices, places_of, readable, written_devices,
     };
     pub(in super::super) use super::slot::serve;
-    pub(in super::super) use super::supervise::{Cancel, NotRun, Ran, RunOf, Slot, SlotOrder};
-    pub(in super::super) use super::users::{USERS_EACH, Users};
+    pub(in super::super) use super::supervise::{
+        Flag, NotRun, Private, Ran, RunOf, Slot, SlotOrder, Standard,
+    };
+    pub(in super::super) use super::users::Users;
 }
 
 #[cfg(target_os = "linux")]

@@ -18,7 +18,8 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::super::super::output::Kept;
-use super::super::wire::EndedBy;
+use super::super::channel::End;
+use super::super::wire::{EndedBy, TALK_OVER_GRACE};
 use super::super::{left, tree};
 use super::cgroup::Group;
 use super::wire::{Order, Ready, Report, Setup};
@@ -53,16 +54,65 @@ pub(in super::super) struct RunOf {
     pub(in super::super) environment: Vec<(String, String)>,
     /// What lies in the scratch directory: relative path, content, mode.
     pub(in super::super) files: Arc<Vec<(String, Vec<u8>, u32)>>,
-    pub(in super::super) stdin: Vec<u8>,
-    /// As in [`Run`](crate::program::Run).
-    pub(in super::super) private: Option<Vec<u8>>,
-    /// Descriptors that are its streams, in place of `stdin` and of what is captured.
-    pub(in super::super) attached: Option<Streams>,
+    pub(in super::super) standard: Standard,
+    pub(in super::super) private: Private,
     pub(in super::super) limits: Limits,
     /// Whether the files that the program leaves are wanted.
     pub(in super::super) keep_files: bool,
     /// Files that are read when it has ended, as in [`Run`](crate::program::Run).
     pub(in super::super) collect: Vec<String>,
+}
+
+/// What the standard streams of a program are.
+#[derive(Debug)]
+pub(in super::super) enum Standard {
+    /// These bytes; what it writes is kept.
+    Kept(Vec<u8>),
+    /// Somebody else's.
+    Attached(Streams),
+    /// Those of a judge: a channel in and out; what it writes to standard error is kept.
+    Channel {
+        /// Kept until the judge has ended.
+        end: Option<End>,
+        /// Raised when the judge has ended, before its program can see that; not if the program had
+        /// hung up by then.
+        talk_over: Arc<Flag>,
+    },
+}
+
+/// What the descriptors 3 and 4 of a program are.
+#[derive(Debug)]
+pub(in super::super) enum Private {
+    /// Closed.
+    Absent,
+    /// These bytes; what it writes is kept.
+    Kept(Vec<u8>),
+    /// A channel to a judge.
+    Channel {
+        /// Kept until the program has begun.
+        end: Option<End>,
+        /// As the judge's.
+        talk_over: Arc<Flag>,
+    },
+}
+
+impl RunOf {
+    /// The program has its end of a channel: its judge is to see when it ends.
+    fn has_begun(&mut self) {
+        if let Private::Channel { end, .. } = &mut self.private {
+            *end = None;
+        }
+    }
+
+    /// The judge has ended: its program is to see that, once those who watch it know.
+    fn has_ended(&mut self) {
+        if let Standard::Channel { end, talk_over } = &mut self.standard
+            && let Some(end) = end.take()
+            && !end.is_hung_up()
+        {
+            talk_over.raise();
+        }
+    }
 }
 
 /// What came of a program.
@@ -90,20 +140,19 @@ pub(in super::super) struct Ran {
     pub(in super::super) collected: Vec<LeftFile>,
 }
 
-/// Ends a run from another thread.
+/// Raised once, for good, by one thread; seen by others that wait for more than it.
 #[derive(Debug)]
-pub(in super::super) struct Cancel(OwnedFd);
+pub(in super::super) struct Flag(OwnedFd);
 
-impl Cancel {
+impl Flag {
     pub(in super::super) fn new() -> io::Result<Self> {
-        Ok(Cancel(eventfd(
+        Ok(Flag(eventfd(
             0,
             EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
         )?))
     }
 
-    /// Nobody waits for the run any more.
-    pub(in super::super) fn cancel(&self) {
+    pub(in super::super) fn raise(&self) {
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }
@@ -178,22 +227,24 @@ impl Slot {
         &self.missing
     }
 
-    /// Runs one program, counted by `group` where there is one. After an error the slot is not to be
-    /// used again.
+    /// Runs one program, counted by `group` where there is one, until it ends or nobody waits for it
+    /// any more. After an error the slot is not to be used again.
     ///
     /// # Errors
     /// What the machine did not do.
     pub(in super::super) fn run(
         &mut self,
-        run: &RunOf,
+        run: &mut RunOf,
         group: Option<&Group>,
-        cancel: &Cancel,
+        cancel: &Flag,
     ) -> Result<Ran, NotRun> {
-        let limits = &run.limits;
         let before = group.map(Group::counts).unwrap_or_default();
         let mut started = self.start_program(run, group)?;
+        run.has_begun();
+        let limits = run.limits;
         let mut streams = started.captures(limits.output);
-        let (by, sampled) = watch(&mut started, &mut streams, limits, group, before, cancel)?;
+        let (by, sampled) = watch(&mut started, &mut streams, run, group, before, cancel)?;
+        run.has_ended();
         let wall = started.at.elapsed();
         let full = full(&started.scratch);
         let (program, init) = started.family.end()?;
@@ -240,7 +291,7 @@ impl Slot {
                 .iter()
                 .map(|(path, bytes, mode)| (path.clone(), bytes.len(), *mode))
                 .collect(),
-            private: run.private.is_some(),
+            private: !matches!(run.private, Private::Absent),
             disk_bytes: limits.disk,
             inodes: limits.inodes,
             cpu_seconds: limits.cpu.as_secs() + 1,
@@ -253,30 +304,8 @@ impl Slot {
         let contents = run.files.iter().map(|(_, bytes, _)| bytes.as_slice());
         let order_file = memory_file(std::iter::once(header.as_slice()).chain(contents))
             .in_step("write an order")?;
-        let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe");
         let (report, report_write) = pipe()?;
-        let (streams, captured) = match &run.attached {
-            Some(streams) => {
-                let streams = streams.try_clone().in_step("copy a descriptor")?;
-                (streams, None)
-            }
-            None => {
-                let stdin = memory_file([run.stdin.as_slice()]).in_step("write standard input")?;
-                let (stdout_read, stdout) = pipe()?;
-                let (stderr_read, stderr) = pipe()?;
-                for output in [&stdout, &stderr] {
-                    // Programs open them by name too, which asks who they belong to. Streams of
-                    // others may be devices of the machine, which keep their modes.
-                    let _ = rustix::fs::fchmod(output, rustix::fs::Mode::from_raw_mode(0o222));
-                }
-                let streams = Streams {
-                    stdin: stdin.into(),
-                    stdout,
-                    stderr,
-                };
-                (streams, Some([stdout_read, stderr_read]))
-            }
-        };
+        let (streams, captured) = standard(&run.standard)?;
         let (go, their_go) = rustix::net::socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -284,11 +313,16 @@ impl Slot {
             None,
         )
         .in_step("make a socket")?;
-        let private = match &run.private {
-            None => None,
-            Some(bytes) => {
+        let (private, private_read) = match &run.private {
+            Private::Absent => (None, None),
+            Private::Kept(bytes) => {
                 let input = memory_file([bytes.as_slice()]).in_step("write private input")?;
-                Some((input, pipe()?))
+                let (read, write) = pipe()?;
+                (Some((OwnedFd::from(input), write)), Some(read))
+            }
+            Private::Channel { end, .. } => {
+                let End { read, write } = copy(end)?;
+                (Some((read, write)), None)
             }
         };
         let mut fds: Vec<BorrowedFd<'_>> = vec![
@@ -299,12 +333,11 @@ impl Slot {
             streams.stdout.as_fd(),
             streams.stderr.as_fd(),
         ];
-        if let Some((input, (_, write))) = &private {
-            fds.extend([input.as_fd(), write.as_fd()]);
+        if let Some((read, write)) = &private {
+            fds.extend([read.as_fd(), write.as_fd()]);
         }
         wire::send(&self.control, &(), &fds).in_step("order a program")?;
-        drop((report_write, their_go, streams));
-        let private = private.map(|(_, (read, _))| read);
+        drop((report_write, their_go, streams, private));
         let mut family = Family::default();
         let mut has_begun = false;
         let born = family.born(File::from(report), &go, group, &mut has_begun);
@@ -314,55 +347,120 @@ impl Slot {
             scratch,
             at: Instant::now(),
             captured,
-            private,
+            private: private_read,
         })
     }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
+    rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe")
+}
+
+/// Another copy of an end, for the program. The first stays until it was started: a slot may be lost
+/// before.
+fn copy(end: &Option<End>) -> Result<End, String> {
+    let end = end.as_ref().ok_or("a channel was closed before")?;
+    end.try_clone().in_step("copy a descriptor")
+}
+
+/// The standard streams of a program, and where what it writes to standard output and error is read.
+fn standard(wanted: &Standard) -> Result<(Streams, [Option<OwnedFd>; 2]), String> {
+    let kept = || {
+        let (read, write) = pipe()?;
+        // Programs open them by name too, which asks who they belong to. Streams of others may be
+        // devices of the machine, which keep their modes.
+        let _ = rustix::fs::fchmod(&write, rustix::fs::Mode::from_raw_mode(0o222));
+        Ok::<_, String>((read, write))
+    };
+    Ok(match wanted {
+        Standard::Kept(stdin) => {
+            let stdin = memory_file([stdin.as_slice()]).in_step("write standard input")?;
+            let (stdout_read, stdout) = kept()?;
+            let (stderr_read, stderr) = kept()?;
+            let streams = Streams {
+                stdin: stdin.into(),
+                stdout,
+                stderr,
+            };
+            (streams, [Some(stdout_read), Some(stderr_read)])
+        }
+        Standard::Attached(streams) => {
+            let streams = streams.try_clone().in_step("copy a descriptor")?;
+            (streams, [None, None])
+        }
+        Standard::Channel { end, .. } => {
+            let End { read, write } = copy(end)?;
+            let (stderr_read, stderr) = kept()?;
+            let streams = Streams {
+                stdin: read,
+                stdout: write,
+                stderr,
+            };
+            (streams, [None, Some(stderr_read)])
+        }
+    })
 }
 
 /// Waits until the program ends or is to be ended.
 fn watch(
     started: &mut Started,
     streams: &mut Captures,
-    limits: &Limits,
+    run: &RunOf,
     group: Option<&Group>,
     before: super::cgroup::Counts,
-    cancel: &Cancel,
+    cancel: &Flag,
 ) -> Result<(Option<EndedBy>, u64), String> {
+    let limits = &run.limits;
     let mut peak = 0;
     let mut sample_at = started.at + SAMPLE_EVERY;
-    let deadline = started.at + limits.wall;
+    let mut end_at = started.at + limits.wall;
+    let mut end_by = EndedBy::Wall;
+    let mut talk_over = match &run.private {
+        Private::Channel { talk_over, .. } => Some(talk_over),
+        Private::Absent | Private::Kept(_) => None,
+    };
     let program = started.family.program()?;
     loop {
         let now = Instant::now();
-        let pause = sample_at.min(deadline).saturating_duration_since(now);
+        let pause = sample_at.min(end_at).saturating_duration_since(now);
         let pause = Timespec {
             tv_sec: 0,
             tv_nsec: pause.subsec_nanos().into(),
         };
+        // In this order: what was told before the program ended is seen with its end.
         let mut fds = vec![
             PollFd::new(&program, PollFlags::IN),
             PollFd::new(&cancel.0, PollFlags::IN),
         ];
+        fds.extend(talk_over.map(|flag| PollFd::new(&flag.0, PollFlags::IN)));
         streams.add_to(&mut fds);
         match poll(&mut fds, Some(&pause)) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(format!("could not wait for a program: {error}")),
         }
-        let (ended, cancelled) = (!fds[0].revents().is_empty(), !fds[1].revents().is_empty());
+        let has_news = |index: usize| !fds[index].revents().is_empty();
+        let (ended, cancelled) = (has_news(0), has_news(1));
+        let is_talk_over = talk_over.is_some() && has_news(2);
         drop(fds);
         if streams.read() {
             return Ok((Some(EndedBy::Supervisor), peak));
         }
         if ended {
-            return Ok((None, peak));
+            // One that ended because its talk was over did so after that was told.
+            let is_after_judge = is_talk_over || end_by == EndedBy::Judge;
+            return Ok((is_after_judge.then_some(EndedBy::Judge), peak));
         }
         if cancelled {
             return Err("nobody waits for the program any more".to_owned());
         }
         let now = Instant::now();
-        if now >= deadline {
-            return Ok((Some(EndedBy::Wall), peak));
+        if is_talk_over {
+            talk_over = None;
+            (end_at, end_by) = (now + TALK_OVER_GRACE, EndedBy::Judge);
+        }
+        if now >= end_at {
+            return Ok((Some(end_by), peak));
         }
         if now < sample_at {
             continue;
@@ -430,7 +528,7 @@ struct Started {
     scratch: OwnedFd,
     at: Instant,
     /// Standard output and error, unless they are somebody else's.
-    captured: Option<[OwnedFd; 2]>,
+    captured: [Option<OwnedFd>; 2],
     private: Option<OwnedFd>,
 }
 
@@ -442,15 +540,11 @@ impl Started {
             }),
             kept: Kept::new(output_max),
         };
-        let [stdout, stderr] = match self.captured.take() {
-            Some(captured) => captured.map(Some),
-            None => [None, None],
-        };
         Captures {
-            outputs: [output(stdout), output(stderr)],
+            outputs: std::mem::take(&mut self.captured).map(output),
             private: self.private.take().map(|fd| {
                 let _ = rustix::io::ioctl_fionbio(&fd, true);
-                Private {
+                PrivateOutput {
                     source: Some(File::from(fd)),
                     bytes: Vec::new(),
                 }
@@ -639,7 +733,7 @@ impl Drop for Family {
 
 struct Captures {
     outputs: [Output; 2],
-    private: Option<Private>,
+    private: Option<PrivateOutput>,
     output_max: u64,
 }
 
@@ -648,7 +742,7 @@ struct Output {
     kept: Kept,
 }
 
-struct Private {
+struct PrivateOutput {
     source: Option<File>,
     bytes: Vec<u8>,
 }

@@ -4,19 +4,21 @@ use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
-/// How many users and groups a range has.
-pub(in super::super) const USERS_EACH: u32 = 256;
 /// Where ranges begin: far above what systems give to people, services and containers.
 const FIRST: u32 = 0x4000_0000;
 const RANGES: u32 = 0x10_0000;
+/// How many users and groups a range has.
+const USERS_EACH: u32 = 512;
 /// What systemd.exec(5) gives to services for the time they run: for where no more is mapped.
 const FIRST_OF_FEW: u32 = 61184;
 const FEW: u32 = 15;
+const USERS_EACH_OF_FEW: u32 = 256;
 
 /// Users and groups that belong to one backend of this process as long as this value lives.
 #[derive(Debug)]
 pub(in super::super) struct Users {
     first: u32,
+    count: u32,
     /// Where ranges are few, a name that only one process of the machine can have.
     _claim: Option<UnixListener>,
 }
@@ -36,6 +38,7 @@ impl Users {
         if is_mapped(&maps, wanted) {
             return Some(Users {
                 first: wanted,
+                count: USERS_EACH,
                 _claim: None,
             });
         }
@@ -46,16 +49,22 @@ impl Users {
                 .and_then(|address| UnixListener::bind_addr(&address))
                 .ok()?;
             Some(Users {
-                first: FIRST_OF_FEW + range * USERS_EACH,
+                first: FIRST_OF_FEW + range * USERS_EACH_OF_FEW,
+                count: USERS_EACH_OF_FEW,
                 _claim: Some(claim),
             })
         })
     }
 
+    /// How many there are; an even number.
+    pub(in super::super) fn count(&self) -> usize {
+        self.count as usize
+    }
+
     /// One of them.
     pub(in super::super) fn user(&self, index: usize) -> u32 {
-        let index = index % USERS_EACH as usize;
-        self.first + u32::try_from(index).expect("an index below 256 fits")
+        let index = index % self.count();
+        self.first + u32::try_from(index).expect("an index below the count fits")
     }
 }
 
