@@ -189,6 +189,8 @@ macro_rules! promises {
     };
 }
 
+mod judged;
+
 promises! {
     sandbox Sandbox
     sandbox_of_nobody SandboxOfNobody
