@@ -52,7 +52,7 @@ impl Sandbox {
         bytes: Vec<u8>,
         user: Option<&str>,
     ) -> Result<Vec<Written>, Error> {
-        let user = user.map_or(String::new(), |user| format!("username={}&", encoded(user)));
+        let user = user.map_or(String::new(), |user| format!("{}&", owner(user)));
         let address = format!("/files?{user}path={}", encoded(path));
         let request = self
             .envd(WRITE, Method::POST, &address)?
@@ -61,14 +61,19 @@ impl Sandbox {
         self.client.json(WRITE, request).await
     }
 
-    /// Writes files in one request.
+    /// Writes files in one request; `user` owns them.
     ///
     /// # Errors
     /// As [`write_file`](Self::write_file).
-    pub async fn write_files(&self, files: &[(&str, &[u8])]) -> Result<Vec<Written>, Error> {
+    pub async fn write_files(
+        &self,
+        files: &[(&str, &[u8])],
+        user: Option<&str>,
+    ) -> Result<Vec<Written>, Error> {
         let boundary = super::random_word::<16>();
+        let user = user.map_or(String::new(), |user| format!("?{}", owner(user)));
         let request = self
-            .envd(WRITE, Method::POST, "/files")?
+            .envd(WRITE, Method::POST, &format!("/files{user}"))?
             .header(
                 "content-type",
                 format!("multipart/form-data; boundary={boundary}"),
@@ -121,6 +126,10 @@ impl Sandbox {
             .await?;
         Ok(list.entries)
     }
+}
+
+fn owner(user: &str) -> String {
+    format!("username={}", encoded(user))
 }
 
 /// A form with files, each with its whole path as its name (RFC 7578).

@@ -416,7 +416,7 @@ async fn upload(sandbox: &Sandbox, files: &[(String, &[u8])]) -> Result<(), Erro
         .iter()
         .map(|(path, bytes)| (path.as_str(), *bytes))
         .partition(|(path, _)| !path.contains(['"', '\r', '\n', '\\']));
-    sandbox.write_files(&plain).await?;
+    sandbox.write_files(&plain, None).await?;
     for (path, bytes) in odd {
         sandbox.write_file(path, bytes.to_vec(), None).await?;
     }

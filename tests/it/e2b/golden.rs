@@ -181,7 +181,7 @@ impl Call<'_> {
                 }
                 None => {
                     let files: [(&str, &[u8]); 2] = [("/tmp/1", b"x"), ("/tmp/2", b"y")];
-                    sandbox.write_files(&files).await.map(drop)
+                    sandbox.write_files(&files, None).await.map(drop)
                 }
             },
             ("POST", ["filesystem.Filesystem", "ListDir"]) => sandbox

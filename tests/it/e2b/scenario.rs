@@ -159,10 +159,13 @@ fn files_are_written_read_and_listed() {
             .await
             .unwrap();
         let written = sandbox
-            .write_files(&[
-                ("/home/user/two", &bytes),
-                ("/home/user/three \"q\" é", b""),
-            ])
+            .write_files(
+                &[
+                    ("/home/user/two", &bytes),
+                    ("/home/user/three \"q\" é", b""),
+                ],
+                None,
+            )
             .await
             .unwrap();
         assert_eq!(written.len(), 2);
