@@ -2,6 +2,10 @@
 
 Reads orders from standard input and says what happens on standard output, a JSON object a line. Every
 order has an `id`, which everything said about it repeats.
+
+A sandbox has two of them, each in a local sandbox of its own: the user's, and one of root, started with
+the argument `root`, for what is in root's home. All that they share are FIFOs that root's processes make
+for others in /tmp, whose bytes are passed on.
 """
 
 import base64
@@ -9,23 +13,27 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
 
 HOME = "/home/user"
+IS_ROOT = sys.argv[1:] == ["root"]
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "HOME": HOME,
-    "USER": "user",
+    "USER": "root" if IS_ROOT else "user",
     "LANG": "C.UTF-8",
     "E2B_SANDBOX": "true",
 }
 saying = threading.Lock()
 out = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
+# As /tmp is, which is the same directory here.
+os.chmod(HOME, 0o1777)
 
 
 def say(order, **what):
@@ -35,6 +43,8 @@ def say(order, **what):
 
 
 def path_of(path):
+    if IS_ROOT and (path == "/root" or path.startswith("/root/")):
+        path = path[6:]
     return os.path.join(HOME, path)
 
 
@@ -78,6 +88,8 @@ def start(order):
 
 def forward(order, name, stream):
     while piece := os.read(stream.fileno(), 32768):
+        if IS_ROOT:
+            tell_fifos()
         say(order, **{name: base64.b64encode(piece).decode()})
 
 
@@ -190,6 +202,62 @@ def remove(order):
         shutil.rmtree(path)
     elif os.path.lexists(path):
         os.remove(path)
+    say(order, done=None)
+
+
+# FIFOs
+
+fifos_told = set()
+fifos_open = {}
+
+
+def tell_fifos():
+    """Before anything that root's processes say, which may be that they have made one."""
+    with os.scandir("/tmp") as entries:
+        directories = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for directory in directories:
+        if not os.stat(directory).st_mode & stat.S_IXOTH:
+            continue
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISFIFO(mode) and mode & 0o006 and path not in fifos_told:
+                fifos_told.add(path)
+                say({"id": 0}, fifo=path, mode=stat.S_IMODE(mode))
+
+
+def make_fifo(order):
+    os.makedirs(os.path.dirname(order["path"]), exist_ok=True)
+    os.mkfifo(order["path"])
+    os.chmod(order["path"], order["mode"] | 0o600)
+    say(order, done=None)
+
+
+def end_of_fifo(order, flags):
+    """One end of it, which others must open too."""
+    key = order["path"], flags
+    if key not in fifos_open:
+        fifos_open[key] = os.open(order["path"], flags)
+    return fifos_open[key]
+
+
+def take(order):
+    piece = os.read(end_of_fifo(order, os.O_RDONLY), 65536)
+    say(order, done=base64.b64encode(piece).decode())
+
+
+def pour(order):
+    data = base64.b64decode(order["data"])
+    descriptor = end_of_fifo(order, os.O_WRONLY)
+    while data:
+        data = data[os.write(descriptor, data) :]
+    say(order, done=None)
+
+
+def leave(order):
+    for flags in (os.O_RDONLY, os.O_WRONLY):
+        if descriptor := fifos_open.pop((order["path"], flags), None):
+            os.close(descriptor)
     say(order, done=None)
 
 
@@ -332,6 +400,10 @@ OPERATIONS = {
     "make_directory": make_directory,
     "move": move,
     "remove": remove,
+    "make_fifo": make_fifo,
+    "take": take,
+    "pour": pour,
+    "leave": leave,
     "create_context": create_context,
     "execute": execute,
     "interrupt": change_context,

@@ -1,4 +1,4 @@
-//! The process that lives in an emulated sandbox, and the conversation with it.
+//! The processes that live in an emulated sandbox, and the conversation with each.
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -21,10 +21,24 @@ type Waiting = Arc<Mutex<BTreeMap<u64, mpsc::UnboundedSender<Value>>>>;
 /// A sandbox's agent. Dropped, the sandbox ends.
 #[derive(Debug)]
 pub(super) struct Agent {
+    line: Line,
+    tasks: [tokio::task::JoinHandle<()>; 3],
+}
+
+/// The way to an agent, which does not keep it.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
     orders: mpsc::UnboundedSender<Value>,
     waiting: Waiting,
-    next: AtomicU64,
-    tasks: [tokio::task::JoinHandle<()>; 3],
+    next: Arc<AtomicU64>,
+}
+
+impl std::ops::Deref for Agent {
+    type Target = Line;
+
+    fn deref(&self) -> &Line {
+        &self.line
+    }
 }
 
 impl Drop for Agent {
@@ -34,7 +48,12 @@ impl Drop for Agent {
 }
 
 impl Agent {
-    pub(super) fn start(local: Arc<Local>, internet: bool) -> std::io::Result<Agent> {
+    /// Starts the user's agent, or that of root, which has the user's to share its FIFOs with.
+    pub(super) fn start(
+        local: Arc<Local>,
+        internet: bool,
+        users: Option<Line>,
+    ) -> std::io::Result<Agent> {
         let (stdin, mut to_agent) = {
             let (read, write) = std::io::pipe()?;
             (
@@ -56,10 +75,15 @@ impl Agent {
             stderr,
         };
         let (orders, mut ordered) = mpsc::unbounded_channel::<Value>();
-        let waiting = Waiting::default();
+        let line = Line {
+            orders,
+            waiting: Waiting::default(),
+            next: Arc::new(AtomicU64::new(1)),
+        };
+        let run = run(users.is_some());
         let living = tokio::spawn(async move {
             // Its end is seen by the end of what it says.
-            let _ = local.attach(program(internet), run(), streams).await;
+            let _ = local.attach(program(internet), run, streams).await;
         });
         let telling = tokio::spawn(async move {
             while let Some(order) = ordered.recv().await {
@@ -72,13 +96,18 @@ impl Agent {
                 }
             }
         });
-        let heard = Arc::clone(&waiting);
+        let (heard, own) = (Arc::clone(&line.waiting), line.clone());
         let hearing = tokio::spawn(async move {
+            let mut shared = tokio::task::JoinSet::new();
             let mut lines = BufReader::new(from_agent).lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 let Ok(said) = serde_json::from_str::<Value>(&line) else {
                     continue;
                 };
+                if let (Some(path), Some(users)) = (said["fifo"].as_str(), &users) {
+                    share(path, &said["mode"], &own, users, &mut shared).await;
+                    continue;
+                }
                 let id = said["id"].as_u64().unwrap_or_default();
                 let mut heard = heard.lock().expect("nobody panics while it looks up");
                 if let Some(sender) = heard.get(&id)
@@ -93,13 +122,59 @@ impl Agent {
                 .clear();
         });
         Ok(Agent {
-            orders,
-            waiting,
-            next: AtomicU64::new(1),
+            line,
             tasks: [living, telling, hearing],
         })
     }
 
+    /// The way to it.
+    pub(super) fn line(&self) -> Line {
+        self.line.clone()
+    }
+}
+
+/// Makes a FIFO of root's for the user as well, and passes on what is written to it. Processes that root
+/// started have not yet said that it is there.
+async fn share(
+    path: &str,
+    mode: &Value,
+    root: &Line,
+    users: &Line,
+    shared: &mut tokio::task::JoinSet<()>,
+) {
+    let made = json!({"op": "make_fifo", "path": path, "mode": mode});
+    if users.ask(made).await.is_err() {
+        return;
+    }
+    let is_read_by_user = mode.as_u64().unwrap_or_default() & 0o004 != 0;
+    let (from, to) = if is_read_by_user {
+        (root.clone(), users.clone())
+    } else {
+        (users.clone(), root.clone())
+    };
+    shared.spawn(pass_on(path.to_owned(), from, to));
+}
+
+/// Passes on what is written to a FIFO in one sandbox to those who read it in the other, until one of them
+/// is gone.
+async fn pass_on(path: String, from: Line, to: Line) {
+    let pour = |data: &Value| to.ask(json!({"op": "pour", "path": path, "data": data}));
+    // Waits for the reader, as opening it does.
+    let mut poured = pour(&json!("")).await;
+    while poured.is_ok() {
+        match from.ask(json!({"op": "take", "path": path})).await {
+            Ok(piece) if piece.as_str().is_some_and(|piece| !piece.is_empty()) => {
+                poured = pour(&piece).await;
+            }
+            _ => break,
+        }
+    }
+    for end in [from, to] {
+        let _ = end.ask(json!({"op": "leave", "path": path})).await;
+    }
+}
+
+impl Line {
     /// Gives an order; what is said about it comes by the receiver.
     pub(super) fn order(&self, mut order: Value) -> mpsc::UnboundedReceiver<Value> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
@@ -162,15 +237,12 @@ fn program(internet: bool) -> Arc<Program> {
     })
 }
 
-fn run() -> Run {
-    let text = |text: &str| Word::Text(text.to_owned());
+fn run(is_root: bool) -> Run {
+    let words = ["-I", "-S", ".emulator/agent.py"];
+    let words = words.into_iter().chain(is_root.then_some("root"));
+    let words = words.map(|word| Word::Text(word.to_owned()));
     Run {
-        command: vec![
-            Word::Interpreter,
-            text("-I"),
-            text("-S"),
-            text(".emulator/agent.py"),
-        ],
+        command: std::iter::once(Word::Interpreter).chain(words).collect(),
         ..Run::default()
     }
 }

@@ -227,7 +227,7 @@ impl Sandbox {
         };
         let agent = match recording {
             Some(_) => None,
-            None => Some(Agent::start(Arc::clone(&shared.local), internet)?),
+            None => Some(Agent::start(Arc::clone(&shared.local), internet, None)?),
         };
         Ok(Sandbox {
             id: format!("i{}", random(10)),
@@ -242,6 +242,8 @@ impl Sandbox {
             moved: Arc::default(),
             envd_token: random(16),
             agent,
+            roots: Mutex::default(),
+            local: Arc::clone(&shared.local),
             recording,
             defaults: tokio::sync::Mutex::default(),
         })

@@ -1,4 +1,7 @@
 //! The daemon in a sandbox: processes by the Connect protocol, files by plain HTTP.
+//!
+//! What root does in its own home is in a local sandbox of root's, which the user's processes are not in.
+//! What it does elsewhere is among them, so that it sees them as root would.
 
 use std::sync::Arc;
 
@@ -9,26 +12,83 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use super::agent::Agent;
-use super::{Asked, Sandbox, failed, header, streamed};
+use super::agent::Line;
+use super::{Asked, ROOTS_PIDS, Sandbox, failed, header, streamed};
 
 pub(super) async fn answer(sandbox: &Arc<Sandbox>, asked: &Asked) -> Response {
     if header(&asked.headers, "x-access-token") != Some(&sandbox.envd_token) {
         return refused("unauthenticated", "the access token is missing or wrong");
     }
-    let Some(agent) = &sandbox.agent else {
+    if sandbox.agent.is_none() {
         return failed(500, "the sandbox replays a recording");
-    };
+    }
     match (&asked.method, asked.path.as_str()) {
-        (&Method::POST, "/files") => write(agent, asked).await,
-        (&Method::GET, "/files") => read(agent, asked).await,
+        (&Method::POST, "/files") => write(sandbox, asked).await,
+        (&Method::GET, "/files") => read(sandbox, asked).await,
         (&Method::POST, "/process.Process/Start") => start(sandbox, asked),
-        (&Method::POST, path) => match (order(path, asked), path) {
-            (Some(order), _) => unary(agent.ask(order).await, path),
-            (None, _) => refused("unimplemented", "no such call"),
+        (&Method::POST, path) => match order(path, asked) {
+            Some(order) => unary(ask(sandbox, order).await, path),
+            None => refused("unimplemented", "no such call"),
         },
         _ => failed(404, "no such route"),
     }
+}
+
+/// Whether what a user does at a path is in root's home.
+fn is_roots(user: Option<&str>, path: &str) -> Result<bool, String> {
+    let is_home = path == "/root" || path.starts_with("/root/");
+    match user {
+        Some("root") => Ok(is_home || !path.starts_with('/')),
+        _ if is_home => Err(format!("{path}: permission denied")),
+        _ => Ok(false),
+    }
+}
+
+/// The agent for what a user does at a path.
+fn agent_at(sandbox: &Sandbox, user: Option<&str>, path: &str) -> Result<Line, String> {
+    line_of(sandbox, is_roots(user, path)?)
+}
+
+fn line_of(sandbox: &Sandbox, is_root: bool) -> Result<Line, String> {
+    let gone = || "the sandbox is gone".to_owned();
+    if !is_root {
+        let agent = sandbox.agent.as_ref();
+        return agent.map(|agent| agent.line()).ok_or_else(gone);
+    }
+    let agent = sandbox.roots().map_err(|error| error.to_string())?;
+    Ok(agent.line())
+}
+
+/// Asks the agent whose process an order is about.
+async fn ask(sandbox: &Sandbox, mut order: Value) -> Result<Value, (String, String)> {
+    let pid = order["pid"].as_u64().unwrap_or_default();
+    let is_root = pid >= ROOTS_PIDS;
+    if is_root {
+        order["pid"] = json!(pid - ROOTS_PIDS);
+    }
+    let internal = |message| ("internal".to_owned(), message);
+    let line = line_of(sandbox, is_root).map_err(internal)?;
+    let is_list = order["op"] == "list";
+    let mut answer = line.ask(order.clone()).await?;
+    let has_root = sandbox.roots.lock().is_ok_and(|roots| roots.is_some());
+    if is_list && has_root {
+        let roots = line_of(sandbox, true).map_err(internal)?.ask(order).await?;
+        let roots = roots.as_array().cloned().unwrap_or_default();
+        if let Some(listed) = answer.as_array_mut() {
+            listed.extend(roots.into_iter().map(|mut process| {
+                process["pid"] = json!(process["pid"].as_u64().unwrap_or_default() + ROOTS_PIDS);
+                process
+            }));
+        }
+    }
+    Ok(answer)
+}
+
+/// The user that a process is started as, where one is named.
+fn user_of(asked: &Asked) -> Option<String> {
+    let named = header(&asked.headers, "authorization")?.strip_prefix("Basic ")?;
+    let named = String::from_utf8(BASE64_STANDARD.decode(named).ok()?).ok()?;
+    named.split_once(':').map(|(user, _)| user.to_owned())
 }
 
 /// What the agent is asked for a call without a stream.
@@ -101,13 +161,19 @@ fn start(sandbox: &Arc<Sandbox>, asked: &Asked) -> Response {
     let Ok(body) = serde_json::from_slice::<Value>(payload) else {
         return refused("invalid_argument", "the envelope holds no JSON");
     };
-    let Some(agent) = &sandbox.agent else {
-        return failed(500, "the sandbox replays a recording");
-    };
     let process = &body["process"];
+    let directory = process["cwd"].as_str().unwrap_or_default();
+    let user = user_of(asked);
+    let is_root = is_roots(user.as_deref(), directory);
+    let found = is_root.and_then(|is_root| Ok((is_root, line_of(sandbox, is_root)?)));
+    let (is_root, line) = match found {
+        Ok(found) => found,
+        Err(message) => return refused("invalid_argument", &message),
+    };
+    let above = if is_root { ROOTS_PIDS } else { 0 };
     let deadline = header(&asked.headers, "connect-timeout-ms");
     let deadline: Option<u64> = deadline.and_then(|text| text.parse().ok());
-    let mut said = agent.order(json!({
+    let mut said = line.order(json!({
         "op": "start",
         "cmd": process["cmd"],
         "args": process.get("args").unwrap_or(&json!([])),
@@ -120,7 +186,7 @@ fn start(sandbox: &Arc<Sandbox>, asked: &Asked) -> Response {
     let (sender, body) = streamed();
     tokio::spawn(async move {
         while let Some(said) = said.recv().await {
-            let (event, last) = told(&said);
+            let (event, last) = told(&said, above);
             let is_last = last.is_some();
             let envelopes = event
                 .map(|event| envelope(0, &json!({"event": event})))
@@ -144,12 +210,13 @@ fn start(sandbox: &Arc<Sandbox>, asked: &Asked) -> Response {
 }
 
 /// An event, and how the stream ends if it does. What is zero is left out, as proto3 does.
-fn told(said: &Value) -> (Option<Value>, Option<Value>) {
+fn told(said: &Value, above: u64) -> (Option<Value>, Option<Value>) {
     if let Some(code) = said.get("error") {
         let error = json!({"error": {"code": code, "message": said["message"]}});
         return (None, Some(error));
     }
-    if let Some(pid) = said.get("start") {
+    if let Some(pid) = said["start"].as_u64() {
+        let pid = pid + above;
         return (Some(json!({"start": {"pid": pid}})), None);
     }
     if let Some(status) = said["exit"].as_i64() {
@@ -199,7 +266,8 @@ fn signal(number: i64) -> String {
     .to_owned()
 }
 
-async fn write(agent: &Agent, asked: &Asked) -> Response {
+async fn write(sandbox: &Sandbox, asked: &Asked) -> Response {
+    let user = asked.value("username");
     let path = asked.value("path");
     let kind = header(&asked.headers, "content-type").unwrap_or_default();
     let files = match kind.split_once("boundary=") {
@@ -211,6 +279,10 @@ async fn write(agent: &Agent, asked: &Asked) -> Response {
     };
     let mut written = Vec::new();
     for (path, bytes) in files {
+        let agent = match agent_at(sandbox, user.as_deref(), &path) {
+            Ok(agent) => agent,
+            Err(message) => return failed(403, message),
+        };
         let order = json!({"op": "write", "path": path, "data": BASE64_STANDARD.encode(bytes)});
         match agent.ask(order).await {
             Ok(file) => written.push(file),
@@ -250,9 +322,13 @@ fn parts(body: &[u8], boundary: &str, path: Option<&str>) -> Vec<(String, Vec<u8
     files
 }
 
-async fn read(agent: &Agent, asked: &Asked) -> Response {
+async fn read(sandbox: &Sandbox, asked: &Asked) -> Response {
     let Some(path) = asked.value("path") else {
         return failed(400, "path is missing");
+    };
+    let agent = match agent_at(sandbox, asked.value("username").as_deref(), &path) {
+        Ok(agent) => agent,
+        Err(message) => return failed(403, message),
     };
     match agent.ask(json!({"op": "read", "path": path})).await {
         Ok(text) => {

@@ -23,8 +23,10 @@ use serde_json::{Value, json};
 use agent::Agent;
 use replay::Recording;
 
-/// Sandboxes at once; each holds a lane of the local backend.
+/// Sandboxes at once; each holds a lane of the local backend, and another one for root.
 const SANDBOXES: usize = 64;
+/// What the numbers of root's processes are above those of the user's.
+const ROOTS_PIDS: u64 = 1_000_000;
 /// The longest request.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -77,6 +79,9 @@ struct Sandbox {
     moved: Arc<tokio::sync::Notify>,
     envd_token: String,
     agent: Option<Agent>,
+    /// Root's, once something is asked of it.
+    roots: Mutex<Option<Arc<Agent>>>,
+    local: Arc<Local>,
     recording: Option<Recording>,
     /// The contexts that those who name none share, by language.
     defaults: tokio::sync::Mutex<BTreeMap<String, String>>,
@@ -94,7 +99,7 @@ impl Emulator {
         let listener = tokio::net::TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let local = Local::new(LocalOptions {
-            jobs: Some(SANDBOXES),
+            jobs: Some(2 * SANDBOXES),
             launcher: options.launcher.clone(),
             uncontained: false,
         });
@@ -197,6 +202,20 @@ impl Sandbox {
         self.state
             .lock()
             .expect("no request panics while it holds a life")
+    }
+
+    /// The agent of root, started when it is needed.
+    fn roots(&self) -> std::io::Result<Arc<Agent>> {
+        let mut roots = self
+            .roots
+            .lock()
+            .expect("no request panics while it starts an agent");
+        if let Some(agent) = &*roots {
+            return Ok(Arc::clone(agent));
+        }
+        let users = self.agent.as_ref().map(Agent::line);
+        let agent = Agent::start(Arc::clone(&self.local), self.internet, users)?;
+        Ok(Arc::clone(roots.insert(Arc::new(agent))))
     }
 }
 

@@ -314,6 +314,8 @@ impl Watch {
         let process = NewProcess {
             command: "/bin/bash".to_owned(),
             args,
+            // It has no business in anybody's home.
+            directory: Some("/".to_owned()),
             user: Some("root".to_owned()),
             stdin: true,
             ..NewProcess::default()

@@ -226,3 +226,80 @@ fn contexts_keep_their_variables_to_themselves() {
         emulator.stop().await;
     });
 }
+
+/// As in the cloud: the emulator keeps root's home from the user, and lets root see the user's processes.
+#[test]
+fn what_is_roots_is_not_the_users() {
+    runtime().block_on(async {
+        let emulator = emulator(Options::default()).await;
+        let client = client(emulator.address());
+        let sandbox = client.create(&order()).await.unwrap();
+        let root = Some("root");
+        sandbox
+            .write_files(&[("/root/own", b"zq7")], root)
+            .await
+            .unwrap();
+        for user in [None, Some("user")] {
+            let written = sandbox.write_file("/root/own", b"other".to_vec(), user);
+            assert_eq!(written.await.unwrap_err().kind, ErrorKind::Forbidden);
+        }
+        let read = sandbox.read_file("/root/own", 100).await.unwrap_err();
+        assert_eq!(read.kind, ErrorKind::Forbidden);
+        let run = async |line: &str, user: &str, directory: &str| {
+            let process = NewProcess {
+                user: Some(user.to_owned()),
+                directory: Some(directory.to_owned()),
+                ..NewProcess::shell(line)
+            };
+            let (stdout, _, code, _) = all(sandbox.start(&process).await.unwrap()).await;
+            (stdout, code)
+        };
+        let found = run("cat own", "root", "/root").await;
+        assert_eq!(found, ("zq7".to_owned(), 0));
+        let found = run(
+            "cat /root/own || grep -r zq7 . || exit 7",
+            "user",
+            "/home/user",
+        )
+        .await;
+        assert_eq!(found, (String::new(), 7));
+
+        // Processes of both, each with a number of its own.
+        let mut pids = Vec::new();
+        for (user, directory) in [("root", "/root"), ("user", "/tmp")] {
+            let sleeping = NewProcess {
+                user: Some(user.to_owned()),
+                directory: Some(directory.to_owned()),
+                ..NewProcess::shell("exec sleep 600")
+            };
+            let mut running = sandbox.start(&sleeping).await.unwrap();
+            let Some(ProcessEvent::Started { pid }) = running.next().await.unwrap() else {
+                panic!("it was not started");
+            };
+            pids.push(pid);
+        }
+        let count = "grep -l ^sleep /proc/[0-9]*/cmdline | wc -l";
+        for (user, directory) in [("user", "/tmp"), ("root", "/root"), ("root", "/")] {
+            assert_eq!(
+                run(count, user, directory).await.0,
+                "1\n",
+                "{user} in {directory}"
+            );
+        }
+        let mut listed: Vec<u32> = sandbox
+            .processes()
+            .await
+            .unwrap()
+            .iter()
+            .map(|one| one.pid)
+            .collect();
+        listed.sort_unstable();
+        pids.sort_unstable();
+        assert_eq!(listed, pids);
+        for pid in pids {
+            assert!(sandbox.kill_process(pid).await.unwrap());
+        }
+        client.kill(sandbox.id()).await.unwrap();
+        emulator.stop().await;
+    });
+}
