@@ -48,6 +48,11 @@ impl Sandbox {
         self.client.config().host(&self.id, domain, port)
     }
 
+    /// Whether envd answers only those who have its token, which programs in the sandbox have not.
+    pub fn is_secured(&self) -> bool {
+        self.access.envd_token.is_some()
+    }
+
     fn address(&self, port: u16, path: &str) -> String {
         let domain = self.access.domain.as_deref();
         let base = self.client.config().sandbox_base(&self.id, domain, port);

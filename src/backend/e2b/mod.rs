@@ -4,6 +4,7 @@
 //! error, because nobody waits any more, because this process is asked to end. What cannot be killed
 //! ends by its lifetime, which is as short as the job allows.
 
+mod judge;
 mod notebook;
 mod script;
 
@@ -395,30 +396,34 @@ fn is_of_the_sandbox(error: &Error) -> bool {
 /// How long a job's sandbox may be needed.
 fn lifetime(job: &Job) -> Duration {
     let limits = &job.program.limits;
-    let runs = u32::try_from(job.runs.len()).unwrap_or(u32::MAX);
     let build = job
         .program
         .build
         .as_ref()
         .map_or(Duration::ZERO, |_| limits.build);
-    limits
-        .wall
-        .saturating_add(Duration::from_secs(2))
-        .saturating_mul(runs)
-        .saturating_add(build)
+    let runs = job.runs.iter().map(|run| {
+        let judge = run.judge.as_ref().map(|judge| judge.limits.wall);
+        let wall = limits.wall.max(judge.unwrap_or_default());
+        wall.saturating_add(Duration::from_secs(2))
+    });
+    runs.fold(build, Duration::saturating_add)
         .saturating_add(LIFETIME_SPARE)
 }
 
-/// Writes files, in one request where names allow it.
-async fn upload(sandbox: &Sandbox, files: &[(String, &[u8])]) -> Result<(), Error> {
+/// Writes files, in one request where names allow it. `user` owns them; absent, the template's user.
+async fn upload(
+    sandbox: &Sandbox,
+    files: &[(String, &[u8])],
+    user: Option<&str>,
+) -> Result<(), Error> {
     // What a form would have to escape goes by itself.
     let (plain, odd): (Vec<_>, Vec<_>) = files
         .iter()
         .map(|(path, bytes)| (path.as_str(), *bytes))
         .partition(|(path, _)| !path.contains(['"', '\r', '\n', '\\']));
-    sandbox.write_files(&plain, None).await?;
+    sandbox.write_files(&plain, user).await?;
     for (path, bytes) in odd {
-        sandbox.write_file(path, bytes.to_vec(), None).await?;
+        sandbox.write_file(path, bytes.to_vec(), user).await?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::e2b::{
     Error, ErrorKind, Event, Exception, ExecuteOptions, Executing, Sandbox, Transcript,
 };
 use crate::execution::{Execution, InfrastructureError, JobResult, Status};
-use crate::program::{Job, Limits};
+use crate::program::{Job, Limits, Run};
 
 /// Where the interpreter works.
 const HOME: &str = "/home/user";
@@ -39,8 +39,9 @@ impl Cells {
                 "{language} has no kernel (its rule names none under `e2b`) and cannot run"
             ));
         };
-        if job.runs.iter().any(|run| run.private.is_some()) {
-            return refuse("tests cannot run");
+        let has_tests = |run: &Run| run.private.is_some() || run.judge.is_some();
+        if job.runs.iter().any(has_tests) {
+            return refuse("tests, which need a process of their own, cannot run");
         }
         if job.runs.iter().any(|run| !run.stdin.is_empty()) {
             return refuse("there is no standard input");
@@ -63,7 +64,7 @@ pub(super) async fn run(sandbox: &Sandbox, job: &Job, cells: &Cells) -> Result<J
         .iter()
         .map(|file| (format!("{HOME}/{}", file.path), file.bytes.as_slice()))
         .collect();
-    upload(sandbox, &files).await?;
+    upload(sandbox, &files, None).await?;
     let mut runs = Runs::of(job);
     for _ in &job.runs {
         let Some(limits) = runs.next() else { break };

@@ -2,10 +2,12 @@
 //! input, two output streams, and limits.
 //!
 //! envd starts the program and says how it ended; a second process of the sandbox's root, `watch.sh`,
-//! sees to the limits that need somebody to look. Each run has a fresh copy of the files.
+//! sees to the limits that need somebody to look. Each run has a fresh copy of the files. A judge begins
+//! before what watches, which therefore neither counts nor ends it.
 
 use std::time::{Duration, Instant};
 
+use super::judge::{Apart, Judging, MOMENT};
 use super::{CLOUD_LATE, execution, interpreter, upload};
 use crate::backend::output::Kept;
 use crate::backend::runs::Runs;
@@ -13,12 +15,14 @@ use crate::e2b::{Error, ErrorKind, NewProcess, ProcessEvent, Running, Sandbox, r
 use crate::execution::{Captured, Execution, InfrastructureError, JobResult, LeftFile, Status};
 use crate::program::{Job, Limits, Run, SourceFile, Word};
 
+/// The user that programs with a judge are, whoever is the template's: never root.
+pub(super) const USER: &str = "user";
 /// Where everything of a job lies.
 const PLACE: &str = "/home/user/rewardspec";
 const WATCH: &str = include_str!("watch.sh");
 const START: &str = include_str!("start.sh");
 /// Bytes kept of descriptor 4.
-const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(super) const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Seconds between two looks at what a program uses.
 const LOOK_EVERY: &str = "0.05";
 /// Clock ticks a second, which Linux shows to programs.
@@ -72,21 +76,25 @@ pub(super) struct Commands {
 impl Commands {
     pub(super) fn of(job: &Job) -> Result<Self, InfrastructureError> {
         let interpreter = interpreter(&job.program)?;
-        let words = |words: &Vec<Word>| {
-            words
-                .iter()
-                .map(|word| match word {
-                    Word::Interpreter => interpreter.to_owned(),
-                    Word::Text(text) => text.clone(),
-                })
-                .collect()
-        };
+        let build = job.program.build.as_ref();
+        let runs = job.runs.iter();
         Ok(Commands {
             interpreter: interpreter.to_owned(),
-            build: job.program.build.as_ref().map(words),
-            runs: job.runs.iter().map(|run| words(&run.command)).collect(),
+            build: build.map(|words| named(words, interpreter)),
+            runs: runs.map(|run| named(&run.command, interpreter)).collect(),
         })
     }
+}
+
+/// A command with the interpreter's name in it.
+pub(super) fn named(words: &[Word], interpreter: &str) -> Vec<String> {
+    words
+        .iter()
+        .map(|word| match word {
+            Word::Interpreter => interpreter.to_owned(),
+            Word::Text(text) => text.clone(),
+        })
+        .collect()
 }
 
 pub(super) async fn run(
@@ -96,6 +104,10 @@ pub(super) async fn run(
 ) -> Result<JobResult, Error> {
     let program = &job.program;
     let interpreter = &commands.interpreter;
+    let apart = match job.runs.iter().any(|run| run.judge.is_some()) {
+        true => Some(Apart::prepare(sandbox, interpreter).await?),
+        false => None,
+    };
     let mut built = None;
     if let Some(command) = &commands.build {
         let limits = Limits {
@@ -103,9 +115,11 @@ pub(super) async fn run(
             cpu: program.limits.build,
             ..program.limits
         };
-        let place = Place::new("build");
-        place.fill(sandbox, &program.files, &Run::default()).await?;
-        let mut build = one(sandbox, command, interpreter, &limits, &place, false).await?;
+        let place = Place::new("build", apart.is_some());
+        let run = Run::default();
+        place.fill(sandbox, &program.files, &run).await?;
+        let watch = Watch::start(sandbox, interpreter, &limits).await?;
+        let mut build = one(sandbox, command, &limits, &place, &run, watch, None).await?;
         if build.status != Status::Ok {
             build.status = Status::CompileError;
             return Ok(JobResult {
@@ -119,7 +133,7 @@ pub(super) async fn run(
     for (run, command) in job.runs.iter().zip(&commands.runs) {
         let Some(limits) = runs.next() else { break };
         // What is in it comes when the runs before are over, to a place that they could not know.
-        let place = Place::new("run");
+        let place = Place::new("run", apart.is_some());
         match &built {
             None => place.fill(sandbox, &program.files, run).await?,
             Some((build, _)) => {
@@ -127,8 +141,12 @@ pub(super) async fn run(
                 place.copy(sandbox, &build.home).await?;
             }
         }
-        let has_private = run.private.is_some();
-        let mut ran = one(sandbox, command, interpreter, &limits, &place, has_private).await?;
+        let judging = match (&apart, &run.judge) {
+            (Some(apart), Some(judge)) => Some(apart.start(sandbox, judge).await?),
+            _ => None,
+        };
+        let watch = Watch::start(sandbox, interpreter, &limits).await?;
+        let mut ran = one(sandbox, command, &limits, &place, run, watch, judging).await?;
         ran.files = place.left(sandbox, run, limits.output).await?;
         runs.push(ran);
     }
@@ -141,13 +159,16 @@ pub(super) async fn run(
 /// Where a run happens: a directory that did not exist before.
 struct Place {
     home: String,
+    /// Whose it is; absent, the template's user's.
+    user: Option<&'static str>,
 }
 
 impl Place {
-    fn new(what: &str) -> Self {
+    fn new(what: &str, has_judge: bool) -> Self {
         let random = random_word::<8>();
         Place {
             home: format!("{PLACE}/{what}-{random}"),
+            user: has_judge.then_some(USER),
         }
     }
 
@@ -159,13 +180,13 @@ impl Place {
             (format!("{home}/.rewardspec"), &[]),
             (format!("{home}.in"), &run.stdin),
         ];
-        if let Some(private) = &run.private {
+        if let (Some(private), None) = (&run.private, &run.judge) {
             all.push((format!("{home}.private.in"), private));
         }
         for file in files {
             all.push((format!("{home}/{}", file.path), &file.bytes));
         }
-        upload(sandbox, &all).await
+        upload(sandbox, &all, self.user).await
     }
 
     /// Reads the files that were asked for, as the sandbox's user: a program could read them as well.
@@ -207,6 +228,7 @@ impl Place {
         let process = NewProcess {
             command: "/bin/cp".to_owned(),
             args: vec!["-R".to_owned(), format!("{from}/."), self.home.clone()],
+            user: self.user.map(str::to_owned),
             deadline: Some(CLOUD_LATE),
             ..NewProcess::default()
         };
@@ -221,16 +243,33 @@ impl Place {
 async fn one(
     sandbox: &Sandbox,
     command: &[String],
-    interpreter: &str,
     limits: &Limits,
     place: &Place,
-    has_private: bool,
+    run: &Run,
+    mut watch: Watch,
+    mut judging: Option<Judging>,
 ) -> Result<Execution, Error> {
-    let mut watch = Watch::start(sandbox, interpreter, limits).await?;
-    let ran = watched(sandbox, command, limits, place, has_private, &mut watch).await?;
+    let private = match (&judging, &run.private) {
+        (Some(judging), _) => judging.channel(),
+        (None, Some(_)) => "private",
+        (None, None) => "-",
+    };
+    let process = NewProcess {
+        command: "/bin/bash".to_owned(),
+        args: arguments(command, limits, place, private),
+        directory: Some(place.home.clone()),
+        user: place.user.map(str::to_owned),
+        // envd's own, behind ours: also where this process cannot reach the sandbox any more.
+        deadline: Some(limits.wall + Duration::from_secs(1)),
+        ..NewProcess::default()
+    };
+    let ran = watched(sandbox, &process, limits, &mut watch, &mut judging).await?;
+    // Ends whatever the program left, which may hold its end of the channel.
     let said = watch.end(sandbox).await?;
     let mut execution = ran.execution(limits, &said);
-    if has_private && execution.status == Status::Ok {
+    if let Some(judging) = judging {
+        execution.judge = Some(Box::new(judging.finish(sandbox).await?));
+    } else if run.private.is_some() && execution.status == Status::Ok {
         // A program that took it away, or wrote without end, has reported nothing.
         let path = format!("{}.private.out", place.home);
         let report = in_time(CLOUD_LATE, sandbox.read_file(&path, PRIVATE_BYTES_MAX)).await;
@@ -252,7 +291,7 @@ struct Watch {
 
 /// What it said so far.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Said {
+pub(super) struct Said {
     /// A line that is not yet whole.
     begun: Vec<u8>,
     is_ready: bool,
@@ -329,11 +368,7 @@ impl Watch {
             while !watch.said.is_ready {
                 watch.hear().await?;
                 if watch.said.is_missing {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        "run a program",
-                        format!("`{interpreter}` is not in the sandbox's template"),
-                    ));
+                    return Err(missing(interpreter));
                 }
                 if watch.said.is_lost {
                     return Err(lost("what watches programs could not be started"));
@@ -378,11 +413,16 @@ impl Watch {
     }
 }
 
-fn lost(message: &str) -> Error {
+pub(super) fn missing(interpreter: &str) -> Error {
+    let message = format!("`{interpreter}` is not in the sandbox's template");
+    Error::new(ErrorKind::NotFound, "run a program", message)
+}
+
+pub(super) fn lost(message: &str) -> Error {
     Error::new(ErrorKind::Connection, "run a program", message)
 }
 
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     within: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -392,42 +432,28 @@ async fn in_time<T>(
 }
 
 /// What came of a process.
-struct Ran {
-    stdout: Kept,
-    stderr: Kept,
+pub(super) struct Ran {
+    pub(super) stdout: Kept,
+    pub(super) stderr: Kept,
     /// Exit status, and the words that tell of a signal.
-    ended: Option<(i32, String)>,
-    is_late: bool,
-    is_flooded: bool,
-    wall: Duration,
+    pub(super) ended: Option<(i32, String)>,
+    pub(super) is_late: bool,
+    pub(super) is_flooded: bool,
+    /// Whether it is ended because its judge has.
+    pub(super) is_let_go: bool,
+    pub(super) wall: Duration,
 }
 
-/// Runs a program and listens until it ends or passes a limit of time or output.
+/// Runs a program and listens until it ends, passes a limit of time or output, or outlives its judge.
 async fn watched(
     sandbox: &Sandbox,
-    command: &[String],
+    process: &NewProcess,
     limits: &Limits,
-    place: &Place,
-    has_private: bool,
     watch: &mut Watch,
+    judging: &mut Option<Judging>,
 ) -> Result<Ran, Error> {
-    let process = NewProcess {
-        command: "/bin/bash".to_owned(),
-        args: arguments(command, limits, place, has_private),
-        directory: Some(place.home.clone()),
-        // envd's own, behind ours: also where this process cannot reach the sandbox any more.
-        deadline: Some(limits.wall + Duration::from_secs(1)),
-        ..NewProcess::default()
-    };
-    let mut ran = Ran {
-        stdout: Kept::new(limits.output),
-        stderr: Kept::new(limits.output),
-        ended: None,
-        is_late: false,
-        is_flooded: false,
-        wall: Duration::ZERO,
-    };
-    let mut running = in_time(CLOUD_LATE, sandbox.start(&process)).await?;
+    let mut ran = Ran::new(limits.output);
+    let mut running = in_time(CLOUD_LATE, sandbox.start(process)).await?;
     let mut started = Instant::now();
     let mut deadline = started + CLOUD_LATE;
     let (mut is_watched, mut has_started) = (true, false);
@@ -440,8 +466,16 @@ async fn watched(
                 is_watched = watch.said.limit.is_none() && !watch.said.is_lost;
                 continue;
             }
+            heard = hear(judging) => {
+                heard?;
+                if is_judged(judging) {
+                    deadline = deadline.min(Instant::now() + MOMENT);
+                }
+                continue;
+            }
             () = tokio::time::sleep_until(deadline.into()) => {
-                ran.is_late = true;
+                ran.is_let_go = is_judged(judging);
+                ran.is_late = !ran.is_let_go;
                 break;
             }
         };
@@ -450,6 +484,9 @@ async fn watched(
                 has_started = true;
                 started = Instant::now();
                 deadline = started + limits.wall;
+                if let Some(judging) = judging {
+                    judging.begin();
+                }
             }
             Ok(Some(ProcessEvent::Started { .. })) => {}
             Ok(Some(ProcessEvent::Stdout(bytes))) => ran.stdout.add(&bytes),
@@ -476,32 +513,61 @@ async fn watched(
     Ok(ran)
 }
 
+/// Hears a judge that is not over.
+async fn hear(judging: &mut Option<Judging>) -> Result<(), Error> {
+    match judging {
+        Some(judging) if !judging.is_over() => judging.hear().await,
+        _ => std::future::pending().await,
+    }
+}
+
+fn is_judged(judging: &Option<Judging>) -> bool {
+    judging.as_ref().is_some_and(Judging::is_over)
+}
+
 /// A script for bash, before its arguments.
-fn script(text: &str) -> Vec<String> {
+pub(super) fn script(text: &str) -> Vec<String> {
     ["--noprofile", "--norc", "-p", "-c", text, "rewardspec"]
         .map(str::to_owned)
         .to_vec()
 }
 
-fn arguments(command: &[String], limits: &Limits, place: &Place, has_private: bool) -> Vec<String> {
+fn arguments(command: &[String], limits: &Limits, place: &Place, private: &str) -> Vec<String> {
     let mut arguments = script(START);
-    arguments.extend([
-        place.home.clone(),
-        if has_private { "private" } else { "-" }.to_owned(),
-        (limits.cpu.as_secs() + 1).to_string(),
-        (limits.disk / 1024).to_string(),
-        // More than the program may use: an allocation is not yet use.
-        (limits.memory / 1024 * 2).to_string(),
-        limits.open_files.to_string(),
-        (limits.processes + OWN_TASKS).to_string(),
-    ]);
+    arguments.extend([place.home.clone(), private.to_owned()]);
+    arguments.extend(limits_of(limits));
+    arguments.push((limits.processes + OWN_TASKS).to_string());
     arguments.extend_from_slice(command);
     arguments
 }
 
+/// What the kernel limits of one process: processor seconds, KiB of a file, KiB of data, open files.
+pub(super) fn limits_of(limits: &Limits) -> [String; 4] {
+    [
+        (limits.cpu.as_secs() + 1).to_string(),
+        (limits.disk / 1024).to_string(),
+        // More than it may use: an allocation is not yet use.
+        (limits.memory / 1024 * 2).to_string(),
+        limits.open_files.to_string(),
+    ]
+}
+
 impl Ran {
+    /// Of a process that has done nothing yet.
+    pub(super) fn new(output_max: u64) -> Self {
+        Ran {
+            stdout: Kept::new(output_max),
+            stderr: Kept::new(output_max),
+            ended: None,
+            is_late: false,
+            is_flooded: false,
+            is_let_go: false,
+            wall: Duration::ZERO,
+        }
+    }
+
     /// Precedence: memory_limit, output_limit, timeout, process_limit, killed, runtime_error, ok.
-    fn execution(self, limits: &Limits, watched: &Said) -> Execution {
+    pub(super) fn execution(self, limits: &Limits, watched: &Said) -> Execution {
         let signal = self.ended.as_ref().and_then(|(_, words)| signal(words));
         let exit_code = match &self.ended {
             Some((code, _)) if signal.is_none() => Some(*code),
@@ -526,7 +592,7 @@ impl Ran {
             )
         } else if signal.is_some() {
             (Status::Killed, None)
-        } else if exit_code == Some(0) {
+        } else if exit_code == Some(0) || self.is_let_go {
             (Status::Ok, None)
         } else {
             (Status::RuntimeError, None)

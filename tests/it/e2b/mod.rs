@@ -1,5 +1,6 @@
 //! The client of E2B, the backend in its cloud, and the emulator that both are tried with.
 
+mod apart; // a judge beside a program, out of its reach
 mod doctor; // what is said of the cloud, and which backend a run gets
 mod faults; // what a server can do to us
 mod golden; // our requests are those of the official SDKs
