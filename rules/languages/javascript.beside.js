@@ -9,6 +9,9 @@
 // has run, so a program that ends early, with whatever exit status, cannot have reported. What a
 // program does to its own interpreter while the tests run is out of reach here: the report says
 // where the tests were judged.
+//
+// Where tests are judged apart, the judge takes the running of tests from this file and runs none of
+// its `main`.
 'use strict';
 
 const fs = require('fs');
@@ -37,7 +40,8 @@ const exit = process.exit.bind(process);
 const { tagged, named } = readerOfValues();
 const session = { written: 0, ran: 0, units: 0, passed: 0, failures: [] };
 
-main();
+if (require.main === module) main();
+else module.exports = { FAILURES_MAX, bounded, counting, countingConsole, makeCall, readerOfValues, runTests, session, told };
 
 async function main() {
   const file = path.resolve(process.argv[2]);
@@ -53,6 +57,7 @@ async function main() {
     __filename: file,
     __dirname: path.dirname(file),
   });
+  const replaced = watched();
   await runProgram(source, file);
 
   const order = parse(readFileSync(3, 'utf8'));
@@ -60,12 +65,73 @@ async function main() {
   const assert = counting(require('assert'));
   const console = countingConsole();
   const isOver = () => Boolean(order.stop) && session.failures.length > 0;
-  for (const text of order.texts) if (!isOver()) await runTests(text, order.entry_point, assert, console, isOver);
+  const run = { assert, console, isOver, load: require, whole: (promise) => promise };
+  for (const text of order.texts) if (!isOver()) await runTests(text, order.entry_point, run);
+  if (order.texts.length > 0) failIfReplaced(replaced());
   const calls = [];
-  for (const call of order.calls || []) if (!isOver()) calls.push(await makeCall(call));
+  for (const call of order.calls || []) if (!isOver()) calls.push(await makeCall(call, lookUp));
   session.failures.length = Math.min(session.failures.length, FAILURES_MAX);
   writeSync(4, stringify({ nonce: order.nonce, ...session, calls: bounded(calls), words: ['null', 'true', 'false'] }) + '\n');
   exit(0);
+}
+
+// What tests decide by. A program that puts its own in its place decides instead of them.
+function watched() {
+  const assert = require('assert');
+  const owners = {
+    assert,
+    'assert.strict': assert.strict,
+    util: require('util'),
+    console,
+    Object,
+    JSON,
+    Array,
+    Number,
+    Reflect,
+    'Array.prototype': Array.prototype,
+    'String.prototype': String.prototype,
+    'Object.prototype': Object.prototype,
+    'Number.prototype': Number.prototype,
+    'Map.prototype': Map.prototype,
+    'Set.prototype': Set.prototype,
+  };
+  const names = {
+    util: ['isDeepStrictEqual'],
+    console: ['assert'],
+    Object: ['is', 'keys', 'values', 'entries'],
+    JSON: ['stringify', 'parse'],
+    Array: ['isArray', 'from'],
+    Number: ['isNaN', 'isInteger'],
+    Reflect: ['apply'],
+    'Array.prototype': ['every', 'some', 'includes', 'map', 'join', 'indexOf'],
+    'String.prototype': ['includes', 'trim'],
+    'Object.prototype': ['toString', 'hasOwnProperty'],
+    'Number.prototype': ['valueOf', 'toString', 'toFixed'],
+    'Map.prototype': ['get', 'has'],
+    'Set.prototype': ['has'],
+  };
+  const { is, keys } = Object;
+  const saved = [];
+  for (const owner of keys(owners)) {
+    for (const name of names[owner] || keys(owners[owner])) {
+      if (typeof owners[owner][name] === 'function') saved.push({ owner: owners[owner], name, label: `${owner}.${name}`, value: owners[owner][name] });
+    }
+  }
+  const load = Module.prototype.require;
+  return () => {
+    if (!is(Module.prototype.require, load)) return 'require';
+    for (let index = 0; index < saved.length; index += 1) {
+      const { owner, name, label, value } = saved[index];
+      if (!is(owner[name], value)) return label;
+    }
+    return undefined;
+  };
+}
+
+function failIfReplaced(label) {
+  if (label === undefined) return;
+  session.units += 1;
+  session.failures.unshift(`the program puts its own in the place of \`${label}\`, which tests decide by`);
 }
 
 // A script's top-level declarations are visible to later scripts; a module's exports are made so.
@@ -86,7 +152,8 @@ async function runProgram(source, file) {
   script.runInThisContext();
 }
 
-async function runTests(text, entryPoint, assert, console, isOver) {
+// `whole` ends what is awaited when nothing can come of it any more; `load` is `require`.
+async function runTests(text, entryPoint, { assert, console, isOver, load, whole }) {
   session.written += (text.match(/\bassert\b|\bthrow\b/g) || []).length;
   const names = [...text.matchAll(/^(?:async\s+)?(?:function\s*\*?\s*|(?:const|let|var)\s+)(test_\w*|check)\b/gm)]
     .map((match) => match[1])
@@ -107,7 +174,7 @@ async function runTests(text, entryPoint, assert, console, isOver) {
     const ran = session.ran;
     const failures = session.failures.length;
     try {
-      await assertion();
+      await whole(assertion());
     } catch (error) {
       session.failures.push(told(error));
     }
@@ -126,7 +193,7 @@ async function runTests(text, entryPoint, assert, console, isOver) {
     return;
   }
   try {
-    tests = await run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : require(name)), assert, console, unit);
+    tests = await whole(run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : load(name)), assert, console, unit));
   } catch (error) {
     if (error === OVER) return;
     // What a failure kept from running has not passed.
@@ -143,7 +210,7 @@ async function runTests(text, entryPoint, assert, console, isOver) {
     session.units += 1;
     const failures = session.failures.length;
     try {
-      await test();
+      await whole(test());
     } catch (error) {
       session.failures.push(`${name}: ${told(error)}`);
     }
@@ -187,26 +254,27 @@ function withUnits(text) {
   return { body: [...body, ...open].join('\n'), count };
 }
 
-// The functions of `assert`, each call counted.
-function counting(assert) {
-  const counted = (value) => (...args) => {
+// The functions of `assert`, each call counted, with what `given` makes of its arguments.
+function counting(assert, given = (name, args) => args) {
+  const counted = (value, called) => (...args) => {
     session.ran += 1;
-    return value(...args);
+    return value(...given(called, args));
   };
-  const wrapped = counted(assert);
+  const wrapped = counted(assert, 'ok');
   for (const name of Object.keys(assert)) {
     const isAssertion = typeof assert[name] === 'function' && !/^[A-Z]/.test(name) && name !== 'strict';
-    wrapped[name] = isAssertion ? counted(assert[name]) : assert[name];
+    wrapped[name] = isAssertion ? counted(assert[name], name) : assert[name];
   }
   wrapped.strict = wrapped;
   return wrapped;
 }
 
 // `console.assert` leaves the exit status alone; here it fails the tests.
-function countingConsole() {
+function countingConsole(given = (name, args) => args) {
   const wrapped = Object.create(console);
-  wrapped.assert = (holds, ...message) => {
+  wrapped.assert = (...args) => {
     session.ran += 1;
+    const [holds, ...message] = given('ok', args);
     if (!holds) session.failures.push(message.length ? `console.assert: ${message.map(String).join(' ')}` : 'a console.assert does not hold');
   };
   return wrapped;
@@ -227,11 +295,12 @@ class Exit extends Error {
   }
 }
 
-async function makeCall({ name, args, kwargs }) {
+// `find` gives what a name stands for in the program.
+async function makeCall({ name, args, kwargs }, find) {
   if (kwargs.length) session.broken = `JavaScript has no arguments by name, and a call of \`${name}\` has some: write them under \`args\``;
   const at = name.lastIndexOf('.');
-  const owner = at < 0 ? undefined : lookUp(name.slice(0, at));
-  const found = lookUp(name);
+  const owner = at < 0 ? undefined : find(name.slice(0, at));
+  const found = find(name);
   if (!found || found.value === undefined) return ['missing'];
   // Made anew for each call, so that what one changes no other sees.
   const given = args.map(untagged);
