@@ -38,6 +38,8 @@ const NOTES_MAX = 5;
 const NOTE_SHOWN_MAX = 200;
 // How long the program goes on by itself while the tests wait, in milliseconds.
 const PUMP_WAIT = 2;
+// Turns of waiting in which neither side has anything to do.
+const IDLE_MAX = 5;
 
 const { readSync, writeSync, readFileSync } = fs;
 const exit = process.exit.bind(process);
@@ -325,8 +327,8 @@ function finished(answer) {
         requireThat(parts.length === 1 && typeof parts[0] === 'boolean', 'a prototype');
         return { kind, isFunction: parts[0] };
       case 'settled':
-        requireThat(parts.length === 1 && Array.isArray(parts[0]), 'what has settled');
-        return { kind, settled: parts[0].map((item) => answer.reader.settled(item)) };
+        requireThat(parts.length === 2 && Array.isArray(parts[0]) && typeof parts[1] === 'boolean', 'what has settled');
+        return { kind, settled: parts[0].map((item) => answer.reader.settled(item)), isIdle: parts[1] };
       default:
         throw new Violation(`it sent what is no message: \`${kind.slice(0, NAME_MAX)}\``);
     }
@@ -432,10 +434,12 @@ function greet() {
 // While the tests wait, the program goes on, and tells what has settled.
 function pumping() {
   const pump = { over: false };
+  let idle = 0;
   const turn = () => {
     if (pump.over || talk.ended !== null) return;
     try {
-      if (talk.deep === 0) pumpOnce();
+      idle = pumpOnce() && process.getActiveResourcesInfo().every((name) => name === 'Immediate') ? idle + 1 : 0;
+      if (idle > IDLE_MAX) talk.end(new Error('the tests wait for what never comes'));
     } catch (error) {
       if (!(error instanceof Ended)) end(`the judge could not go on: ${told(error).slice(0, NAME_MAX)}`);
       return;
@@ -446,16 +450,19 @@ function pumping() {
   return pump;
 }
 
+// Whether nothing can come of waiting for the program any more.
 function pumpOnce() {
   const settled = lent.settled.splice(0);
   const answer = ask('pump', (packer) => [PUMP_WAIT, settled.map(([id, kept, value]) => [id, kept, packedOr(packer, value)])]);
-  for (const { id, kept, value } of expected(answer, 'settled').settled) {
+  const told = expected(answer, 'settled');
+  for (const { id, kept, value } of told.settled) {
     const waiting = promises.get(id);
     if (waiting === undefined || waiting.isSettled) throw end('it sent what is no message: what settled twice or never was');
     waiting.isSettled = true;
     if (kept) waiting.resolve(value);
     else waiting.reject(value);
   }
+  return told.isIdle && settled.length === 0 && told.settled.length === 0;
 }
 
 function packedOr(packer, value) {
@@ -543,6 +550,10 @@ function refuseReplaced() {
   for (const name of talk.replaced) {
     if (!names.words.has(name) || name === names.entryPoint || !Object.hasOwn(globalThis, name)) continue;
     if (['console', 'process', 'module', 'exports', 'require', '__filename', '__dirname', 'globalThis', 'global'].includes(name)) continue;
+    if (LANGUAGE.has(name)) {
+      note(notes.uncrossed, `\`${name}\` is the language's own in the tests, and the program has put something else in its place`);
+      continue;
+    }
     Object.defineProperty(globalThis, name, {
       configurable: true,
       get() {
@@ -608,7 +619,7 @@ function handleOf(id, isFunction, isOrdinary, className) {
     return known;
   }
   requireThat(handles.known.size < HANDLES_MAX, `more than ${HANDLES_MAX} objects`);
-  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0 };
+  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0 };
   const text = isFunction ? `[a function of the program: ${className}]` : `[an object of the program: ${className}]`;
   const target = Object.setPrototypeOf(isFunction ? function () {}.bind() : {}, { [inspect.custom]: () => text });
   const handle = new Proxy(target, trapsOf(record));
@@ -648,7 +659,11 @@ function trapsOf(record) {
     getPrototypeOf() {
       const answer = expected(ask('prototype', () => [id]), 'ok', 'root');
       if (answer.kind === 'root') return answer.isFunction ? Function.prototype : plain;
-      return isHandle(answer.value) ? answer.value : null;
+      if (!isHandle(answer.value)) return null;
+      const prototype = recordOf(answer.value);
+      prototype.level = Math.max(prototype.level, record.level + 1);
+      if (prototype.level > LEVELS_MAX) throw end(`it sent more than ${LEVELS_MAX} levels of prototypes`);
+      return answer.value;
     },
     setPrototypeOf: () => false,
     preventExtensions: () => false,

@@ -23,6 +23,7 @@ const BYTES_MAX = 8 << 20;
 const ITEMS_MAX = 200000;
 const DIGITS_MAX = 100000;
 const NAME_MAX = 100;
+const LEVELS_MAX = 100;
 
 const { stringify, parse } = JSON;
 const { readSync, writeSync, readFileSync, writeFileSync } = fs;
@@ -161,7 +162,8 @@ async function pump([, wait, settled, table]) {
     });
     promises.wake = null;
   }
-  answer((packer) => ['settled', promises.settled.splice(0).map(([id, kept, value]) => [id, kept, packer.value(value)])], []);
+  const isIdle = process.getActiveResourcesInfo().length === 0;
+  answer((packer) => ['settled', promises.settled.splice(0).map(([id, kept, value]) => [id, kept, packer.value(value)]), isIdle], []);
 }
 
 // Serves one request; the objects it brought cross back as it leaves them.
@@ -547,7 +549,9 @@ function bytesPrototypes() {
 function className(value) {
   try {
     if (typeof value === 'function') return nameOf(value);
-    for (let prototype = getPrototypeOf(value); prototype; prototype = getPrototypeOf(prototype)) {
+    let prototype = getPrototypeOf(value);
+    // A proxy can have one for ever.
+    for (let level = 0; prototype && level < LEVELS_MAX; level += 1, prototype = getPrototypeOf(prototype)) {
       const made = getOwnPropertyDescriptor(prototype, 'constructor');
       if (made && typeof made.value === 'function') return nameOf(made.value);
     }
