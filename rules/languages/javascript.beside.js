@@ -41,7 +41,7 @@ const { tagged, named } = readerOfValues();
 const session = { written: 0, ran: 0, units: 0, passed: 0, failures: [] };
 
 if (require.main === module) main();
-else module.exports = { FAILURES_MAX, bounded, counting, countingConsole, makeCall, readerOfValues, runTests, session, told };
+else module.exports = { FAILURES_MAX, bounded, counting, countingConsole, makeCall, runTests, session, tagged, told };
 
 async function main() {
   const file = path.resolve(process.argv[2]);
@@ -295,8 +295,8 @@ class Exit extends Error {
   }
 }
 
-// `find` gives what a name stands for in the program.
-async function makeCall({ name, args, kwargs }, find) {
+// `find` gives what a name stands for in the program, `tag` makes the result tagged JSON.
+async function makeCall({ name, args, kwargs }, find, tag = tagged) {
   if (kwargs.length) session.broken = `JavaScript has no arguments by name, and a call of \`${name}\` has some: write them under \`args\``;
   const at = name.lastIndexOf('.');
   const owner = at < 0 ? undefined : find(name.slice(0, at));
@@ -308,7 +308,7 @@ async function makeCall({ name, args, kwargs }, find) {
     throw new Exit(`the call ends the process with ${code ?? process.exitCode ?? 0}`);
   };
   try {
-    return ['returned', tagged(await Reflect.apply(found.value, owner && owner.value, given))];
+    return ['returned', tag(await Reflect.apply(found.value, owner && owner.value, given))];
   } catch (error) {
     return named(error);
   } finally {

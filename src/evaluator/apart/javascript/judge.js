@@ -17,7 +17,7 @@ const vm = require('vm');
 const nodeAssert = require('assert');
 const { Console } = require('console');
 const { types, inspect } = require('util');
-const { FAILURES_MAX, bounded, counting, countingConsole, makeCall, runTests, session, told } = require('./rewardspec_tests.js');
+const { FAILURES_MAX, bounded, counting, countingConsole, makeCall, runTests, session, tagged, told } = require('./rewardspec_tests.js');
 
 const ANSWERS = 0;
 const REQUESTS = 1;
@@ -34,12 +34,17 @@ const PULLS_MAX = 100000;
 const CALLS_DEEP_MAX = 100;
 const DIGITS_MAX = 100000;
 const NAME_MAX = 100;
+// Objects outside of a call whose changes are looked for all the same, and how long their contents may be.
+const RECENT_MAX = 16;
+const RECENT_TEXT_MAX = 2048;
 const NOTES_MAX = 5;
 const NOTE_SHOWN_MAX = 200;
 // How long the program goes on by itself while the tests wait, in milliseconds.
 const PUMP_WAIT = 2;
 // Turns of waiting in which neither side has anything to do.
 const IDLE_MAX = 5;
+// What a process holds without waiting for it.
+const QUIET = new Set(['Immediate', 'PipeWrap', 'TTYWrap']);
 
 const { readSync, writeSync, readFileSync } = fs;
 const exit = process.exit.bind(process);
@@ -64,7 +69,7 @@ const WELL_KNOWN_OF = new Map([...WELL_KNOWN].map(([key, symbol]) => [symbol, ke
 // Modules of which the tests may use the program's names: these are the judge's own.
 const STANDARD = new Set(['assert', 'buffer', 'events', 'path', 'perf_hooks', 'querystring', 'string_decoder', 'url', 'util']);
 // The language's own types and namespaces are the judge's, also where an entry point has their name.
-const LANGUAGE = new Set([...BUILTINS.keys()].filter((name) => /^[A-Z]/.test(name)).concat('JSON', 'Math', 'Reflect', 'Proxy', 'Function', 'console', 'process', 'globalThis', 'global'));
+const LANGUAGE = new Set([...BUILTINS.keys()].filter((name) => /^[A-Z]/.test(name)).concat([...BYTES.keys()], 'JSON', 'Math', 'Reflect', 'Proxy', 'Function', 'console', 'process', 'globalThis', 'global'));
 // Methods that are an equality by another name, and helpers that compare.
 const EQUALITIES = new Set(['equals', 'equal', 'eq', 'isEqual', 'isEqualTo', 'is_equal', 'equalTo', 'same', 'isSame', 'sameAs', 'deepEqual', 'deepEquals', 'isDeepEqual', 'strictEqual',
   'deepStrictEqual', 'isDeepStrictEqual', 'looseEqual', 'arraysEqual', 'arrayEqual', 'arrayEquals', 'arraysAreEqual', 'objectsEqual', 'shallowEqual', 'isClose', 'isclose', 'approx',
@@ -85,9 +90,10 @@ class Uncrossed extends TypeError {
   }
 }
 
-const talk = { messages: 0, bytes: 0, deep: 0, ended: null, end: null, replaced: new Set(), isGreeted: false };
+const talk = { messages: 0, bytes: 0, deep: 0, ended: null, end: null, replaced: new Set(), isGreeted: false, lost: null };
 // Objects of both sides that are one: `j` are the judge's, `p` the program's.
-const shared = { known: new Map(), ids: new WeakMap(), kinds: new WeakMap(), crossed: new WeakMap(), next: 0 };
+// `recent` crossed last, and may have changed without being part of a call.
+const shared = { known: new Map(), ids: new WeakMap(), kinds: new WeakMap(), crossed: new WeakMap(), recent: new Set(), isLooking: false, next: 0 };
 const handles = { known: new Map(), records: new WeakMap() };
 const lent = { known: [], ids: new WeakMap(), settled: [] };
 const promises = new Map();
@@ -118,7 +124,7 @@ async function main() {
   try {
     greet();
     if (order.prelude) vm.runInThisContext(order.prelude, { filename: 'prelude.js' });
-    calls.push(...await judge(order, whole));
+    await judge(order, whole, calls);
   } catch (error) {
     session.failures.push(told(error));
     session.units += 1;
@@ -126,7 +132,7 @@ async function main() {
   report(order, calls);
 }
 
-async function judge(order, whole) {
+async function judge(order, whole, calls) {
   const isOver = () => Boolean(order.stop) && session.failures.length > 0;
   const run = {
     assert: counting(nodeAssert, decided),
@@ -137,19 +143,43 @@ async function judge(order, whole) {
   };
   const pump = pumping();
   try {
-    for (const text of order.texts) if (!isOver()) await runTests(text, order.entry_point, run);
-    const calls = [];
-    for (const call of order.calls || []) if (!isOver()) calls.push(await Promise.race([makeCall(call, find), whole]));
-    return calls;
+    for (const text of order.texts) if (!isOver()) await runTests(withoutImports(text), order.entry_point, run);
+    for (const call of order.calls || []) if (!isOver()) calls.push(await outcome(call, whole));
   } finally {
     pump.over = true;
   }
 }
 
-// After the talk has ended a unit fails, whatever its tests caught.
+// What comes of a call; what the judge itself throws is nothing that came of it.
+async function outcome(call, whole) {
+  talk.lost = null;
+  const made = await Promise.race([makeCall(call, find, (value) => (isHandle(value) ? ['other', recordOf(value).className || 'object'] : tagged(value))), whole]);
+  if (talk.ended !== null) throw new Ended(talk.ended);
+  return talk.lost === null ? made : ['returned', ['large']];
+}
+
+// Tests run inside a function, where modules are required.
+function withoutImports(text) {
+  const from = String.raw`\s*(['"])([^'"
+]+)\%\s*;?`;
+  const renamed = (list) => list.replace(/([\w$]+)\s+as\s+([\w$]+)/g, '$1: $2');
+  return text
+    .replace(new RegExp(String.raw`^import${from.replace('%', '1')}`, 'gm'), (_, quote, name) => `require(${quote}${name}${quote});`)
+    .replace(new RegExp(String.raw`^import\s*\*\s*as\s+([\w$]+)\s+from${from.replace('%', '2')}`, 'gm'), (_, all, quote, name) => `const ${all} = require(${quote}${name}${quote});`)
+    .replace(new RegExp(String.raw`^import\s*(?:([\w$]+)\s*,?\s*)?(?:\{([^}]*)\}\s*)?from${from.replace('%', '3')}`, 'gm'), (_, whole, list, quote, name) => [
+      whole ? `const ${whole} = ((all) => all.default ?? all)(require(${quote}${name}${quote}));` : '',
+      list === undefined ? '' : `const {${renamed(list)}} = require(${quote}${name}${quote});`,
+    ].join(' '));
+}
+
+// After the talk has ended a unit fails, and so does one in which something did not cross: an error
+// of the judge's own is none that the tests may have expected.
 function passNothingMore() {
   settleSuspicion();
   if (talk.ended !== null) throw new Ended(talk.ended);
+  const { lost } = talk;
+  talk.lost = null;
+  if (lost !== null) throw new Uncrossed(lost);
 }
 
 function report(order, calls) {
@@ -200,7 +230,14 @@ function send(message, commits) {
   } catch {
     throw end('the program ended');
   }
-  for (const [value, contents] of commits) shared.crossed.set(value, contents);
+  for (const [value, contents] of commits) crossed(value, contents);
+}
+
+function crossed(value, contents) {
+  shared.crossed.set(value, contents);
+  shared.recent.delete(value);
+  shared.recent.add(value);
+  if (shared.recent.size > RECENT_MAX) shared.recent.delete(shared.recent.values().next().value);
 }
 
 function receive() {
@@ -362,7 +399,8 @@ function truthOf(op, build) {
 
 function uncrossed(text) {
   note(notes.uncrossed, text);
-  return new Uncrossed(`this cannot cross to the tests, which are judged apart: ${text.slice(0, NOTE_SHOWN_MAX)}`);
+  talk.lost = `this cannot cross to the tests, which are judged apart: ${text.slice(0, NOTE_SHOWN_MAX)}`;
+  return new Uncrossed(talk.lost);
 }
 
 // Calls what the tests lent. An assertion that fails in there has failed, whatever the program makes of
@@ -438,7 +476,7 @@ function pumping() {
   const turn = () => {
     if (pump.over || talk.ended !== null) return;
     try {
-      idle = pumpOnce() && process.getActiveResourcesInfo().every((name) => name === 'Immediate') ? idle + 1 : 0;
+      idle = pumpOnce() && process.getActiveResourcesInfo().every((name) => QUIET.has(name)) ? idle + 1 : 0;
       if (idle > IDLE_MAX) talk.end(new Error('the tests wait for what never comes'));
     } catch (error) {
       if (!(error instanceof Ended)) end(`the judge could not go on: ${told(error).slice(0, NAME_MAX)}`);
@@ -686,7 +724,10 @@ function keysOf(id) {
 
 // A text on request; never a number or whatever a comparison would like.
 function primitive({ id, className }, hint) {
-  if (hint !== 'string') throw new TypeError(`an object of the program is no value: ${className || 'object'}`);
+  if (hint !== 'string') {
+    talk.lost = `an object of the program is no value: ${className || 'object'}`;
+    throw new TypeError(talk.lost);
+  }
   const text = valueOf('string', () => [id]);
   if (typeof text !== 'string') throw end('it sent what is no message: a text that is none');
   return text;
@@ -815,6 +856,8 @@ class Packer {
     this.commits = [];
     this.queue = [];
     this.queued = new Set();
+    this.done = 0;
+    this.isPastRoots = false;
     this.items = ITEMS_MAX;
   }
 
@@ -852,24 +895,49 @@ class Packer {
       shared.next += 1;
       keep(id, value, kindOf(value));
     }
-    if (!this.queued.has(value)) {
-      this.queued.add(value);
-      this.queue.push(value);
-    }
+    if (!this.queued.has(value) && !(this.isPastRoots && shared.crossed.has(value))) this.enqueue(value);
     return ['&', ...id];
   }
 
   table() {
     const table = [];
-    for (let index = 0; index < this.queue.length; index += 1) {
-      const value = this.queue[index];
+    this.fill(table);
+    // A getter of the tests may ask the program for something in the middle of this.
+    if (shared.isLooking) return table;
+    shared.isLooking = true;
+    try {
+      this.look(table);
+    } finally {
+      shared.isLooking = false;
+    }
+    return table;
+  }
+
+  look(table) {
+    let left = RECENT_TEXT_MAX;
+    this.isPastRoots = true;
+    for (const value of [...shared.recent].reverse()) {
+      left -= shared.crossed.get(value).length;
+      if (left < 0) break;
+      if (!this.queued.has(value)) this.enqueue(value);
+      this.fill(table);
+    }
+  }
+
+  fill(table) {
+    for (; this.done < this.queue.length; this.done += 1) {
+      const value = this.queue[this.done];
       const body = this.contents(value);
       const text = JSON.stringify(body);
       if (shared.crossed.get(value) === text) continue;
       this.commits.push([value, text]);
       table.push([...shared.ids.get(value), body]);
     }
-    return table;
+  }
+
+  enqueue(value) {
+    this.queued.add(value);
+    this.queue.push(value);
   }
 
   contents(value) {
@@ -880,7 +948,10 @@ class Packer {
         if (this.items < 0) throw uncrossed(`arguments of more than ${ITEMS_MAX} values`);
         const items = [];
         for (let index = 0; index < value.length; index += 1) items.push(index in value ? this.value(value[index]) : ['-']);
-        return [kind, integrity(value), items, this.entries(value, value.length)];
+        const entries = this.entries(value, value.length);
+        // Of a tagged template, which nobody enumerates.
+        if (Array.isArray(value.raw) && !Object.keys(value).includes('raw')) entries.push('raw', this.value(value.raw));
+        return [kind, integrity(value), items, entries];
       }
       case 'object':
         return [kind, integrity(value), Object.getPrototypeOf(value) === null, this.entries(value)];
@@ -1019,6 +1090,7 @@ function integrity(value) {
 
 function className(value) {
   const made = value.constructor;
+  if (isHandle(made)) return recordOf(made).className;
   return typeof made === 'function' && typeof made.name === 'string' ? made.name.slice(0, NAME_MAX) : '';
 }
 
@@ -1065,7 +1137,7 @@ class Reader {
     for (const [value, level] of hardened) harden(value, level);
     const packer = new Packer();
     packer.items = Infinity;
-    for (const { value } of changed) shared.crossed.set(value, JSON.stringify(packer.contents(value)));
+    for (const { value } of changed) crossed(value, JSON.stringify(packer.contents(value)));
   }
 
   // The judge's own object for one of the table, made where it is new.
@@ -1228,7 +1300,8 @@ class Reader {
     list.length = items.length;
     items.forEach((item, index) => {
       if (Array.isArray(item) && item.length === 1 && item[0] === '-') Reflect.deleteProperty(list, index);
-      else define(list, index, this.value(item));
+      else if (Object.hasOwn(list, index)) define(list, index, this.value(item));
+      else if (Object.isExtensible(list)) list[index] = this.value(item);
     });
   }
 
@@ -1388,4 +1461,5 @@ function harden(value, level) {
   if (level === 3) Object.freeze(value);
 }
 
-main();
+if (require.main === module) main();
+else module.exports = { Reader, Violation, checkShape, talk };

@@ -24,6 +24,9 @@ const ITEMS_MAX = 200000;
 const DIGITS_MAX = 100000;
 const NAME_MAX = 100;
 const LEVELS_MAX = 100;
+// Objects outside of a call whose changes are looked for all the same, and how long their contents may be.
+const RECENT_MAX = 16;
+const RECENT_TEXT_MAX = 2048;
 
 const { stringify, parse } = JSON;
 const { readSync, writeSync, readFileSync, writeFileSync } = fs;
@@ -56,7 +59,8 @@ const STANDARD = ['assert', 'buffer', 'events', 'path', 'perf_hooks', 'querystri
 class TooLarge extends Error {}
 
 // Objects of both sides that are one: `j` are the judge's, `p` the program's.
-const shared = { known: new Map(), ids: new WeakMap(), kinds: new WeakMap(), crossed: new WeakMap(), next: 0 };
+// `recent` crossed last, and may have changed without being part of a call.
+const shared = { known: new Map(), ids: new WeakMap(), kinds: new WeakMap(), crossed: new WeakMap(), recent: new Set(), next: 0 };
 const handles = { known: new Map(), ids: new WeakMap(), next: 0 };
 // Functions, promises and iterators of the judge.
 const lent = { known: new Map(), ids: new WeakMap() };
@@ -141,7 +145,14 @@ function send(message, commits) {
   bytes.writeUInt32BE(size, 0);
   bytes.write(text, 4, 'utf8');
   for (let at = 0; at < bytes.length; ) at += writeSync(ANSWERS, bytes, at, bytes.length - at);
-  for (const [value, contents] of commits) shared.crossed.set(value, contents);
+  for (const [value, contents] of commits) crossed(value, contents);
+}
+
+function crossed(value, contents) {
+  shared.crossed.set(value, contents);
+  shared.recent.delete(value);
+  shared.recent.add(value);
+  if (shared.recent.size > RECENT_MAX) shared.recent.delete(shared.recent.values().next().value);
 }
 
 // Lets the program's own timers and promises go on, until one that the judge awaits has settled.
@@ -162,7 +173,7 @@ async function pump([, wait, settled, table]) {
     });
     promises.wake = null;
   }
-  const isIdle = process.getActiveResourcesInfo().length === 0;
+  const isIdle = process.getActiveResourcesInfo().every((name) => name === 'PipeWrap' || name === 'TTYWrap');
   answer((packer) => ['settled', promises.settled.splice(0).map(([id, kept, value]) => [id, kept, packer.value(value)]), isIdle], []);
 }
 
@@ -342,6 +353,8 @@ class Packer {
     this.commits = [];
     this.queue = [];
     this.queued = new Set();
+    this.done = 0;
+    this.isPastRoots = false;
     this.items = ITEMS_MAX;
   }
 
@@ -381,10 +394,7 @@ class Packer {
       }
     }
     if (id !== undefined) {
-      if (!this.queued.has(value)) {
-        this.queued.add(value);
-        this.queue.push(value);
-      }
+      if (!this.queued.has(value) && !(this.isPastRoots && shared.crossed.has(value))) this.enqueue(value);
       return ['&', ...id];
     }
     if (typeof value === 'function' && BUILTINS.has(value)) return ['builtin', BUILTINS.get(value)];
@@ -405,15 +415,32 @@ class Packer {
 
   table() {
     const table = [];
-    for (let index = 0; index < this.queue.length; index += 1) {
-      const value = this.queue[index];
+    this.fill(table);
+    let left = RECENT_TEXT_MAX;
+    this.isPastRoots = true;
+    for (const value of [...shared.recent].reverse()) {
+      left -= shared.crossed.get(value).length;
+      if (left < 0) break;
+      if (!this.queued.has(value)) this.enqueue(value);
+      this.fill(table);
+    }
+    return table;
+  }
+
+  fill(table) {
+    for (; this.done < this.queue.length; this.done += 1) {
+      const value = this.queue[this.done];
       const body = this.contents(value);
       const text = stringify(body);
       if (shared.crossed.get(value) === text) continue;
       this.commits.push([value, text]);
       table.push([...shared.ids.get(value), body]);
     }
-    return table;
+  }
+
+  enqueue(value) {
+    this.queued.add(value);
+    this.queue.push(value);
   }
 
   contents(value) {
@@ -423,10 +450,7 @@ class Packer {
         this.items -= value.length;
         if (this.items < 0) throw new TooLarge(`an array of ${value.length} items`);
         const items = [];
-        for (let index = 0; index < value.length; index += 1) {
-          const property = getOwnPropertyDescriptor(value, index);
-          items.push(property === undefined ? ['-'] : this.value('value' in property ? property.value : value[index]));
-        }
+        for (let index = 0; index < value.length; index += 1) items.push(index in value ? this.value(value[index]) : ['-']);
         return [kind, integrity(value), items, this.entries(value, value.length)];
       }
       case 'object':
@@ -688,7 +712,7 @@ function unpackTable(table) {
   });
   const packer = new Packer();
   packer.items = Infinity;
-  for (const value of changed) shared.crossed.set(value, stringify(packer.contents(value)));
+  for (const value of changed) crossed(value, stringify(packer.contents(value)));
 }
 
 function emptied([kind, first, second, third]) {
@@ -738,7 +762,8 @@ function refill(value, body) {
       value.length = items.length;
       items.forEach((item, index) => {
         if (Array.isArray(item) && item[0] === '-') delete value[index];
-        else define(value, index, unpack(item));
+        else if (Object.hasOwn(value, index)) define(value, index, unpack(item));
+        else value[index] = unpack(item);
       });
       refillEntries(value, entries, items.length);
       harden(value, level);
