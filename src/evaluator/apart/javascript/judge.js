@@ -39,6 +39,7 @@ const RECENT_MAX = 16;
 const RECENT_TEXT_MAX = 2048;
 const NOTES_MAX = 5;
 const NOTE_SHOWN_MAX = 200;
+const FAILURE_SHOWN_MAX = 2000;
 // How long the program goes on by itself while the tests wait, in milliseconds.
 const PUMP_WAIT = 2;
 // Turns of waiting in which neither side has anything to do.
@@ -74,6 +75,8 @@ const LANGUAGE = new Set([...BUILTINS.keys()].filter((name) => /^[A-Z]/.test(nam
 const EQUALITIES = new Set(['equals', 'equal', 'eq', 'isEqual', 'isEqualTo', 'is_equal', 'equalTo', 'same', 'isSame', 'sameAs', 'deepEqual', 'deepEquals', 'isDeepEqual', 'strictEqual',
   'deepStrictEqual', 'isDeepStrictEqual', 'looseEqual', 'arraysEqual', 'arrayEqual', 'arrayEquals', 'arraysAreEqual', 'objectsEqual', 'shallowEqual', 'isClose', 'isclose', 'approx',
   'approxEqual', 'almostEqual', 'closeTo', 'toBe', 'toEqual', 'toStrictEqual', 'toBeCloseTo']);
+// Methods of builtin values, which an object that stands in the place of one can answer as it likes.
+const PREDICATES = new Set(['includes', 'has', 'contains', 'some', 'test', 'startsWith', 'endsWith', 'hasOwnProperty']);
 
 class Ended extends Error {
   get name() {
@@ -104,7 +107,7 @@ const notes = { leaks: [], uncrossed: [] };
 const verdict = { calls: 0, suspect: null, tally: null };
 // What the program gets in the place of a failed assertion.
 const withheldFor = new WeakMap();
-const names = { words: new Set(), functions: new Map(), last: null, entryPoint: null };
+const names = { words: new Set(), functions: new Map(), last: null, entryPoint: null, assert: null };
 
 async function main() {
   const order = JSON.parse(readFileSync(ORDER, 'utf8'));
@@ -141,6 +144,7 @@ async function judge(order, whole, calls) {
     load: globalThis.require,
     whole: (promise) => Promise.race([promise, whole]).finally(passNothingMore),
   };
+  names.assert = run.assert;
   const pump = pumping();
   try {
     for (const text of order.texts) if (!isOver()) await runTests(withoutImports(text), order.entry_point, run);
@@ -183,13 +187,12 @@ function passNothingMore() {
 }
 
 function report(order, calls) {
-  session.failures.length = Math.min(session.failures.length, FAILURES_MAX);
-  const { units, passed, ...rest } = session;
+  // Words of the program may be among them, and as many as it likes.
+  const failures = session.failures.slice(0, FAILURES_MAX).map((failure) => failure.slice(0, FAILURE_SHOWN_MAX));
   const line = JSON.stringify({
     nonce: order.nonce,
-    ...rest,
-    units,
-    passed: Math.min(passed, units),
+    ...session,
+    failures,
     calls: bounded(calls),
     words: ['null', 'true', 'false'],
     ended: talk.ended,
@@ -354,6 +357,9 @@ function finished(answer) {
       case 'keys':
         requireThat(parts.length === 1 && Array.isArray(parts[0]), 'keys');
         return { kind, keys: answer.reader.keys(parts[0]) };
+      case 'item':
+        requireThat(parts.length === 2 && typeof parts[1] === 'boolean', 'an item');
+        return { kind, value: answer.reader.value(parts[0]), done: parts[1] };
       case 'own':
         requireThat(parts.length === 2 && typeof parts[1] === 'boolean', 'a property');
         return { kind, value: answer.reader.value(parts[0]), enumerable: parts[1] };
@@ -567,7 +573,7 @@ function lookedUp(name) {
 
 // Node's own, only under its own name: a program's word for what is what changes nothing.
 function standard(name, { module, name: key }) {
-  const exported = require(module);
+  const exported = module === 'assert' ? names.assert : require(module);
   if (key === null ? module === name : key === name && Object.hasOwn(exported, key)) return key === null ? exported : exported[key];
   throw end(`it sent what is no message: \`${name}\` for another name of node's`);
 }
@@ -657,7 +663,7 @@ function handleOf(id, isFunction, isOrdinary, className) {
     return known;
   }
   requireThat(handles.known.size < HANDLES_MAX, `more than ${HANDLES_MAX} objects`);
-  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0 };
+  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0, isResult: false };
   const text = isFunction ? `[a function of the program: ${className}]` : `[an object of the program: ${className}]`;
   const target = Object.setPrototypeOf(isFunction ? function () {}.bind() : {}, { [inspect.custom]: () => text });
   const handle = new Proxy(target, trapsOf(record));
@@ -736,7 +742,8 @@ function primitive({ id, className }, hint) {
 function call(record, self, args) {
   const receiver = self === globalThis ? undefined : self;
   const isMethod = isHandle(receiver) && !recordOf(receiver).isFunction;
-  if (isMethod && record.key === 'next') {
+  const isNext = isMethod && record.key === 'next';
+  if (isNext) {
     const puller = recordOf(receiver);
     puller.pulls += 1;
     if (puller.pulls > PULLS_MAX) throw end(`more than ${PULLS_MAX} items were pulled from one iterator`);
@@ -746,7 +753,8 @@ function call(record, self, args) {
   verdict.tally = tally;
   let value;
   try {
-    value = valueOf('call', (packer) => [record.id, packer.value(receiver), args.map((arg) => packer.value(arg))], [receiver, ...args]);
+    const answer = expected(ask(isNext ? 'next' : 'call', (packer) => [record.id, packer.value(receiver), args.map((arg) => packer.value(arg))], [receiver, ...args]), 'ok', 'item');
+    value = answer.kind === 'item' ? { value: answer.value, done: answer.done } : answer.value;
   } finally {
     verdict.tally = outer;
   }
@@ -754,6 +762,10 @@ function call(record, self, args) {
   const isForeign = isEquality && args.some(isValue) && (isMethod || verdict.calls > 0);
   const isEvery = isMethod && record.key === 'every' && typeof args[0] === 'function' && (tally.calls === 0 || tally.falsy > 0);
   if (value === true && (isForeign || isEvery)) verdict.suspect = record.key;
+  else if (value === true && isMethod && recordOf(receiver).isResult && PREDICATES.has(record.key) && args.some(isValue)) {
+    note(notes.leaks, `\`${record.key}\` is asked of an object that a function of the program returned, which answers as it likes`);
+  }
+  if (isHandle(value)) recordOf(value).isResult = true;
   if (!isEquality || isMethod) verdict.calls += 1;
   return value;
 }

@@ -239,11 +239,19 @@ const SERVED = {
   exports() {
     return (packer) => ['keys', Object.keys(globalThis.module.exports).flatMap((key) => [packer.value(key), true])];
   },
-  call([id, receiver, args], changes) {
+  call([id, receiver, args], changes, told = ok) {
     const self = unpack(receiver);
     const given = args.map(unpack);
     changes([self, ...given]);
-    return ok(apply(handles.known.get(id), self, given));
+    return told(apply(handles.known.get(id), self, given));
+  },
+  // An item of an iterator crosses without what it is wrapped in.
+  next(request, changes) {
+    const result = SERVED.call(request, changes, (value) => value);
+    if (result === null || typeof result !== 'object' || types.isProxy(result) || getPrototypeOf(result) !== plain) return ok(result);
+    const [value, done] = ['value', 'done'].map((key) => getOwnPropertyDescriptor(result, key));
+    const isItem = ownKeys(result).length === 2 && value && done && 'value' in value && typeof done.value === 'boolean';
+    return isItem ? (packer) => ['item', packer.value(value.value), done.value] : ok(result);
   },
   new([id, args], changes) {
     const given = args.map(unpack);
