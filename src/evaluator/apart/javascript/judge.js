@@ -567,7 +567,7 @@ function lookedUp(name) {
   const answer = expected(ask('name', () => [name]), 'ok', 'missing', 'standard');
   if (answer.kind === 'missing') return undefined;
   if (answer.kind === 'standard') return { value: standard(name, answer) };
-  if (isHandle(answer.value)) recordOf(answer.value).key = name;
+  calledBy(answer.value, name);
   return { value: answer.value };
 }
 
@@ -640,7 +640,7 @@ const moduleStandIn = new Proxy({}, {
 function exported(key) {
   const answer = expected(ask('export', () => [key]), 'ok', 'missing');
   if (answer.kind === 'missing') return undefined;
-  if (isHandle(answer.value)) recordOf(answer.value).key = key;
+  calledBy(answer.value, key);
   return { value: answer.value };
 }
 
@@ -650,6 +650,15 @@ const recordOf = (handle) => handles.records.get(handle);
 
 function isHandle(value) {
   return value !== null && (typeof value === 'object' || typeof value === 'function') && handles.records.has(value);
+}
+
+// Under which name the tests got something. What they ever called an equality stays one: a program
+// may give one function under two names.
+function calledBy(value, name) {
+  if (!isHandle(value)) return;
+  const record = recordOf(value);
+  record.key = name;
+  if (EQUALITIES.has(name) && name !== names.entryPoint) record.equality = name;
 }
 
 function isFunctionHandle(value) {
@@ -663,7 +672,7 @@ function handleOf(id, isFunction, isOrdinary, className) {
     return known;
   }
   requireThat(handles.known.size < HANDLES_MAX, `more than ${HANDLES_MAX} objects`);
-  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0, isResult: false };
+  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0, isResult: false, equality: null };
   const text = isFunction ? `[a function of the program: ${className}]` : `[an object of the program: ${className}]`;
   const target = Object.setPrototypeOf(isFunction ? function () {}.bind() : {}, { [inspect.custom]: () => text });
   const handle = new Proxy(target, trapsOf(record));
@@ -684,7 +693,7 @@ function trapsOf(record) {
         if (key === inspect.custom) return undefined;
       }
       const value = valueOf('get', (packer) => [id, packer.value(key)]);
-      if (isHandle(value)) recordOf(value).key = typeof key === 'string' ? key : String(key);
+      calledBy(value, key);
       return value;
     },
     set: (target, key, value) => truthOf('set', (packer) => [id, packer.value(key), packer.value(value)]),
@@ -758,15 +767,15 @@ function call(record, self, args) {
   } finally {
     verdict.tally = outer;
   }
-  const isEquality = EQUALITIES.has(record.key) && record.key !== names.entryPoint;
+  const isEquality = record.equality !== null;
   const isForeign = isEquality && args.some(isValue) && (isMethod || verdict.calls > 0);
   const isEvery = isMethod && record.key === 'every' && typeof args[0] === 'function' && (tally.calls === 0 || tally.falsy > 0);
-  if (value === true && (isForeign || isEvery)) verdict.suspect = record.key;
-  else if (value === true && isMethod && recordOf(receiver).isResult && PREDICATES.has(record.key) && args.some(isValue)) {
+  if (value && (isForeign || isEvery)) verdict.suspect = isForeign ? record.equality : record.key;
+  else if (value && isMethod && recordOf(receiver).isResult && PREDICATES.has(record.key) && args.some(isValue)) {
     note(notes.leaks, `\`${record.key}\` is asked of an object that a function of the program returned, which answers as it likes`);
   }
   if (isHandle(value)) recordOf(value).isResult = true;
-  if (!isEquality || isMethod) verdict.calls += 1;
+  if (isMethod || !EQUALITIES.has(record.key)) verdict.calls += 1;
   return value;
 }
 
@@ -998,16 +1007,17 @@ class Packer {
     return entries;
   }
 
-  // Of a class that only the tests have, its methods are lent.
+  // Of a class that only the tests have, its methods are lent, and its getters.
   methods(value) {
     const methods = new Map();
     for (let prototype = Object.getPrototypeOf(value); prototype && prototype !== plain; prototype = Object.getPrototypeOf(prototype)) {
       for (const key of Reflect.ownKeys(prototype)) {
         const property = Reflect.getOwnPropertyDescriptor(prototype, key);
-        if (key !== 'constructor' && typeof property.value === 'function' && !methods.has(key)) methods.set(key, property.value);
+        const method = property.get || property.value;
+        if (key !== 'constructor' && typeof method === 'function' && !methods.has(key)) methods.set(key, { method, isGetter: property.get !== undefined });
       }
     }
-    return [...methods].flatMap(([key, method]) => [this.value(key), this.value(method)]);
+    return [...methods].flatMap(([key, { method, isGetter }]) => [this.value(key), this.value(method), isGetter]);
   }
 
   error(value) {
@@ -1446,7 +1456,7 @@ function errorType(base, type, name) {
       get(target, property, error) {
         if (property in target || typeof property === 'symbol' || !shared.ids.has(error)) return Reflect.get(target, property, error);
         const value = valueOf('read', (packer) => [packer.value(error), property]);
-        if (isHandle(value)) recordOf(value).key = property;
+        calledBy(value, property);
         return value;
       },
     }));

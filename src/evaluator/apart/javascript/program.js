@@ -55,6 +55,8 @@ const WELL_KNOWN = new Map(
 );
 // Modules of which the tests may use the program's names: the judge takes its own.
 const STANDARD = ['assert', 'buffer', 'events', 'path', 'perf_hooks', 'querystring', 'string_decoder', 'url', 'util'];
+// Classes whose instances are nothing without what node keeps in them.
+const NODES_OWN = new Set(ownKeys(globalThis));
 
 class TooLarge extends Error {}
 
@@ -744,7 +746,7 @@ function emptied([kind, first, second, third]) {
       return error;
     }
     case 'instance': {
-      const type = third ? lookUp(third) : undefined;
+      const type = third && !NODES_OWN.has(third) ? lookUp(third) : undefined;
       return Object.create(type && typeof type.value === 'function' && type.value.prototype ? type.value.prototype : plain);
     }
     default: {
@@ -785,8 +787,9 @@ function refill(value, body) {
       const [, level, entries, , methods] = body;
       refillEntries(value, entries);
       if (getPrototypeOf(value) === plain && methods) {
-        for (let index = 0; index < methods.length; index += 2) {
-          defineProperty(value, unpack(methods[index]), { value: unpack(methods[index + 1]), writable: true, configurable: true });
+        for (let index = 0; index < methods.length; index += 3) {
+          const method = unpack(methods[index + 1]);
+          defineProperty(value, unpack(methods[index]), methods[index + 2] ? { get: method, configurable: true } : { value: method, writable: true, configurable: true });
         }
       }
       harden(value, level);
