@@ -84,6 +84,9 @@ def read_all(read, descriptor):
 class Session:
     """Runs test texts and counts."""
 
+    # What of a test fails it; anything else ends the run.
+    CAUGHT = Exception
+
     def __init__(self, namespace, stops_early):
         self.namespace = namespace
         self.stops_early = stops_early
@@ -155,23 +158,36 @@ class Session:
             before = self.ran
             try:
                 exec(code, self.namespace)
-            except Exception as error:
+            except self.CAUGHT as error:
                 self.units += 1
                 self.fail("line %d: %s" % (statement.line, told(error)))
                 return statements[index + 1:]
             if self.ran > before:
                 self.units += 1
-                self.passed += 1
+                self.passes("line %d" % statement.line)
         return None
 
     def unit(self, name, run):
         self.units += 1
         try:
             run()
-        except Exception as error:
+        except self.CAUGHT as error:
             self.fail("%s: %s" % (name, told(error)))
+            self.objection()
+        else:
+            self.passes(name)
+
+    def passes(self, name):
+        """What held has passed, unless there is an objection."""
+        objection = self.objection()
+        if objection:
+            self.fail("%s: %s" % (name, objection))
         else:
             self.passed += 1
+
+    def objection(self):
+        """Why what held just now has not passed, or None."""
+        return None
 
     def fail(self, message):
         self.failures.append(message)
@@ -201,13 +217,18 @@ class Session:
             if self.is_over():
                 return
             result = unittest.TestResult()
-            test.run(result)
             self.units += 1
+            name = test.id().split(".", 1)[-1]
+            try:
+                test.run(result)
+            except self.CAUGHT as error:
+                self.fail("%s: %s" % (name, told(error)))
+                continue
             bad = result.errors + result.failures + [(test, "unexpected success") for test in result.unexpectedSuccesses]
             if bad:
-                self.fail("%s: %s" % (test.id().split(".", 1)[-1], bad[0][1].strip().splitlines()[-1]))
+                self.fail("%s: %s" % (name, bad[0][1].strip().splitlines()[-1]))
             else:
-                self.passed += 1
+                self.passes(name)
 
 
 def reader_of_values():
@@ -492,4 +513,5 @@ def told(error):
     return "%s: %s" % (type(error).__name__, message) if message else type(error).__name__
 
 
-main()
+if __name__ == "__main__":
+    main()
