@@ -18,6 +18,7 @@ import types
 
 TEXT_SHOWN_MAX = 200
 FAILURES_MAX = 5
+FAILURE_SHOWN_MAX = 2000
 # Of the value of a call.
 DEPTH_MAX = 100
 ITEMS_MAX = 100_000
@@ -190,7 +191,8 @@ class Session:
         return None
 
     def fail(self, message):
-        self.failures.append(message)
+        # A report is UTF-8, whatever a program put into a text.
+        self.failures.append(message[:FAILURE_SHOWN_MAX].encode("utf-8", "replace").decode("utf-8"))
 
     def look_up(self, dotted):
         first, *rest = dotted.split(".")

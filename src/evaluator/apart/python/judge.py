@@ -591,7 +591,7 @@ class Talk:
 
 
 def add_note(notes, text):
-    text = text[:NOTE_LETTERS_MAX]
+    text = text[:NOTE_LETTERS_MAX].encode("utf-8", "replace").decode("utf-8")
     if text not in notes and len(notes) < NOTES_MAX:
         notes.append(text)
 
@@ -1345,7 +1345,7 @@ class Reader:
         expect(below > 0 and max(above.bit_length(), below.bit_length()) <= FRACTION_BITS_MAX, "a bad number")
         return Fraction(above, below)
 
-    def moment(self, value, make):
+    def moment(self, make):
         try:
             return make()
         except (ValueError, OverflowError, TypeError):
@@ -1355,7 +1355,7 @@ class Reader:
         from datetime import timedelta
 
         parts = self.wholes(value, 3, level)
-        return self.moment(value, lambda: timedelta(*parts))
+        return self.moment(lambda: timedelta(*parts))
 
     def a_timezone(self, value, level):
         from datetime import timedelta, timezone
@@ -1363,14 +1363,14 @@ class Reader:
         self.arity(value, 3)
         seconds, micros, name = value[1:]
         number_in(seconds, -86400, 86400), number_in(micros, 0, 999_999), name_in(name)
-        plain = self.moment(value, lambda: timezone(timedelta(seconds=seconds, microseconds=micros)))
+        plain = self.moment(lambda: timezone(timedelta(seconds=seconds, microseconds=micros)))
         return plain if plain.tzname(None) == name else timezone(plain.utcoffset(None), name)
 
     def a_date(self, value, level):
         from datetime import date
 
         parts = self.wholes(value, 3, level)
-        return self.moment(value, lambda: date(*parts))
+        return self.moment(lambda: date(*parts))
 
     def parts_of_time(self, value, count, level):
         self.arity(value, count + 2)
@@ -1382,13 +1382,13 @@ class Reader:
         from datetime import datetime
 
         parts, fold, zone = self.parts_of_time(value, 7, level)
-        return self.moment(value, lambda: datetime(*parts, tzinfo=zone, fold=fold))
+        return self.moment(lambda: datetime(*parts, tzinfo=zone, fold=fold))
 
     def a_time(self, value, level):
         from datetime import time
 
         parts, fold, zone = self.parts_of_time(value, 4, level)
-        return self.moment(value, lambda: time(*parts, tzinfo=zone, fold=fold))
+        return self.moment(lambda: time(*parts, tzinfo=zone, fold=fold))
 
     # What is the program's or the tests' own.
 
@@ -2025,7 +2025,7 @@ class Writer:
             return ["h", number]
         own = kind.__dict__.get("_rewardspec_class")
         if own is not None:
-            return ["m", ["h", own], "__call__"] if False else ["px", own, self.flat(list(error.args), level)]
+            return ["px", own, self.flat(list(error.args), level)]
         args = []
         for arg in error.args:
             try:
