@@ -10,6 +10,7 @@ tests were judged.
 """
 
 import ast
+import builtins
 import json
 import os
 import sys
@@ -31,11 +32,13 @@ ALL_BYTES_MAX = 6 << 20
 def main():
     read, write, loads, dumps = os.read, os.write, json.loads, json.dumps
     tagged, named = reader_of_values()
+    hooks = Hooks()
     file = sys.argv[1]
     del sys.argv[0]
     module = run_program(file)
     order = loads(read_all(read, 3))
-    session = Session(module.__dict__, order.get("stop", False))
+    session = BesideSession(module.__dict__, order.get("stop", False))
+    session.hooks, session.said = hooks, "\n".join([*order["texts"], order["prelude"] or ""])
     if order["prelude"]:
         exec(compile(order["prelude"], "prelude.py", "exec"), module.__dict__)
     for text in order["texts"]:
@@ -231,6 +234,45 @@ class Session:
                 self.fail("%s: %s" % (name, bad[0][1].strip().splitlines()[-1]))
             else:
                 self.passes(name)
+
+
+class Hooks:
+    """What tests rely on and a program in their process can replace, as it was before it ran."""
+
+    def __init__(self):
+        self.builtins = dict(vars(builtins))
+        self.held = {"settrace": (sys.gettrace, sys.gettrace()), "setprofile": (sys.getprofile, sys.getprofile())}
+
+    def replaced(self, said):
+        """The name of something that is not as it was, though the tests say nothing of replacing it."""
+        for name, (get, before) in self.held.items():
+            if get() is not before and name not in said:
+                return name
+        if "builtins" not in said:
+            now = vars(builtins)
+            for name, before in self.builtins.items():
+                if now.get(name, self) is not before:
+                    return name
+        return None if "TestCase." in said else self.replaced_assertion()
+
+    def replaced_assertion(self):
+        case = sys.modules.get("unittest.case")
+        if case is None:
+            return None
+        own = vars(case)
+        for name, method in vars(case.TestCase).items():
+            if name == "fail" or name.startswith("assert"):
+                if getattr(method, "__globals__", None) is not own:
+                    return "TestCase." + name
+        return None
+
+
+class BesideSession(Session):
+    """Tests in the program's own namespace. What they replace themselves is their own affair."""
+
+    def objection(self):
+        name = self.hooks.replaced(self.said)
+        return "`%s` was replaced, which the tests rely on" % name if name else None
 
 
 def reader_of_values():

@@ -33,6 +33,7 @@ SAME_HASH_MAX = 500
 NAME_LETTERS_MAX = 200
 CALLS_DEEP_MAX = 150
 FOLLOWED_MAX = 256
+KEPT_MAX = 128
 CAUSES_MAX = 8
 NOTES_MAX = 5
 NOTE_LETTERS_MAX = 200
@@ -388,22 +389,34 @@ class Talk:
             raise Ended(self.ended)
         if self.deep >= CALLS_DEEP_MAX:
             raise RecursionError("the program and the tests call each other more than %d deep" % CALLS_DEEP_MAX)
-        base = len(self.containers)
+        base, kept = len(self.containers), ()
         self.deep += 1
         places, follows = self.follow()
         try:
             self.send(Writer(self).message(word, list(plain), list(values), follows) + [self.take_dead(), self.streams()])
             while True:
                 message = self.receive()
-                answer, plain, values = self.read(message)
+                inner = len(self.containers)
+                answer, plain, values, kept = self.read(message, base)
                 if answer not in ("back", "next", "await", "input"):
                     break
-                self.serve(answer, plain, values)
+                self.serve(answer, plain, values, inner)
         finally:
             self.deep -= 1
-            self.leave(base)
             self.places = places
+            self.leave(base, kept)
         return self.concluded(answer, plain, values)
+
+    def leave(self, base, kept=()):
+        """Forgets what crossed during a call, but for what the program keeps."""
+        left = self.containers[base:]
+        del self.containers[base:]
+        for container in left:
+            self.places.pop(id(container.value), None)
+        for place in kept:
+            container = left[place - base]
+            self.places[id(container.value)] = len(self.containers)
+            self.containers.append(container)
 
     def concluded(self, word, plain, values):
         if word == "err":
@@ -436,11 +449,6 @@ class Talk:
             self.places = {}
         return places, follows
 
-    def leave(self, base):
-        for container in self.containers[base:]:
-            self.places.pop(id(container.value), None)
-        del self.containers[base:]
-
     def enter(self, value):
         container = Container(value)
         self.places[id(value)] = len(self.containers)
@@ -460,9 +468,9 @@ class Talk:
             + 4 * (builtins.input is not self.input or sys.stdin is not sys.__stdin__)
         )
 
-    def read(self, message):
+    def read(self, message, base):
         try:
-            word, plain, values, printed = Reader(self).message(message)
+            word, plain, values, printed, kept = Reader(self).message(message, base)
         except Violation as error:
             self.end("it sent what is no message: %s" % error)
         except MemoryError:
@@ -473,11 +481,10 @@ class Talk:
             sys.stdout.write(printed[0])
         if printed[1]:
             sys.stderr.write(printed[1])
-        return word, plain, values
+        return word, plain, values, kept
 
-    def serve(self, word, plain, values):
+    def serve(self, word, plain, values, base):
         """Does what the program asks of a test's function, iterator or coroutine."""
-        base = len(self.containers)
         try:
             result = self.served(word, plain, values)
             answer = "done"
@@ -494,6 +501,7 @@ class Talk:
             self.send(Writer(self).message("fail", [], [TypeError(str(error))], False) + [self.take_dead(), 0])
         finally:
             self.places = places
+            self.leave(base)
 
     def served(self, word, plain, values):
         if word == "input":
@@ -668,6 +676,8 @@ class Kind(type):
         return result
 
     def __getattr__(cls, name):
+        if name.startswith("_rewardspec_"):
+            raise AttributeError(name)
         return cls._rewardspec_talk.get(cls, name)
 
     def __setattr__(cls, name, value):
@@ -796,6 +806,11 @@ def asked_equal(talk, one, other):
     return False
 
 
+def defines(kind, name):
+    """Whether a class or a base of it has the name, without asking the program."""
+    return any(name in base.__dict__ for base in kind.__mro__)
+
+
 def refuse(value, what):
     raise TypeError(
         "an object of the program (%s) is no value, and %s would let it decide what a test expects%s" % (type(value).__name__, what, BESIDE)
@@ -861,7 +876,7 @@ def special_methods():
 
     def iterate(self):
         found = self._rewardspec_talk.operate("__iter__", self)
-        if hasattr(type(found), "__next__"):
+        if defines(type(found), "__next__"):
             return found
         raise TypeError("an object of the program gives no iterator")
 
@@ -1068,9 +1083,9 @@ class Reader:
         self.filled = []
         self.large = {}
 
-    def message(self, message):
-        expect(type(message) is list and len(message) == 7, "a message of another shape")
-        word, plain, values, changes, objects, definitions, printed = message
+    def message(self, message, base=0):
+        expect(type(message) is list and len(message) == 8, "a message of another shape")
+        word, plain, values, changes, objects, definitions, printed, kept = message
         expect(type(word) is str and word in ANSWERS, "an unknown word")
         expect(all(type(part) is list for part in message[1:]), "a message of another shape")
         self.check_plain(word, plain, values)
@@ -1088,7 +1103,8 @@ class Reader:
             self.look_again()
         finally:
             self.talk.busy = False
-        return word, plain, values, printed
+        self.check_kept(kept, base)
+        return word, plain, values, printed, kept
 
     def check_plain(self, word, plain, values):
         count, carried = ANSWERS[word]
@@ -1105,6 +1121,11 @@ class Reader:
             expect(all(type(name) is str for name in plain[1:]), "a bad name")
             expect(len(plain) - 1 <= len(values), "a message of another shape")
             expect(len(set(plain[1:])) == len(plain) - 1, "a bad name")
+
+    def check_kept(self, kept, base):
+        for place in kept:
+            number_in(place, base, len(self.talk.containers) - 1)
+        expect(len(set(kept)) == len(kept) and (not kept or base + len(kept) <= KEPT_MAX), "what is kept twice")
 
     def change(self, changes, known):
         seen = set()
@@ -1516,7 +1537,7 @@ class Reader:
         made = make_error(kind, self.items(args, level), text, number)
         names, items = [name_in(name) for name in held[::2]], self.items(held[1::2], level)
         for name, item in zip(names, items):
-            if not name.startswith("_") and not hasattr(type(made), name):
+            if not name.startswith("_") and not defines(type(made), name):
                 made.__dict__[name] = item
         earlier = [None if part is None else self.value(part, level) for part in (cause, context)]
         expect(all(part is None or isinstance(part, BaseException) for part in earlier), "no exception")

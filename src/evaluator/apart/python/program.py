@@ -8,7 +8,9 @@ A message is `[word, plain, values, changes, objects, ...]`. `values` are encode
 can be changed (lists, dicts, sets, ...) is numbered in the order in which it crosses during a call
 and all that is going on inside of it, `["@", n]` is the n-th of these again, `changes` tells what the
 sender changed of them since, and `objects` holds the attributes of instances that cross by value, so
-that a linked list of a thousand nodes is not a thousand levels deep.
+that a linked list of a thousand nodes is not a thousand levels deep. What the program still holds
+when a call is over keeps its place at the start of the numbers, so that both sides go on seeing what
+the other changes.
 """
 
 import json
@@ -25,6 +27,10 @@ SMALL = 1 << 63
 SEPARATORS_MAX = 1000
 # More than these are compared for changes only when a call is over.
 FOLLOWED_MAX = 256
+# Of what stays known when a call is over: containers, what is in one, and what is in all of them.
+KEPT_MAX = 128
+KEPT_ITEMS_MAX = 1000
+KEPT_ITEMS_ALL_MAX = 5000
 CAUSES_MAX = 5
 
 BUILTIN_TYPES = (
@@ -139,6 +145,10 @@ def attributes(value):
     return [(name, item) for name, item in found if type(name) is str]
 
 
+def references(container):
+    return sys.getrefcount(container.value)
+
+
 class Server:
     """Answers the judge, one request at a time, and asks it back where a test's function is called."""
 
@@ -157,6 +167,10 @@ class Server:
         self.functions = {}
         self.errors = []
         self.captured = None
+        self.untold = []
+        self.deep = 0
+        # The references to a value that nothing but its container holds.
+        self.unheld = references(Container([]))
 
     # The channel.
 
@@ -202,37 +216,85 @@ class Server:
 
     def answer(self, request):
         """Does what the judge asks, and says what came of it."""
-        word, plain, _, _, _, dead, streams = request
-        for number in dead:
+        for number in request[5]:
             self.forget(number)
-        base = len(self.containers)
+        base, kept = len(self.containers), []
         try:
-            values = Reader(self).message(request)
-            try:
-                with Capture(self, streams):
-                    result = getattr(self, "do_" + word)(plain, values)
-                word, sent = ("ok", [result]) if not isinstance(result, Special) else (result.word, result.values)
-                plain = [] if not isinstance(result, Special) else result.plain
-            except Over:
-                raise
-            except BaseException as error:
-                word, plain, sent = "err", [], [error]
-            self.reply(word, plain, sent, base)
+            message = self.made(*self.done(request))
+            # Nothing here holds a value any more but the containers themselves.
+            kept = message[7] = self.kept(base)
+            self.deliver(message)
         finally:
-            self.leave(base)
+            self.leave(base, kept)
 
-    def reply(self, word, plain, values, base):
+    def done(self, request):
+        """What comes of a request: a word, what is plain and values."""
+        word, plain, streams = request[0], request[1], request[6]
+        values = Reader(self).message(request)
         try:
-            writer = Writer(self)
-            self.send(writer.message(word, plain, values, changed_too=True))
-        except (Uncrossable, RecursionError) as error:
-            code = str(error) if isinstance(error, Uncrossable) else "depth"
-            self.send(["lost", [code], [], [], [], [], self.take_captured()])
+            with Capture(self, streams):
+                result = getattr(self, "do_" + word)(plain, values)
+        except Over:
+            raise
+        except BaseException as error:
+            return "err", [], [error]
+        if isinstance(result, Special):
+            return result.word, result.plain, result.values
+        return "ok", [], [result]
 
-    def leave(self, base):
-        for container in self.containers[base:]:
-            self.places.pop(id(container.value), None)
+    def made(self, word, plain, values):
+        try:
+            return Writer(self).message(word, plain, values, changed_too=True)
+        except (Uncrossable, RecursionError) as error:
+            return self.lost(str(error) if isinstance(error, Uncrossable) else "depth")
+
+    def deliver(self, message):
+        try:
+            self.send(message)
+        except Uncrossable as error:
+            message[:] = self.lost(str(error))
+            self.send(message)
+
+    def lost(self, code):
+        # Classes that were told of in what did not cross are told of again.
+        for definition in self.untold:
+            self.told.discard(definition[0])
+        self.untold = []
+        return ["lost", [code], [], [], [], [], self.take_captured(), []]
+
+    def leave(self, base, kept=()):
+        left = self.containers[base:]
         del self.containers[base:]
+        for container in left:
+            self.places.pop(id(container.value), None)
+        for place in kept:
+            container = left[place - base]
+            self.places[id(container.value)] = len(self.containers)
+            self.containers.append(container)
+
+    def kept(self, base):
+        """The places of the containers of a call that the program holds on to."""
+        if base >= KEPT_MAX or self.deep or base == len(self.containers) or len(self.containers) > base + FOLLOWED_MAX:
+            return []
+        if sum(len(container.seen) for container in self.containers) > KEPT_ITEMS_ALL_MAX:
+            return []
+        here = range(base, len(self.containers))
+        inner = {}
+        for container in self.containers:
+            for item in container.seen if not isinstance(container.seen, bytes) else ():
+                # Once in the container, once in what was seen of it.
+                inner[id(item)] = inner.get(id(item), 0) + 2
+        held = [place for place in here if references(self.containers[place]) - self.unheld > inner.get(id(self.containers[place].value), 0)]
+        kept = []
+        while held and len(kept) + base < KEPT_MAX:
+            place = held.pop(0)
+            container = self.containers[place]
+            if place in kept or len(container.seen) > KEPT_ITEMS_MAX:
+                continue
+            kept.append(place)
+            if not isinstance(container.seen, bytes):
+                held += [self.places[id(item)] for item in container.seen if self.places.get(id(item), -1) >= base]
+        return kept
 
     def enter(self, value):
         container = Container(value)
@@ -323,8 +385,8 @@ class Server:
         if not follows:
             self.places = {}
         try:
-            message = Writer(self).message(word, [number] + words, list(args) + list(kwargs.values()), follows)
-            self.send(message)
+            self.deep += 1
+            self.send(Writer(self).message(word, [number] + words, list(args) + list(kwargs.values()), follows))
             while True:
                 answer = self.receive()
                 if answer[0] in ("done", "fail"):
@@ -336,8 +398,9 @@ class Server:
         except Uncrossable as error:
             raise TypeError("an argument of a function of the tests cannot cross to them: " + str(error))
         finally:
-            self.leave(base)
+            self.deep -= 1
             self.places = places
+            self.leave(base)
         if answer[0] == "fail":
             raise value
         return value
@@ -445,7 +508,8 @@ class Writer:
         objects = []
         while len(objects) < len(self.instances):
             objects.append(self.flat(contents(self.instances[len(objects)]), 0))
-        return [word, plain, encoded, changes, objects, self.definitions, server.take_captured()]
+        server.untold = self.definitions
+        return [word, plain, encoded, changes, objects, self.definitions, server.take_captured(), []]
 
     def changes(self, known):
         changes = []
