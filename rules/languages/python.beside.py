@@ -218,22 +218,40 @@ class Session:
     def run_test_case(self, case):
         import unittest
 
-        for test in unittest.defaultTestLoader.loadTestsFromTestCase(case):
+        tests = list(unittest.defaultTestLoader.loadTestsFromTestCase(case))
+        if self.is_over() or not self.is_done(case, case.setUpClass, len(tests)):
+            return
+        for test in tests:
             if self.is_over():
                 return
-            result = unittest.TestResult()
-            self.units += 1
-            name = test.id().split(".", 1)[-1]
-            try:
-                test.run(result)
-            except self.CAUGHT as error:
-                self.fail("%s: %s" % (name, told(error)))
-                continue
-            bad = result.errors + result.failures + [(test, "unexpected success") for test in result.unexpectedSuccesses]
-            if bad:
-                self.fail("%s: %s" % (name, bad[0][1].strip().splitlines()[-1]))
-            else:
-                self.passes(name)
+            self.run_test(test, unittest.TestResult())
+        if self.is_done(case, case.tearDownClass, 1):
+            self.is_done(case, case.doClassCleanups, 1)
+
+    def is_done(self, case, step, units):
+        """Whether what a class does for all of its tests went well; the units have failed if not."""
+        try:
+            step()
+        except self.CAUGHT as error:
+            self.units += units
+            self.fail("%s.%s: %s" % (case.__name__, step.__name__, told(error)))
+            return False
+        return True
+
+    def run_test(self, test, result):
+        self.units += 1
+        name = test.id().split(".", 1)[-1]
+        try:
+            test.run(result)
+        except self.CAUGHT as error:
+            self.fail("%s: %s" % (name, told(error)))
+            return
+        bad = result.errors + result.failures + [(test, "unexpected success") for test in result.unexpectedSuccesses]
+        if bad:
+            lines = bad[0][1].strip().splitlines()
+            self.fail("%s: %s" % (name, next((line for line in lines if line.startswith("AssertionError")), lines[-1])))
+        else:
+            self.passes(name)
 
 
 class Hooks:

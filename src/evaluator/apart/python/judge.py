@@ -34,6 +34,7 @@ NAME_LETTERS_MAX = 200
 CALLS_DEEP_MAX = 150
 FOLLOWED_MAX = 256
 KEPT_MAX = 128
+CLASSES_MAX = 2000
 CAUSES_MAX = 8
 NOTES_MAX = 5
 NOTE_LETTERS_MAX = 200
@@ -564,7 +565,11 @@ class Talk:
             return Method(self, owner, name)
         if answer != "ok":
             self.end("it sent what is no message: an answer that does not fit")
-        return asked_for(name, values[0])
+        value = asked_for(name, values[0])
+        if (is_comparer(name) or name in VALUE_PREDICATES) and callable(value) and not is_asked(owner):
+            # Whatever the program gives for it, what it answers is the program's word.
+            return Method(self, owner, name)
+        return value
 
     def call(self, function, args, kwargs):
         return self.value("call", list(kwargs), [function, *args, *kwargs.values()])
@@ -837,6 +842,11 @@ def is_stand_in(value):
 def is_made(value):
     """Whether the tests made it themselves, by a class of the program that they name."""
     return isinstance(type(value), Kind) and getattr(value, "_rewardspec_made", False) is True
+
+
+def is_asked(value):
+    """Whether it is a class that the tests name, or a module."""
+    return isinstance(value, Kind) and value._rewardspec_asked or isinstance(value, type(sys))
 
 
 def asked_for(name, value):
@@ -1567,6 +1577,7 @@ class Reader:
         number, shape, name, bases, rest = definition
         number_in(number, 1)
         expect(number not in self.talk.classes, "a class told twice")
+        expect(len(self.talk.classes) < CLASSES_MAX, "more than %d classes" % CLASSES_MAX)
         expect(type(shape) is str and shape in SHAPES and type(bases) is list and type(rest) is list, "a class of another shape")
         expect(type(name) is str and len(name) <= NAME_LETTERS_MAX and "\0" not in name, "a bad name")
         expect(len(bases) <= 20 and len(rest) <= 4000, "a class of another shape")
