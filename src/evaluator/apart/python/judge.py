@@ -10,6 +10,7 @@ A message is four bytes of length and JSON: see `program.py`, which serves the o
 reads the channel on descriptor 0 and writes it on 1; its order is on 3, its report goes to 4.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -316,6 +317,7 @@ class Talk:
         self.function_numbers = {}
         self.own_classes = {}
         self.raised = []
+        self.raised_numbers = {}
         self.object = Kind("object", (Object,), {"__slots__": (), "_rewardspec_talk": self, "_rewardspec_shape": "plain"}, inner=True)
         self.iterator = iterator_class(self)
         self.stdout, self.stderr = sys.stdout, sys.stderr
@@ -1673,7 +1675,9 @@ def generator(talk, far):
 
     def run():
         word, args = "__next__", ()
-        while True:
+        for count in itertools.count():
+            if count > PULLED_MAX:
+                talk.end("more than %d items were pulled from one generator" % PULLED_MAX)
             try:
                 item = talk.operate(word, far) if word == "__next__" else talk.value("method", [word], [far, *args])
             except StopIteration as error:
@@ -2071,11 +2075,11 @@ class Writer:
         return ["tx", kind.__name__, builtin_base(kind).__name__, args, number]
 
     def raised(self, error):
-        for number, known in enumerate(self.talk.raised):
-            if known is error:
-                return number
-        self.talk.raised.append(error)
-        return len(self.talk.raised) - 1
+        number = self.talk.raised_numbers.get(id(error))
+        if number is None:
+            number = self.talk.raised_numbers[id(error)] = len(self.talk.raised)
+            self.talk.raised.append(error)
+        return number
 
     def standard(self, value, kind, level):
         module, name = kind.__module__, kind.__name__

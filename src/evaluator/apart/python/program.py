@@ -32,6 +32,8 @@ KEPT_MAX = 128
 KEPT_ITEMS_MAX = 1000
 KEPT_ITEMS_ALL_MAX = 5000
 CAUSES_MAX = 5
+# What a call of a function of the tests and back takes of the stack here, which is not the program's.
+FRAMES_OF_A_CALL = 16
 
 BUILTIN_TYPES = (
     int, float, complex, bool, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, object, type(None),
@@ -165,7 +167,8 @@ class Server:
         self.places = {}
         self.crossed_classes = {}
         self.functions = {}
-        self.errors = []
+        self.errors = {}
+        self.error_numbers = {}
         self.captured = None
         self.untold = []
         self.deep = 0
@@ -386,6 +389,7 @@ class Server:
             self.places = {}
         try:
             self.deep += 1
+            sys.setrecursionlimit(sys.getrecursionlimit() + FRAMES_OF_A_CALL)
             self.send(Writer(self).message(word, [number] + words, list(args) + list(kwargs.values()), follows))
             while True:
                 answer = self.receive()
@@ -401,6 +405,10 @@ class Server:
             self.deep -= 1
             self.places = places
             self.leave(base)
+            try:
+                sys.setrecursionlimit(sys.getrecursionlimit() - FRAMES_OF_A_CALL)
+            except (RecursionError, ValueError):
+                pass
         if answer[0] == "fail":
             raise value
         return value
@@ -701,9 +709,9 @@ class Writer:
 
     def error(self, error, level, causes=0):
         """An exception: class, arguments, text, attributes, cause, context and number."""
-        for number, kept in enumerate(self.server.errors):
-            if kept is error:
-                return ["e", number]
+        number = self.server.error_numbers.get(id(error))
+        if number is not None:
+            return ["e", number]
         kind = type(error)
         if is_builtin(kind):
             shown, number = kind.__name__, None
@@ -1131,7 +1139,7 @@ class Reader:
         """An exception that a test raised; it is the same one when it comes back."""
         import builtins
 
-        if number is not None and number < len(self.server.errors):
+        if number in self.server.errors:
             return self.server.errors[number]
         kind = getattr(builtins, name)
         args = [self.value(arg) for arg in args]
@@ -1140,7 +1148,8 @@ class Reader:
         except Exception:
             made = kind()
         if number is not None:
-            self.server.errors.append(made)
+            self.server.error_numbers[id(made)] = number
+            self.server.errors[number] = made
         return made
 
     def a_px(self, kind, args):
@@ -1149,11 +1158,12 @@ class Reader:
 
     def a_tx(self, name, base, args, number):
         """One of a class of the tests."""
-        if number is not None and number < len(self.server.errors):
+        if number in self.server.errors:
             return self.server.errors[number]
         made = self.error_class(name, base)(*map(self.value, args))
         if number is not None:
-            self.server.errors.append(made)
+            self.server.error_numbers[id(made)] = number
+            self.server.errors[number] = made
         return made
 
     def a_tk(self, name, base):
