@@ -12,10 +12,32 @@ pub struct Reward {
     pub passed: bool,
     /// Why the score is 0; `None` when it is not.
     pub cause: Option<Cause>,
+    /// Where its tests were judged; `None` without tests.
+    pub judged: Option<Judged>,
     /// In the order they were measured; names are unique.
     pub metrics: Vec<(String, Metric)>,
     /// One sentence: how the score and the verdict came about.
     pub reason: String,
+}
+
+/// Where tests are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Judged {
+    /// In a process of their own, which calls the program's functions.
+    Apart,
+    /// In the program's own interpreter.
+    Beside,
+}
+
+impl Judged {
+    /// The word used in YAML, JSON and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Judged::Apart => "apart",
+            Judged::Beside => "beside",
+        }
+    }
 }
 
 /// One measured thing.

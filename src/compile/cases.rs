@@ -18,7 +18,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
-use crate::evaluator::{CaseId, Evaluator, Language};
+use crate::evaluator::{CaseId, Evaluator, Language, Place};
 use crate::execution::Isolation;
 use crate::program::{CloudMode, Interpreter};
 use crate::source::{Sources, Span, Spanned};
@@ -26,6 +26,7 @@ use crate::syntax::matcher::{CompareSpec, Pairs};
 use crate::syntax::suite::{
     Choice, CodeSpec, Condition, Keys, LanguageChoice, ReferenceSpec, ReplySpec, Role, Tags,
 };
+use crate::syntax::test_code::Test;
 use crate::syntax::value::Content;
 use crate::syntax::{Kind, Node, SuiteFile, decode};
 use crate::template::{TemplateError, TemplateId, TemplateSet, Templates, value_of};
@@ -633,25 +634,28 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Whether what is said of backends can be.
     /// Tests that the language's rule has no way to run.
     fn check_tests(&mut self, keys: &Keys, language: Option<&Pick<Arc<Language>>>) {
         let subjects = keys.expect.as_ref().map(|expect| &expect.value.subjects);
         let Some(tests) = subjects.and_then(|subjects| subjects.tests.as_ref()) else {
             return;
         };
-        if let Some(Pick::Fixed(language)) = language
-            && language.beside.is_none()
-        {
-            let message = format!(
-                "`tests` cannot run in `{}`: its rule has no `beside`",
-                language.name
-            );
-            let help = "expect its output, with `stdin_cases` for several inputs, or give the language's rule a runner under `beside`";
-            self.report(Diagnostic::at(tests.span, message).help(help));
+        if let Some(Pick::Fixed(language)) = language {
+            let has_code = tests
+                .value
+                .code
+                .iter()
+                .any(|test| matches!(test, Test::Code(_)));
+            let judged = tests.value.judged.as_ref();
+            let place = Place::of(judged.map(|judged| judged.value), has_code, language);
+            if let Err((message, help)) = place {
+                let span = judged.map_or(tests.span, |judged| judged.span);
+                self.report(Diagnostic::at(span, message).help(help));
+            }
         }
     }
 
+    /// Whether what is said of backends can be.
     fn check_backend(
         &mut self,
         keys: &Keys,

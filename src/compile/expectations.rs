@@ -15,7 +15,7 @@ use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
 use crate::evaluator::{
     Against, Check, CheckCommand, CheckRule, CheckedText, Credit, Expectation, ExpectedText,
-    FoundBy, InputCase, InputCases, Matcher, Message, Origin as SaidBy, TextRule,
+    FoundBy, InputCase, InputCases, Language, Matcher, Message, Origin as SaidBy, TextRule,
 };
 use crate::source::{Span, Spanned};
 use crate::syntax::checks::{CheckSpec, Of};
@@ -140,7 +140,7 @@ pub(super) fn compile(keys: &Keys, case: Span, compiler: &mut Compiler<'_>) -> C
         list.extend(stdin_cases(&cases.value, subjects, compiler));
     }
     if let Some(written) = &subjects.tests {
-        list.extend(tests::compile(&written.value, subjects, compiler));
+        list.extend(tests::compile(written, subjects, compiler));
     }
     if let Some(runs) = &subjects.runs {
         if !runs.value {
@@ -525,6 +525,7 @@ pub(super) fn render(
     expected: &[Expected],
     compare: &Pick<Arc<Comparator>>,
     messages: &[Message],
+    language: &Language,
     case: Span,
     rendering: &Rendering<'_>,
 ) -> Result<Vec<Expectation>, Diagnostic> {
@@ -580,7 +581,9 @@ pub(super) fn render(
                     name: name.clone(),
                     rule: context.check(rule, rendering)?,
                 }),
-                Expected::Tests(tests) => Expectation::Tests(tests.render(case, rendering)?),
+                Expected::Tests(tests) => {
+                    Expectation::Tests(tests.render(case, language, messages, rendering)?)
+                }
             })
         })
         .collect()

@@ -2,9 +2,7 @@
 //! that uses it is never run as if it were absent.
 
 use crate::source::{Span, Spanned};
-use crate::syntax::expect::Subjects;
 use crate::syntax::suite::{Choice, Keys, Reuse};
-use crate::syntax::test_code::{Judged, Tests};
 
 /// What is used, and where.
 struct Used(Vec<Spanned<String>>);
@@ -41,9 +39,6 @@ pub(super) fn of_case(keys: &Keys, asked: Option<&Spanned<String>>) -> Vec<Spann
                 .filter(|reuse| reuse.value == Reuse::Shared),
         );
     }
-    if let Some(expect) = &keys.expect {
-        subjects(&expect.value.subjects, &mut used);
-    }
     used.0
 }
 
@@ -58,20 +53,4 @@ fn languages(keys: &Keys, used: &mut Used) {
             used.note("preload", choice.preload.as_ref());
         }
     }
-}
-
-fn subjects(subjects: &Subjects, used: &mut Used) {
-    if let Some(written) = &subjects.tests {
-        tests(&written.value, used);
-    }
-}
-
-fn tests(tests: &Tests, used: &mut Used) {
-    used.note(
-        "judged: apart",
-        tests
-            .judged
-            .as_ref()
-            .filter(|judged| judged.value == Judged::Apart),
-    );
 }

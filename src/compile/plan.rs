@@ -244,6 +244,7 @@ impl CasePlan {
             &template.expect,
             &template.compare,
             &messages,
+            &language,
             self.written_at,
             &rendering,
         )?;

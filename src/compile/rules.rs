@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use regex::Regex;
+use crate::evaluator::LazyRegex;
 
 use super::cases::{is_inside, preset_names};
 use super::{Files, resolve_path, values};
@@ -12,11 +12,11 @@ use crate::evaluator::code::{CodeExtractor, LanguageTags};
 use crate::evaluator::compare::Comparator;
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
-use crate::evaluator::{Beside, CommandTemplate, FileNameRule, Language};
+use crate::evaluator::{Beside, Channel, CommandTemplate, FileNameRule, Language};
 use crate::program::{Cloud, Interpreter, Limits, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::model::ModelSpec;
-use crate::syntax::rules::{LanguageRule, Named, RulePack};
+use crate::syntax::rules::{self as syntax, LanguageRule, Named, RulePack};
 use crate::syntax::schema::Names;
 use crate::syntax::suite::Choice;
 use crate::syntax::value::Content;
@@ -443,7 +443,7 @@ fn compile_language(
     let before = diagnostics.list.len();
     let rule = &named.rule;
     let name = &named.name.value;
-    let mut patterns = |written: &[Spanned<String>]| -> Vec<Regex> {
+    let mut patterns = |written: &[Spanned<String>]| -> Vec<LazyRegex> {
         let compiled = written.iter();
         let compiled = compiled.filter_map(|pattern| regex(pattern, &[], sources, diagnostics));
         compiled.collect()
@@ -527,7 +527,7 @@ fn compile_language(
         );
     }
     if let FileNameRule::Class { pattern, .. } = &file
-        && pattern.captures_len() < 2
+        && pattern.groups() < 1
     {
         say(
             &["file", "class"],
@@ -607,6 +607,10 @@ fn compile_language(
         helpers,
         exception,
         beside,
+        apart: rule.apart.as_ref().map(|channel| match channel.value {
+            syntax::Channel::Python => Channel::Python,
+            syntax::Channel::Javascript => Channel::JavaScript,
+        }),
         cloud: Cloud {
             template: rule.e2b.template.clone(),
             mode: rule.e2b.mode.map(values::cloud_mode).unwrap_or_default(),
@@ -635,7 +639,7 @@ fn regex(
     groups: &[&str],
     sources: &Sources,
     diagnostics: &mut Diagnostics,
-) -> Option<Regex> {
+) -> Option<LazyRegex> {
     let regex = match values::regex(&pattern.value) {
         Ok(regex) => regex,
         Err((message, at)) => {
@@ -647,7 +651,7 @@ fn regex(
         }
     };
     for group in groups {
-        if !regex.capture_names().flatten().any(|name| name == *group) {
+        if !regex.has_group(group) {
             diagnostics.push(Diagnostic::at(
                 pattern.span,
                 format!("the pattern has no group `(?P<{group}>…)`"),

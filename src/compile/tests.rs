@@ -4,7 +4,9 @@ use super::cases::Compiler;
 use super::expectations::{self, Expected, is_dotted_name};
 use super::render::{Rendering, Text};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::evaluator::{Call, CallValue, Credit, Outcome, TestCode};
+use crate::evaluator::code::prelude;
+use crate::evaluator::{Call, CallValue, Credit, Language, Message, Outcome, Place, TestCode};
+use crate::reward::Judged;
 use crate::source::{Span, Spanned};
 use crate::syntax::argument::Argument;
 use crate::syntax::expect::Subjects;
@@ -18,6 +20,9 @@ pub(super) struct TestDraft {
     tests: Vec<OneDraft>,
     entry_point: Option<Text>,
     prelude: Option<Text>,
+    /// Where they are to be judged, and where that is written, or else the first test is.
+    judged: Option<Judged>,
+    span: Span,
     credit: Credit,
     stops_at_failure: bool,
 }
@@ -55,10 +60,11 @@ enum Given {
 
 /// Compiles tests; `credit` and `stop` of the whole `expect` are theirs unless they have their own.
 pub(super) fn compile(
-    written: &Tests,
+    written: &Spanned<Tests>,
     subjects: &Subjects,
     compiler: &mut Compiler<'_>,
 ) -> Option<Expected> {
+    let (written, span) = (&written.value, written.span);
     let mut tests = Vec::new();
     for test in &written.code {
         tests.push(match test {
@@ -76,6 +82,8 @@ pub(super) fn compile(
         tests,
         entry_point: entry_point.unwrap_or_default(),
         prelude: prelude.unwrap_or_default(),
+        judged: written.judged.as_ref().map(|judged| judged.value),
+        span: written.judged.as_ref().map_or(span, |judged| judged.span),
         credit,
         stops_at_failure,
     }))
@@ -150,6 +158,8 @@ impl TestDraft {
     pub(super) fn render(
         &self,
         case: Span,
+        language: &Language,
+        messages: &[Message],
         rendering: &Rendering<'_>,
     ) -> Result<TestCode, Diagnostic> {
         let mut texts = Vec::new();
@@ -163,6 +173,14 @@ impl TestDraft {
         if calls.is_empty() && texts.iter().all(|text| text.trim().is_empty()) {
             return Err(rendering.problem(case, "the tests are empty: nothing would be tested"));
         }
+        let place = Place::of(self.judged, !texts.is_empty(), language)
+            .map_err(|(message, help)| rendering.problem(self.span, message).help(help))?;
+        if let (Place::Apart(_), Some(word)) = (place, texts.iter().find_map(|text| reach(text))) {
+            let message =
+                format!("tests that use `{word}` cannot be judged apart from the program");
+            let help = "write `judged: beside`, in the program's own interpreter, where a program that sets out to can forge their verdict";
+            return Err(rendering.problem(self.span, message).help(help));
+        }
         let entry_point = match &self.entry_point {
             None => None,
             Some(text) => {
@@ -174,19 +192,35 @@ impl TestDraft {
                 Some(name)
             }
         };
+        let prelude = match (&self.prelude, place, &entry_point) {
+            (Some(text), ..) => Some(rendering.text(text)?),
+            // Beside the program its own are in reach.
+            (None, Place::Apart(_), Some(name)) => messages
+                .iter()
+                .rev()
+                .find_map(|message| prelude(&message.content, name, &language.tags)),
+            _ => None,
+        };
         Ok(TestCode {
             texts,
             calls,
             entry_point,
-            prelude: self
-                .prelude
-                .as_ref()
-                .map(|text| rendering.text(text))
-                .transpose()?,
+            prelude,
+            place,
             credit: self.credit,
             stops_at_failure: self.stops_at_failure,
         })
     }
+}
+
+/// What a test reaches into the program with: it works on the process that it is in.
+fn reach(text: &str) -> Option<&'static str> {
+    const WORDS: [&str; 4] = ["monkeypatch", "capsys", "capfd", "mock.method"];
+    let has = |word: &str| text.contains(word);
+    if has("mock") && has("patch") {
+        return Some("mock.patch");
+    }
+    WORDS.into_iter().find(|word| has(word))
 }
 
 /// Adds what a text yields: itself, or a list of texts and calls.

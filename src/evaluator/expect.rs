@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::beside::TestCode;
 use super::checks::Check;
 use super::compare::{Comparator, Expected, Prepared};
 use super::expected::ExpectedExtractor;
+use super::test_code::TestCode;
 use crate::reward::{Fault, Metric};
 
 /// Something expected of a program; each yields one metric.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::code::files::is_in_the_way;
 use super::code::{CodeFile, Extraction};
 use super::expect::InputCases;
-use super::{CommandTemplate, Evaluator, Expectation, Language, Nonce, judge};
+use super::{Channel, CommandTemplate, Evaluator, Expectation, Language, Nonce, Place, judge};
 use crate::program::{Ending, Job, Program, Run, SourceFile, Word};
 use crate::reward::Fault;
 
@@ -100,6 +100,17 @@ impl Evaluator {
             let Expectation::Tests(tests) = expectation else {
                 continue;
             };
+            let order = tests.order(nonce, &file);
+            let own = run(&self.args, &self.stdin);
+            if let Place::Apart(channel) = tests.place {
+                program.files.push(channel.server());
+                runs.push(Run {
+                    command: channel.command(&file, &self.args),
+                    judge: Some(Arc::new(channel.judge(order, &self.files, &self.limits))),
+                    ..own
+                });
+                continue;
+            }
             let Some(beside) = &language.beside else {
                 let message = format!(
                     "`tests` cannot run in {}: its rule has no `beside`",
@@ -113,8 +124,8 @@ impl Evaluator {
             });
             runs.push(Run {
                 command: command(&beside.run, &file, &self.args),
-                private: Some(tests.order(nonce)),
-                ..run(&self.args, &self.stdin)
+                private: Some(order),
+                ..own
             });
         }
         if let Some(inputs) = inputs(&self.expectations) {
@@ -147,8 +158,10 @@ impl Evaluator {
     /// Takes from the reply's files those that the suite or the language's rule gives.
     pub(super) fn keep_own_files(&self, extraction: &mut Extraction) {
         let runner = self.language.beside.as_ref().map(|beside| &beside.file);
+        let server = self.language.apart.map(Channel::server);
         let given = self.files.iter().chain(&self.language.helpers);
-        let own: Vec<&String> = given.map(|file| &file.path).chain(runner).collect();
+        let given = given.chain(&server).map(|file| &file.path);
+        let own: Vec<&String> = given.chain(runner).collect();
         let main = self.extractor.main();
         let reason = &mut extraction.reason;
         extraction.files.retain(|file| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::checks::{CheckAnswer, CheckRule, CheckedText, TextRule};
 use super::expect::{Credit, InputCase, InputCases, Matcher, quoted};
 use super::job::Layout;
+use super::test_code::Ended as TestsEnded;
 use super::{Attempt, Evaluator, Expectation};
 use crate::execution::{Execution, JobResult, Status};
 use crate::reward::{Cause, Fault, Metric};
@@ -49,7 +50,7 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Result<Judgement, Fault> {
     let inputs = &runs[layout.inputs.start.min(runs.len())..];
     let mut answers = evidence.answers.iter();
     let mut metrics = Vec::new();
-    let mut tests_done = true;
+    let mut tests_ended = TestsEnded::Well;
     for expectation in expectations {
         let own = |judge: &dyn Fn(&Execution) -> Metric| own.map_or_else(not_begun, judge);
         let metric = match expectation {
@@ -62,9 +63,8 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Result<Judgement, Fault> {
             Expectation::StdinCases(cases) => stdin_cases(cases, inputs),
             Expectation::Tests(code) => match tests {
                 Some(run) => {
-                    let metric = code.metric(run, &attempt.nonce)?;
-                    tests_done = metric.success || code.is_complete(run, &attempt.nonce);
-                    metric
+                    tests_ended = code.ended(run, &attempt.nonce);
+                    code.metric(run, &attempt.nonce)?
                 }
                 None => not_begun(),
             },
@@ -80,13 +80,17 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Result<Judgement, Fault> {
         };
         metrics.push((expectation.metric().to_owned(), metric));
     }
-    let (execution, cause) = ended(evidence, &layout, tests_done);
+    let (execution, cause) = ended(evidence, &layout, tests_ended);
     metrics.insert(0, ("execution_result".to_owned(), execution));
     Ok(Judgement { metrics, cause })
 }
 
 /// How the executions ended, and why a zero would be one.
-fn ended(evidence: &Evidence<'_>, layout: &Layout, tests_done: bool) -> (Metric, Option<Cause>) {
+fn ended(
+    evidence: &Evidence<'_>,
+    layout: &Layout,
+    tests_ended: TestsEnded,
+) -> (Metric, Option<Cause>) {
     let runs = &evidence.result.runs;
     let wanted = layout.inputs.end;
     // Where the fraction of the inputs counts, those that fail are not the end of the others.
@@ -111,9 +115,19 @@ fn ended(evidence: &Evidence<'_>, layout: &Layout, tests_done: bool) -> (Metric,
         let how = how_it_ended(evidence.evaluator, run, which);
         return (Metric::of(false, how), trouble(run.status, wants_failure));
     }
-    if !tests_done {
-        let why = "the program ended before its tests were done".to_owned();
-        return (Metric::of(false, why), Some(Cause::Error));
+    let unfinished = match tests_ended {
+        TestsEnded::Well => None,
+        TestsEnded::Early => {
+            let why = "the program ended before its tests were done";
+            Some((why.to_owned(), Some(Cause::Error)))
+        }
+        TestsEnded::Judge(status) => {
+            let why = format!("its tests ended without a verdict: {}", status.word());
+            Some((why, trouble(status, false).or(Some(Cause::Error))))
+        }
+    };
+    if let Some((why, cause)) = unfinished {
+        return (Metric::of(false, why), cause);
     }
     let excused = runs.iter().find(|run| run.status != Status::Ok);
     let cause = excused.and_then(|run| trouble(run.status, wants_failure));

@@ -1,9 +1,10 @@
-//! A language, compiled: how its programs are named, built, run, and judged beside their tests.
+//! A language, compiled: how its programs are named, built, run, and judged by tests.
 
 use std::sync::Arc;
 
-use regex::Regex;
+use super::lazy_regex::LazyRegex;
 
+use super::apart::Channel;
 use super::code::LanguageTags;
 use crate::program::{Cloud, Interpreter, Limits, Program, SourceFile, Word};
 
@@ -27,9 +28,11 @@ pub struct Language {
     /// Files put beside every program.
     pub helpers: Vec<SourceFile>,
     /// Finds the exception on standard error: groups `name` and, perhaps, `message`.
-    pub exception: Option<Regex>,
+    pub exception: Option<LazyRegex>,
     /// How tests run in the program's own interpreter.
     pub beside: Option<Beside>,
+    /// The channel over which its tests are judged apart.
+    pub apart: Option<Channel>,
     /// How its programs run in E2B's cloud, where a suite does not say otherwise.
     pub cloud: Cloud,
 }
@@ -75,7 +78,7 @@ pub enum FileNameRule {
         /// The name, such as `{{ class }}.java`.
         name: String,
         /// The first of its groups that takes part is the class.
-        pattern: Regex,
+        pattern: LazyRegex,
     },
 }
 
@@ -94,7 +97,8 @@ impl FileNameRule {
                     .map(|group| group.as_str());
                 let class = class.ok_or_else(|| {
                     format!(
-                        "the code declares nothing that `{pattern}` finds, so its file has no name"
+                        "the code declares nothing that `{}` finds, so its file has no name",
+                        pattern.as_str()
                     )
                 })?;
                 Ok(name.replace("{{ class }}", class))
@@ -196,7 +200,7 @@ fn read_word(
 
 #[cfg(test)]
 mod tests {
-    use regex::Regex;
+    use crate::evaluator::LazyRegex;
 
     use super::FileNameRule;
 
@@ -204,7 +208,7 @@ mod tests {
     fn a_file_is_named_after_the_first_group_that_takes_part() {
         let rule = FileNameRule::Class {
             name: "{{ class }}.java".to_owned(),
-            pattern: Regex::new(r"(?s)\A(?:.*?public class (\w+)|.*?class (\w+))").unwrap(),
+            pattern: LazyRegex::new(r"(?s)\A(?:.*?public class (\w+)|.*?class (\w+))").unwrap(),
         };
         assert_eq!(
             rule.name("class A {}\npublic class B {}").unwrap(),

@@ -6,7 +6,7 @@
 //! the jobs knows nothing of expectations.
 
 pub mod aggregate;
-mod beside;
+mod apart;
 mod checks;
 pub mod code;
 pub mod compare;
@@ -15,10 +15,12 @@ pub mod expected;
 mod job;
 mod judge;
 mod language;
+mod lazy_regex;
 mod reference;
 pub mod rule_error;
 mod samples;
 mod score;
+mod test_code;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,20 +29,22 @@ use std::time::Duration;
 
 use minijinja::value::Value;
 
-pub use beside::{Call, Outcome, TestCode, Value as CallValue};
+pub use apart::Channel;
 pub use checks::{Check, CheckAnswer, CheckCommand, CheckRule, CheckedText, TextRule};
 pub use expect::{
     Against, Credit, Expectation, ExpectedText, FoundBy, InputCase, InputCases, Matcher, Origin,
 };
 pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language};
+pub use lazy_regex::LazyRegex;
 pub use reference::Reference;
 pub use samples::Need;
 pub use score::{ScoreRule, Wanted};
+pub use test_code::{Call, Outcome, Place, TestCode, Value as CallValue};
 
 use crate::escape::visible_line;
 use crate::execution::{Isolation, JobResult, Status};
 use crate::program::{Cloud, Job, Limits, SourceFile};
-use crate::reward::{Fault, Metric, Reward};
+use crate::reward::{Fault, Judged, Metric, Reward};
 use crate::source::{Line, Span};
 use crate::template::{TemplateId, Templates};
 use code::{CodeExtractor, Extraction, LanguageTags};
@@ -312,7 +316,20 @@ impl Evaluator {
             answers: known.answers.as_deref().unwrap_or_default(),
         })?;
         metrics.extend(judgement.metrics);
-        Ok(Step::Done(self.score.reward(metrics, judgement.cause)))
+        Ok(Step::Done(Reward {
+            judged: self.judged(),
+            ..self.score.reward(metrics, judgement.cause)
+        }))
+    }
+
+    /// Where its tests are judged; `None` without tests.
+    pub fn judged(&self) -> Option<Judged> {
+        self.expectations
+            .iter()
+            .find_map(|expectation| match expectation {
+                Expectation::Tests(tests) => Some(tests.place.judged()),
+                _ => None,
+            })
     }
 
     /// The author's checkers, in the order of the expectations.

@@ -145,6 +145,7 @@ impl ScoreRule {
             score,
             passed,
             cause,
+            judged: None,
             metrics,
             reason: format!("score {}{cause_word}: {because}; {wanted}", short(score)),
         }

@@ -11,7 +11,7 @@ use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 use super::{Reporter, Sink, Summary, explain_case};
 use crate::escape::visible_line;
 use crate::evaluator::CaseId;
-use crate::reward::FaultKind;
+use crate::reward::{FaultKind, Judged};
 use crate::run::{CaseResult, Judgement, RequirementResult, Verdict};
 
 /// The reporter `junit`.
@@ -113,6 +113,9 @@ fn told(case: &CaseResult) -> Told {
         None => explain_case(case),
     };
     match case.verdict() {
+        Verdict::Passed if is_beside(case) => Told::Noted(
+            "its tests were judged beside the program, which can forge their verdict".to_owned(),
+        ),
         Verdict::Passed => Told::Passed,
         Verdict::Counted => Told::Noted(text()),
         Verdict::Failed => Told::Failure(failure(case, text())),
@@ -122,6 +125,14 @@ fn told(case: &CaseResult) -> Told {
             text: text(),
         }),
     }
+}
+
+/// Whether tests were judged where the program could reach them.
+fn is_beside(case: &CaseResult) -> bool {
+    case.outcomes.iter().any(|outcome| {
+        let reward = outcome.result.as_ref().ok();
+        reward.and_then(|reward| reward.judged) == Some(Judged::Beside)
+    })
 }
 
 /// The first reply that is not as wanted: its cause, and its reason.

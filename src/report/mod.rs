@@ -16,7 +16,7 @@ pub use jsonl::Jsonl;
 pub use junit::Junit;
 
 use crate::evaluator::{CaseId, ONLY, SKIP};
-use crate::reward::FaultKind;
+use crate::reward::{FaultKind, Judged, Reward};
 use crate::run::{CaseResult, Fingerprint, Outcome, Rates, RequirementResult, Verdict};
 
 /// Shows a run somewhere.
@@ -157,6 +157,8 @@ pub struct Summary {
     pub configuration: usize,
     /// Without a reward: infrastructure.
     pub infrastructure: usize,
+    /// Whose tests were judged beside their programs, which can forge that.
+    pub beside: usize,
     /// Not run, with the reason and how many.
     pub skipped: Vec<(String, usize)>,
     /// Rows that are left out because they are bad.
@@ -233,6 +235,8 @@ impl Summary {
             .outcomes
             .iter()
             .filter_map(|outcome| outcome.result.as_ref().ok());
+        let is_beside = |reward: &Reward| reward.judged == Some(Judged::Beside);
+        self.beside += usize::from(rewards.clone().any(is_beside));
         for cause in rewards.filter_map(|reward| reward.cause) {
             *self.causes.entry(cause.word()).or_default() += 1;
         }

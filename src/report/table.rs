@@ -117,11 +117,22 @@ pub(super) fn ending(summary: &Summary) -> Vec<String> {
     if summary.bad_rows.count > 0 {
         lines.push(format!("not run: {}", summary.bad_rows.text()));
     }
+    if summary.beside > 0 {
+        lines.push(format!(
+            "judged beside: {} (a program that sets out to can forge the verdict of tests in its own interpreter)",
+            cases(summary.beside)
+        ));
+    }
     lines.extend(summary.notes.iter().map(|note| format!("note: {note}")));
     let fingerprint = summary.fingerprint.as_ref();
     lines.extend(fingerprint.map(|fingerprint| format!("fingerprint: {fingerprint}")));
     lines.push(counts(summary));
     lines
+}
+
+fn cases(count: usize) -> String {
+    let word = if count == 1 { "case" } else { "cases" };
+    format!("{count} {word}")
 }
 
 fn counts(summary: &Summary) -> String {
@@ -154,9 +165,8 @@ fn counts(summary: &Summary) -> String {
         parts.push("interrupted".to_owned());
     }
     format!(
-        "{} {} in {:.1} s: {}",
-        summary.cases,
-        if summary.cases == 1 { "case" } else { "cases" },
+        "{} in {:.1} s: {}",
+        cases(summary.cases),
         summary.seconds,
         parts.join(", ")
     )

@@ -47,6 +47,9 @@ fn put_reward(object: &mut Map<String, Value>, reward: &Reward) {
     if let Some(cause) = reward.cause {
         object.insert("cause".to_owned(), cause.word().into());
     }
+    if let Some(judged) = reward.judged {
+        object.insert("judged".to_owned(), judged.word().into());
+    }
     let metrics: Map<String, Value> = reward
         .metrics
         .iter()

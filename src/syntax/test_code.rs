@@ -12,6 +12,7 @@ use super::expect::{Credit, Stop};
 use super::form::{Form, Never};
 use super::schema::{add_list, add_type, any_key, exclusive, one_of};
 use super::value::Content;
+use crate::reward::Judged;
 use crate::source::Spanned;
 
 /// Tests and how they are run.
@@ -62,16 +63,6 @@ pub enum Outcome {
     Raises(Spanned<String>),
 }
 
-/// Where tests run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Judged {
-    /// In a process of their own, which calls the program's functions.
-    Apart,
-    /// In the program's own interpreter.
-    Beside,
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TestMap {
@@ -84,8 +75,8 @@ struct TestMap {
     /// Trusted code before the tests; absent, the prompt's text before the entry point.
     #[schemars(example = &"import math")]
     prelude: Option<Spanned<Content>>,
-    /// Where the tests run.
-    #[schemars(example = &"beside")]
+    /// Where the tests run; absent, apart.
+    #[schemars(example = &"beside", extend("default" = "apart"))]
     judged: Option<Spanned<Judged>>,
     /// All or nothing, or the fraction that passes.
     #[schemars(example = &"fraction", extend("default" = "all"))]

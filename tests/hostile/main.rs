@@ -33,13 +33,6 @@ use setup::Setup;
 /// One at a time: each looks at the whole machine.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Attempts that get something, and what: tests that share their interpreter with the program can
-/// be forged until they are judged apart.
-const FORGED: &[(&str, &str)] = &[
-    ("hp095", "score 1, not 0"),
-    ("hp101", "score 1, not 0"),
-    ("hp109", "score 1, not 0"),
-];
 /// Landlock does not hide whether a file exists and what its mode is. Nothing was read.
 const SEEN_IN_CONTAINERS: &[(&str, &str)] = &[("hj161", "it printed `ESCAPED`")];
 
@@ -112,10 +105,10 @@ fn contained(profile: Profile, as_nobody: bool) {
             wrong.insert(attempt.id(), found);
         }
     }
-    let mut known = FORGED.to_vec();
-    if profile == Profile::Container {
-        known.extend(SEEN_IN_CONTAINERS);
-    }
+    let known = match profile {
+        Profile::Container => SEEN_IN_CONTAINERS,
+        Profile::Machine | Profile::Bare => &[],
+    };
     let right = attempts.len() - wrong.len();
     println!("{right} of {} contained and judged right", attempts.len());
     for (id, what) in known {

@@ -426,10 +426,6 @@ fn what_is_probably_not_meant_is_a_warning() {
 /// What the language has and this version does not run.
 const LATER: &[(&str, &str)] = &[
     (
-        "judged: apart",
-        "cases: [{reply: 'f = 1', expect: {tests: {code: assert f, judged: apart}}}]",
-    ),
-    (
         "reuse: shared",
         "e2b: {reuse: shared}\ncases: [{reply: print(1), expect: 1}]",
     ),

@@ -6,6 +6,7 @@
     reason = "a test that unwraps fails, which is what it is for"
 )]
 
+mod apart;
 mod bad_input; // whatever stands in a file, the answer is a located error
 mod calls; // of a program's functions, and credit for parts of tests
 mod check; // goldens: a suite in, diagnostics out

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
+use super::super::LazyRegex;
 
 use super::patterns::Pattern;
 use super::rule::{BlockPattern, CodeRule, Preference};
@@ -11,19 +11,19 @@ use crate::evaluator::rule_error::RuleError;
 /// What the text before a block says of it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Words {
-    pub(super) correction: Vec<Regex>,
-    pub(super) alternative: Vec<Regex>,
-    pub(super) quoted: Vec<Regex>,
-    pub(super) output: Vec<Regex>,
-    pub(super) sketch: Vec<Regex>,
+    pub(super) correction: Vec<LazyRegex>,
+    pub(super) alternative: Vec<LazyRegex>,
+    pub(super) quoted: Vec<LazyRegex>,
+    pub(super) output: Vec<LazyRegex>,
+    pub(super) sketch: Vec<LazyRegex>,
 }
 
 /// Where the name of a block's file stands.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileNames {
-    pub(super) info: Vec<Regex>,
-    pub(super) before: Vec<Regex>,
-    pub(super) comment: Vec<Regex>,
+    pub(super) info: Vec<LazyRegex>,
+    pub(super) before: Vec<LazyRegex>,
+    pub(super) comment: Vec<LazyRegex>,
 }
 
 impl FileNames {
@@ -38,10 +38,10 @@ pub(super) struct Compiled {
     pub(super) rule: Arc<CodeRule>,
     pub(super) blocks: Vec<Pattern>,
     pub(super) marks: Vec<Pattern>,
-    pub(super) remove_inside: Vec<Regex>,
-    pub(super) end: Vec<Regex>,
-    pub(super) ignore_when: Option<Regex>,
-    pub(super) commands: Vec<Regex>,
+    pub(super) remove_inside: Vec<LazyRegex>,
+    pub(super) end: Vec<LazyRegex>,
+    pub(super) ignore_when: Option<LazyRegex>,
+    pub(super) commands: Vec<LazyRegex>,
     pub(super) words: Words,
     pub(super) names: FileNames,
 }
@@ -52,11 +52,11 @@ impl Compiled {
     pub(super) fn new(rule: &CodeRule) -> Result<Compiled, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut compile = |pattern: &str, path: &[&str]| {
-            Regex::new(pattern)
+            LazyRegex::new(pattern)
                 .map_err(|error| errors.push(RuleError::of_pattern(pattern, &error, path)))
                 .ok()
         };
-        let mut all = |patterns: &[String], path: &[&str]| -> Vec<Regex> {
+        let mut all = |patterns: &[String], path: &[&str]| -> Vec<LazyRegex> {
             let compiled = patterns.iter().enumerate().filter_map(|(index, pattern)| {
                 let index = index.to_string();
                 let path: Vec<&str> = path.iter().copied().chain([index.as_str()]).collect();

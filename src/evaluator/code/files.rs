@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
+use super::super::LazyRegex;
 
 use super::fences::Fence;
 use super::policy::{Choice, Search};
@@ -175,7 +175,7 @@ fn named(
 }
 
 /// What the first pattern that matches captures: the first of its groups that takes part.
-fn first<'t>(patterns: &[Regex], text: &'t str) -> Option<&'t str> {
+fn first<'t>(patterns: &[LazyRegex], text: &'t str) -> Option<&'t str> {
     let captures = patterns.iter().find_map(|pattern| pattern.captures(text))?;
     let group = captures.iter().skip(1).flatten().next()?;
     Some(group.as_str().trim()).filter(|name| !name.is_empty())

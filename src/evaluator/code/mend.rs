@@ -1,6 +1,6 @@
 //! Code that was damaged on its way into a reply, where mending makes it parse.
 
-use regex::Regex;
+use super::super::LazyRegex;
 
 use super::LanguageTags;
 use super::parses::{Facts, facts};
@@ -11,7 +11,7 @@ use super::rule::Mend;
 pub(super) fn mended(
     code: &str,
     mends: &[Mend],
-    noise: &[Regex],
+    noise: &[LazyRegex],
     language: &LanguageTags,
 ) -> (String, Facts) {
     let mut best = code.to_owned();
@@ -35,7 +35,7 @@ pub(super) fn mended(
 }
 
 /// The code without what the patterns find, but for what their groups `keep` hold.
-pub(super) fn without(code: &str, noise: &[Regex]) -> String {
+pub(super) fn without(code: &str, noise: &[LazyRegex]) -> String {
     let mut rest = code.to_owned();
     for pattern in noise {
         rest = pattern.replace_all(&rest, "${keep}").into_owned();
@@ -43,7 +43,7 @@ pub(super) fn without(code: &str, noise: &[Regex]) -> String {
     rest
 }
 
-fn apply(code: &str, mend: Mend, noise: &[Regex], language: &LanguageTags) -> Option<String> {
+fn apply(code: &str, mend: Mend, noise: &[LazyRegex], language: &LanguageTags) -> Option<String> {
     match mend {
         Mend::Noise => Some(without(code, noise)).filter(|text| text != code),
         Mend::RepeatedTag => {

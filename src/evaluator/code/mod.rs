@@ -14,11 +14,12 @@ mod names;
 mod parses;
 mod patterns;
 mod policy;
+mod prelude;
 mod rule;
 mod sections;
 mod unfenced;
 
-use regex::Regex;
+use super::LazyRegex;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -32,6 +33,7 @@ use compiled::Compiled;
 use fences::{Blocks, Fence};
 pub use policy::OTHER_TAG;
 use policy::{Choice, Search};
+pub use prelude::prelude;
 
 /// A grammar that is compiled in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -53,10 +55,10 @@ pub struct LanguageTags {
     /// The grammar that says whether a text is its code.
     pub grammar: Option<Grammar>,
     /// Patterns that say so where there is no grammar.
-    pub looks_like: Vec<Regex>,
+    pub looks_like: Vec<LazyRegex>,
     /// Patterns whose first group that takes part is a name that code declares, where there is no
     /// grammar.
-    pub declares: Vec<Regex>,
+    pub declares: Vec<LazyRegex>,
 }
 
 impl LanguageTags {
@@ -510,7 +512,7 @@ fn is_blanked(shape: &str, at: usize, letter: char) -> bool {
 }
 
 /// Whether one of these patterns matches.
-fn any_match(patterns: &[Regex], text: &str) -> bool {
+fn any_match(patterns: &[LazyRegex], text: &str) -> bool {
     patterns.iter().any(|pattern| pattern.is_match(text))
 }
 

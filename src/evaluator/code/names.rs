@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use super::super::LazyRegex;
 use regex::Regex;
 use tree_sitter::Node;
 
@@ -270,7 +271,7 @@ static WORD: LazyLock<Regex> =
 
 /// The names in code of a language without a grammar: `declares` are the language's patterns for
 /// what is declared at the top.
-pub(super) fn of_words(code: &str, declares: &[Regex]) -> Names {
+pub(super) fn of_words(code: &str, declares: &[LazyRegex]) -> Names {
     let mut names = Names::default();
     for groups in declares
         .iter()

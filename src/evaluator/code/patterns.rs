@@ -1,6 +1,6 @@
 //! Blocks found by a rule's own patterns, as other tools find them.
 
-use regex::Regex;
+use super::super::LazyRegex;
 
 use super::fences::Fence;
 use super::lines::Lines;
@@ -9,7 +9,7 @@ use super::rule::Pick;
 /// A compiled pattern for blocks.
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    pub(super) regex: Regex,
+    pub(super) regex: LazyRegex,
     pub(super) pick: Option<Pick>,
     pub(super) whole_match: bool,
 }

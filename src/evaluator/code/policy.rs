@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
-use regex::Regex;
+use super::super::LazyRegex;
 
 use super::compiled::Compiled;
 use super::fences::Fence;
@@ -328,7 +328,7 @@ impl<'a> Search<'a> {
 
     fn by_policy(&self, list: &[Candidate<'_>], lost: &mut [Option<&'static str>]) -> Vec<usize> {
         let words = &self.compiled.words;
-        let says = |patterns: &[Regex], at: usize| any_match(patterns, list[at].lead);
+        let says = |patterns: &[LazyRegex], at: usize| any_match(patterns, list[at].lead);
         let all: Vec<usize> = (0..list.len().min(LOOKED_AT_MAX)).collect();
         // A bare literal, such as a table that an explanation quotes, is no program; so is what the
         // text calls output.
@@ -404,7 +404,7 @@ impl<'a> Search<'a> {
         kept: &[usize],
         list: &[Candidate<'_>],
         lost: &mut [Option<&'static str>],
-        says: &impl Fn(&[Regex], usize) -> bool,
+        says: &impl Fn(&[LazyRegex], usize) -> bool,
     ) -> usize {
         let words = &self.compiled.words;
         let mut base = 0;
@@ -459,7 +459,7 @@ impl<'a> Search<'a> {
         kept: &[usize],
         list: &[Candidate<'_>],
         lost: &mut [Option<&'static str>],
-        says: &impl Fn(&[Regex], usize) -> bool,
+        says: &impl Fn(&[LazyRegex], usize) -> bool,
     ) -> Vec<usize> {
         if self.compiled.rule.join == Join::Never {
             return vec![kept[base]];
@@ -522,7 +522,7 @@ impl<'a> Search<'a> {
         base: usize,
         kept: &[usize],
         list: &[Candidate<'_>],
-        says: &impl Fn(&[Regex], usize) -> bool,
+        says: &impl Fn(&[LazyRegex], usize) -> bool,
     ) -> usize {
         let names = list[kept[base]].names();
         if !names.declared.is_empty() || !names.imported.is_empty() || base + 1 == kept.len() {
@@ -547,7 +547,7 @@ impl<'a> Search<'a> {
         join: &mut Joined<'_, '_>,
         kept: &[usize],
         lost: &mut [Option<&'static str>],
-        says: &impl Fn(&[Regex], usize) -> bool,
+        says: &impl Fn(&[LazyRegex], usize) -> bool,
     ) {
         for _ in 0..JOINED_MAX {
             let missing: BTreeSet<String> = join
@@ -692,7 +692,7 @@ impl<'a> Search<'a> {
 }
 
 /// Whether every line but comments is a command, and there is one.
-fn is_all_commands(code: &str, commands: &[Regex]) -> bool {
+fn is_all_commands(code: &str, commands: &[LazyRegex]) -> bool {
     let mut lines = code
         .lines()
         .map(str::trim)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regex::Regex;
+use crate::evaluator::LazyRegex;
 use serde::Deserialize;
 
 use super::{CodeRule, Grammar, LanguageTags};
@@ -47,7 +47,9 @@ fn languages() -> Vec<LanguageTags> {
         let text = std::fs::read_to_string(&path).unwrap();
         let pack: LanguagePack = serde_yaml::from_str(&text).unwrap();
         let regexes = |patterns: &[String]| {
-            let compiled = patterns.iter().map(|pattern| Regex::new(pattern).unwrap());
+            let compiled = patterns
+                .iter()
+                .map(|pattern| LazyRegex::new(pattern).unwrap());
             compiled.collect()
         };
         for (name, keys) in pack.languages {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use regex::Regex;
+use super::super::LazyRegex;
 
 use super::rule::Block;
 use super::{Candidate, boundary_before};
@@ -60,7 +60,7 @@ pub(super) fn after(
     label: usize,
     kind: Block,
     closing: &[usize],
-    stop: Option<&Regex>,
+    stop: Option<&LazyRegex>,
 ) -> Option<Candidate> {
     let line_start = text[..label].rfind('\n').map_or(0, |at| at + 1);
     let below = text[label..].find('\n')? + label + 1;
@@ -216,7 +216,7 @@ fn is_latex(line: &str, mark: &str) -> bool {
 fn plain<'t>(
     lines: impl Iterator<Item = Line<'t>>,
     margin: usize,
-    stop: Option<&Regex>,
+    stop: Option<&LazyRegex>,
 ) -> Option<Candidate> {
     let ends = |line: &str| {
         line.trim().is_empty()
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_block_ends_where_its_kind_ends() {
-        let stop = Regex::new("^Input").expect("valid");
+        let stop = LazyRegex::new("^Input").expect("valid");
         for (kind, text, want) in [
             (
                 Block::Fence,

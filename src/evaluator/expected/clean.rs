@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use super::super::LazyRegex;
 use regex::Regex;
 
 use super::literal::{QUOTES, bracket_end, literal_end, literal_ends, literals_end, quoted_end};
@@ -12,8 +13,8 @@ use super::{BRACKET_CONTEXT, LINE_CONTEXT, boundary_before};
 /// A cleaner with its pattern compiled.
 #[derive(Debug, Clone)]
 pub(super) enum Clean {
-    Cut(Regex),
-    AfterLiteral(Regex),
+    Cut(LazyRegex),
+    AfterLiteral(LazyRegex),
     FullStop,
     Emphasis,
     Code,
@@ -185,7 +186,7 @@ fn shift(range: Range<usize>, by: usize) -> Range<usize> {
     range.start + by..range.end + by
 }
 
-fn cut(pattern: &Regex, value: &str) -> Range<usize> {
+fn cut(pattern: &LazyRegex, value: &str) -> Range<usize> {
     let protected = quoted_end(value)
         .or_else(|| bracket_end(value))
         .unwrap_or(0);
@@ -302,7 +303,7 @@ mod tests {
 
     #[test]
     fn each_cleaner_takes_away_only_its_own() {
-        let parenthesis = Clean::Cut(Regex::new(r"\s+\((?:for|given)\b.*$").expect("valid"));
+        let parenthesis = Clean::Cut(LazyRegex::new(r"\s+\((?:for|given)\b.*$").expect("valid"));
         for (clean, text, want) in [
             (parenthesis.clone(), "15 (for [1, 2])", "15"),
             (parenthesis.clone(), "Alice (30)", "Alice (30)"),
@@ -312,12 +313,12 @@ mod tests {
                 "\"x (for y)\"",
             ),
             (
-                Clean::AfterLiteral(Regex::new("^ for").expect("valid")),
+                Clean::AfterLiteral(LazyRegex::new("^ for").expect("valid")),
                 "1 2 for x",
                 "1 2",
             ),
             (
-                Clean::AfterLiteral(Regex::new("^ for").expect("valid")),
+                Clean::AfterLiteral(LazyRegex::new("^ for").expect("valid")),
                 "wait for it",
                 "wait for it",
             ),

@@ -11,7 +11,7 @@ pub use rule::{Block, Cleaner, ExpectedExample, ExpectedRule};
 use std::collections::HashMap;
 use std::ops::Range;
 
-use regex::Regex;
+use super::LazyRegex;
 
 use super::rule_error::RuleError;
 use clean::Clean;
@@ -75,15 +75,15 @@ pub struct ExpectedExtractor {
 #[derive(Debug, Clone)]
 struct Meant {
     name: String,
-    pattern: Regex,
+    pattern: LazyRegex,
     block: Vec<Block>,
-    stop: Option<Regex>,
+    stop: Option<LazyRegex>,
     clean: Vec<Clean>,
     clean_below: Vec<Clean>,
-    followed_by: Option<Regex>,
-    not: Option<Regex>,
-    unless: Option<Regex>,
-    unless_above: Option<Regex>,
+    followed_by: Option<LazyRegex>,
+    not: Option<LazyRegex>,
+    unless: Option<LazyRegex>,
+    unless_above: Option<LazyRegex>,
 }
 
 /// A stated output and the bytes it stands in.
@@ -287,11 +287,7 @@ impl Meant {
         let clean = cleaners("clean", &rule.clean);
         let clean_below = cleaners("clean_below", &rule.clean_below);
         let pattern = pattern?;
-        if !pattern
-            .capture_names()
-            .flatten()
-            .any(|group| group == "value")
-        {
+        if !pattern.has_group("value") {
             errors.push(RuleError {
                 path: vec![index.to_string(), "pattern".to_owned()],
                 at: None,
@@ -591,7 +587,7 @@ fn quote(text: &str) -> String {
 }
 
 /// Compiled patterns: rules share some.
-type Patterns = HashMap<String, Regex>;
+type Patterns = HashMap<String, LazyRegex>;
 
 /// Whether double quotes after a label stand around a place that they are not part of, and hold words.
 fn is_between_quotes(text: &str, span: &Range<usize>) -> bool {
@@ -609,11 +605,11 @@ fn compile_pattern(
     pattern: &str,
     path: Vec<String>,
     known: &mut Patterns,
-) -> Result<Regex, RuleError> {
+) -> Result<LazyRegex, RuleError> {
     if let Some(regex) = known.get(pattern) {
         return Ok(regex.clone());
     }
-    let regex = Regex::new(pattern).map_err(|error| RuleError {
+    let regex = LazyRegex::new(pattern).map_err(|error| RuleError {
         path,
         ..RuleError::of_pattern(pattern, &error, &[])
     })?;

@@ -164,7 +164,7 @@ mod tests {
     use serde_json::json;
 
     use super::{Call, Outcome};
-    use crate::evaluator::beside::value::{Value, Words};
+    use crate::evaluator::test_code::value::{Value, Words};
 
     #[test]
     fn what_came_of_a_call_is_held_against_what_it_must_do() {

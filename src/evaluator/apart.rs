@@ -1,0 +1,135 @@
+//! Tests judged apart: in a process of their own, which calls the program's functions.
+//!
+//! The program gets a server of calls and never the tests. The judge gets the tests and stand-ins for
+//! what they name of the program. Values cross between the two by type; objects stay where they are
+//! and are asked. What a program can do to its own interpreter reaches no verdict, and a report is the
+//! judge's alone. The scripts of both sides are part of this library; which of them a language uses is
+//! its rule's `apart`.
+
+use std::time::Duration;
+
+use crate::program::{Judge, Limits, SourceFile, Word};
+
+/// A channel over which tests call a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Python's.
+    Python,
+    /// JavaScript's.
+    JavaScript,
+}
+
+/// How much longer than the program its judge may take: it reports when the program is gone.
+const JUDGE_LATE: Duration = Duration::from_secs(1);
+/// Processes and threads of a judge; node has a few of its own.
+const JUDGE_TASKS: u64 = 64;
+/// Bytes of a judge's own directory, beside its files.
+const JUDGE_DISK: u64 = 16 * 1024 * 1024;
+
+/// The scripts of a channel: names and texts.
+struct Scripts {
+    program: (&'static str, &'static str),
+    judge: (&'static str, &'static str),
+    /// What the judge shares with the runner beside a program: how tests are run and counted.
+    tests: (&'static str, &'static str),
+    /// Options of the interpreter that runs the judge.
+    options: &'static [&'static str],
+}
+
+const PYTHON: Scripts = Scripts {
+    program: (
+        "rewardspec_program.py",
+        include_str!("apart/python/program.py"),
+    ),
+    judge: ("rewardspec_judge.py", include_str!("apart/python/judge.py")),
+    tests: (
+        "rewardspec_tests.py",
+        include_str!("../../rules/languages/python.beside.py"),
+    ),
+    options: &["-I"],
+};
+
+const JAVASCRIPT: Scripts = Scripts {
+    program: (
+        "rewardspec_program.js",
+        include_str!("apart/javascript/program.js"),
+    ),
+    judge: (
+        "rewardspec_judge.js",
+        include_str!("apart/javascript/judge.js"),
+    ),
+    tests: (
+        "rewardspec_tests.js",
+        include_str!("../../rules/languages/javascript.beside.js"),
+    ),
+    options: &[],
+};
+
+impl Channel {
+    fn scripts(self) -> &'static Scripts {
+        match self {
+            Channel::Python => &PYTHON,
+            Channel::JavaScript => &JAVASCRIPT,
+        }
+    }
+
+    /// The server of calls, put beside a program.
+    pub(super) fn server(self) -> SourceFile {
+        file(self.scripts().program)
+    }
+
+    /// The command that serves the calls of a program.
+    pub(super) fn command(self, program: &str, args: &[String]) -> Vec<Word> {
+        let mut command = vec![
+            Word::Interpreter,
+            Word::Text(self.scripts().program.0.to_owned()),
+            Word::Text(program.to_owned()),
+        ];
+        command.extend(args.iter().map(|arg| Word::Text(arg.clone())));
+        command
+    }
+
+    /// The judge of tests: `order` holds them, `files` are those of the suite, `limits` the program's.
+    pub(super) fn judge(self, order: Vec<u8>, files: &[SourceFile], limits: &Limits) -> Judge {
+        let Scripts {
+            judge,
+            tests,
+            options,
+            ..
+        } = *self.scripts();
+        let mut command = vec![Word::Interpreter];
+        command.extend(
+            options
+                .iter()
+                .map(|option| Word::Text((*option).to_owned())),
+        );
+        command.push(Word::Text(judge.0.to_owned()));
+        // The author's files give way to the scripts.
+        let own = [judge.0, tests.0];
+        let files = files
+            .iter()
+            .filter(|file| !own.contains(&file.path.as_str()));
+        Judge {
+            command,
+            files: [file(judge), file(tests)]
+                .into_iter()
+                .chain(files.cloned())
+                .collect(),
+            order,
+            limits: Limits {
+                wall: limits.wall + JUDGE_LATE,
+                cpu: limits.cpu,
+                processes: JUDGE_TASKS,
+                disk: limits.disk.max(JUDGE_DISK),
+                ..*limits
+            },
+        }
+    }
+}
+
+fn file((path, text): (&str, &str)) -> SourceFile {
+    SourceFile {
+        path: path.to_owned(),
+        bytes: text.as_bytes().to_vec(),
+    }
+}
