@@ -100,7 +100,7 @@ impl Evaluator {
             let Expectation::Tests(tests) = expectation else {
                 continue;
             };
-            let order = tests.order(nonce, &file);
+            let order = tests.order(nonce, &file, others);
             let own = run(&self.args, &self.stdin);
             if let Place::Apart(channel) = tests.place {
                 program.files.push(channel.server());

@@ -17,6 +17,7 @@ pub use call::{Call, Outcome};
 pub use value::Value;
 
 use super::apart::Channel;
+use super::code::CodeFile;
 use super::expect::Credit;
 use super::{Language, Nonce};
 use crate::execution::{Execution, Status};
@@ -107,6 +108,9 @@ struct Order<'a> {
     nonce: &'a str,
     /// The program's file.
     file: &'a str,
+    /// Its other modules, which tests may import.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    modules: Vec<String>,
     texts: &'a [String],
     entry_point: &'a Option<String>,
     prelude: &'a Option<String>,
@@ -158,12 +162,17 @@ struct Tally {
 }
 
 impl TestCode {
-    /// The bytes for the private descriptor of who runs them; `file` is the program's. What calls must
-    /// do is not among them.
-    pub(super) fn order(&self, nonce: &Nonce, file: &str) -> Vec<u8> {
+    /// The bytes for the private descriptor of who runs them; `file` is the program's, `others` stand beside it.
+    /// What calls must do is not among them.
+    pub(super) fn order(&self, nonce: &Nonce, file: &str, others: &[CodeFile]) -> Vec<u8> {
+        let stem = |other: &CodeFile| {
+            let (stem, _) = other.path.rsplit_once('.')?;
+            Some(stem.replace('/', "."))
+        };
         serde_json::to_vec(&Order {
             nonce: &nonce.0,
             file,
+            modules: others.iter().filter_map(stem).collect(),
             texts: &self.texts,
             entry_point: &self.entry_point,
             prelude: &self.prelude,

@@ -138,14 +138,16 @@ fn the_tests_of_cheats_are_passed_by_a_solution() {
 
 #[test]
 fn nothing_but_the_violation_comes_of_what_is_no_message() {
-    for (interpreter, script, judge) in [
-        ("python3", "fuzz_decoder.py", "python/judge.py"),
-        ("node", "fuzz_decoder.js", "javascript/judge.js"),
+    let judge = "src/evaluator/apart/python/judge.py";
+    for (interpreter, arguments) in [
+        ("python3", &["fuzz_decoder.py", judge, "5000"][..]),
+        ("node", &["fuzz_decoder.js", "5000"][..]),
     ] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let ran = std::process::Command::new(interpreter)
-            .arg(root.join("tests/apart").join(script))
-            .arg(root.join("src/evaluator/apart").join(judge))
+            .arg(root.join("tests/apart").join(arguments[0]))
+            .args(&arguments[1..])
+            .current_dir(root)
             .output()
             .unwrap();
         assert!(
