@@ -377,7 +377,7 @@ fn a_call_sees_nothing_of_what_another_changed_and_ends_nothing_else() {
     assert_eq!(scores, [0.0, third, third, 1.0, 1.0, third], "{metrics:?}");
     assert_eq!(
         metrics[0]["reason"],
-        "2 of 3 calls passed (judged beside the program, in its own interpreter); first failure: g() raised SystemExit: 0, expected 1"
+        "2 of 3 calls passed (compared apart from the program); first failure: g() raised SystemExit: 0, expected 1"
     );
 }
 
