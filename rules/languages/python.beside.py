@@ -560,7 +560,7 @@ def differ(source, left, right):
 def shown(value):
     try:
         text = repr(value)
-    except Exception as error:
+    except BaseException as error:
         text = "a value whose repr raises %s" % type(error).__name__
     return text if len(text) <= TEXT_SHOWN_MAX else text[:TEXT_SHOWN_MAX] + "..."
 
@@ -568,7 +568,7 @@ def shown(value):
 def told(error):
     try:
         message = str(error)
-    except Exception:
+    except BaseException:
         message = ""
     if isinstance(error, AssertionError):
         return message or "the assertion does not hold"
