@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import weakref
+from _thread import allocate_lock, get_ident
 
 MESSAGE_MAX = 8 << 20
 MESSAGES_MAX = 200_000
@@ -49,12 +50,6 @@ BUILTIN_TYPES = {
         int, float, complex, bool, str, bytes, bytearray, list, tuple, set, frozenset, dict, range, object, type(None),
     )
 }
-# What the other side may be told of by name, when a test passes it.
-BUILTIN_CALLABLES = (
-    "abs all any ascii bin bool bytearray bytes callable chr complex dict divmod enumerate filter float format "
-    "frozenset hash hex id int isinstance issubclass iter len list map max min next object oct ord pow print range "
-    "repr reversed round set slice sorted str sum tuple type zip"
-).split()
 # Modules of which the judge takes its own function or class where a test uses the very name that the
 # program imported it by. None of them has anything that equals what it is not, or runs code it is given.
 SHARED_MODULES = frozenset(
@@ -64,6 +59,9 @@ SHARED_MODULES = frozenset(
     "typing unicodedata uuid zlib _bisect _heapq _collections _functools _operator _random _statistics _struct "
     "_collections_abc collections _queue _datetime _decimal _json".split()
 )
+# Modules that tests lean on, and whose names no function or class under test has: whatever the program
+# has by such a name, the judge's own is meant.
+HELPER_MODULES = frozenset("cmath collections functools itertools json math re unittest".split())
 # Where exceptions of the standard library are at home, with the module a test names them by.
 ERROR_MODULES = {
     name: name
@@ -78,11 +76,14 @@ ERROR_MODULES.update({"_queue": "queue", "_csv": "csv", "_pickle": "pickle", "sr
 COMPARERS = frozenset(
     "equals equal equal_to eq ne is_equal is_equal_to isequal isequals same is_same issame same_as matches is_close isclose "
     "allclose array_equal array_equiv approx approx_equal almost_equal assert_equal compare compare_to deep_equal "
-    "deepequal deep_equals are_equal __eq__ __ne__".replace("_", "").split()
+    "deepequal deep_equals are_equal fabs __eq__ __ne__".replace("_", "").split()
 )
+# In the name of an assertion, that it compares.
+ASSERTED = ("equal", "close", "same", "less", "greater")
 # What a text, a set or a number answers about itself or about another value: of an object that a test
 # takes for one of these, the answer is the program's word.
-VALUE_PREDICATES = frozenset(
+SET_ANSWERS = frozenset("difference symmetric_difference intersection".split())
+VALUE_PREDICATES = SET_ANSWERS | frozenset(
     "startswith endswith isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace "
     "istitle isupper isdisjoint issubset issuperset is_integer".split()
 )
@@ -91,6 +92,8 @@ ARITHMETIC = {
     "add": "+", "sub": "-", "mul": "*", "matmul": "@", "truediv": "/", "floordiv": "//", "mod": "%", "divmod": "divmod",
     "pow": "**", "lshift": "<<", "rshift": ">>", "and": "&", "xor": "^", "or": "|",
 }
+# What an operator between an object that the tests made and a value may give, beside another object.
+HELD = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
 CONVERSIONS = {
     "__int__": "int", "__float__": "float", "__complex__": "complex", "__index__": "an index", "__round__": "round",
     "__trunc__": "trunc", "__floor__": "floor", "__ceil__": "ceil", "__bytes__": "bytes",
@@ -141,16 +144,17 @@ def judge(talk, order):
     import rewardspec_tests as tests
 
     session = session_class(tests)(talk, order)
+    left = list(order["texts"])
     try:
         session.run_prelude()
-        for text in order["texts"]:
-            session.run(text, order["entry_point"])
+        while left:
+            session.run(left.pop(0), order["entry_point"])
     except BaseException as error:
         session.units += 1
         session.fail(tests.told(error))
+        session.leave(left)
     report = session.report()
-    tagged, named = tests.reader_of_values()
-    report["calls"] = tests.make_calls(session, order.get("calls", []), tagged, named, json.dumps)
+    report["calls"] = session.calls()
     report["nonce"] = order["nonce"]
     report["words"] = ["None", "True", "False"]
     report["ended"] = talk.ended
@@ -173,6 +177,7 @@ def session_class(tests):
             self.names = Names(talk)
             super().__init__({"__name__": name, "__builtins__": self.names}, order.get("stop", False))
             talk.stem = name
+            talk.knows_stops = any("StopIteration" in text for text in [*order["texts"], order["prelude"] or ""])
             for module in [name, *(order.get("modules") or [])]:
                 if module not in sys.modules and not is_standard(module):
                     sys.modules[module] = module_stand_in(talk, module)
@@ -194,10 +199,28 @@ def session_class(tests):
 
         def look_up(self, dotted):
             first, *rest = dotted.split(".")
-            value = self.talk.name(first)
+            try:
+                value = self.talk.name(first)
+            except LookupError:
+                raise KeyError(first) from None
             for name in rest:
                 value = getattr(value, name)
             return value
+
+        def leave(self, texts):
+            """Counts what is not run any more."""
+            for text, (_, tree) in zip(texts, parsed(texts)):
+                counter = tests.Counter(text)
+                self.units += sum(tests.units_of(node, self.order["entry_point"]) for node in tree.body)
+                self.units += sum(statement.is_assertion for statement in tests.expand(counter.visit(tree).body))
+                self.written += counter.written
+
+        def calls(self):
+            """What came of the calls; one that ended the talk, and what is after it, is not made."""
+            tagged, named = tests.reader_of_values()
+            made = tests.make_calls(self, self.order.get("calls", []), tagged, named, json.dumps)
+            ended = (index for index, outcome in enumerate(made) if outcome[0] == "raised" and outcome[1][0] == Ended.__name__)
+            return made[:next(ended, None)]
 
         def objection(self):
             if self.talk.ended:
@@ -289,6 +312,27 @@ class Container:
         self.seen = None
 
 
+class Turn:
+    """Whose turn it is to talk: tests may have threads, and the channel has one line."""
+
+    def __init__(self):
+        self.lock = allocate_lock()
+        self.owner = None
+        self.deep = 0
+
+    def __enter__(self):
+        if self.owner != get_ident():
+            self.lock.acquire()
+            self.owner = get_ident()
+        self.deep += 1
+
+    def __exit__(self, *error):
+        self.deep -= 1
+        if not self.deep:
+            self.owner = None
+            self.lock.release()
+
+
 class Talk:
     """The channel, and what both sides know of each other."""
 
@@ -301,8 +345,13 @@ class Talk:
         self.uncrossed = []
         self.stem = "main"
         self.under_test = set()
+        # Whether the tests say that a call may raise StopIteration.
+        self.knows_stops = False
+        # The program's functions and its classes and objects that the tests have used by name.
         self.called = set()
+        self.named = set()
         self.messages = 0
+        self.turn = Turn()
         self.deep = 0
         self.busy = False
         self.dead = []
@@ -388,6 +437,10 @@ class Talk:
 
     def ask(self, word, plain=(), values=()):
         """One request; gives the word of the answer, what is plain in it and the values."""
+        with self.turn:
+            return self.asked(word, plain, values)
+
+    def asked(self, word, plain, values):
         if self.ended is not None:
             raise Ended(self.ended)
         if self.deep >= CALLS_DEEP_MAX:
@@ -514,7 +567,7 @@ class Talk:
         if word == "next":
             return next(function)
         if word == "await":
-            return awaited(function)
+            return awaited(function, self.turn)
         count = len(values) - len(words)
         return function(*values[:count], **dict(zip(words, values[count:])))
 
@@ -540,7 +593,10 @@ class Talk:
                 return shared
         elif answer != "ok":
             self.end("it sent what is no message: an answer that does not fit")
-        return asked_for(name, values[0])
+        if name in HELPER_MODULES and name not in self.under_test:
+            self.std[name] = __import__(name)
+            return self.std[name]
+        return asked_for(self, name, values[0])
 
     def shared(self, name, module, attribute):
         """The judge's own module, function or class, where a test uses it by the name that is its own."""
@@ -567,18 +623,28 @@ class Talk:
             return Method(self, owner, name)
         if answer != "ok":
             self.end("it sent what is no message: an answer that does not fit")
-        value = asked_for(name, values[0])
+        value = asked_for(self, name, values[0])
         if (is_comparer(name) or name in VALUE_PREDICATES) and callable(value) and not is_asked(owner):
             # Whatever the program gives for it, what it answers is the program's word.
             return Method(self, owner, name)
         return value
 
     def call(self, function, args, kwargs):
-        return self.value("call", list(kwargs), [function, *args, *kwargs.values()])
+        return self.called_for("call", list(kwargs), [function, *args, *kwargs.values()])
+
+    def called_for(self, word, plain, values):
+        """What a call gives. A call that stops the iteration of the tests around it, `map` for one, would
+        keep them from what they go on to assert."""
+        try:
+            return self.value(word, plain, values)
+        except StopIteration as error:
+            if self.knows_stops:
+                raise
+            raise RuntimeError("a function of the program raised StopIteration") from error
 
     def method(self, owner, name, args, kwargs):
         self.watch_method(owner, name, args, kwargs)
-        result = self.value("method", [name, *kwargs], [owner, *args, *kwargs.values()])
+        result = self.called_for("method", [name, *kwargs], [owner, *args, *kwargs.values()])
         if type(result) is bool and (args or kwargs) and not is_made(owner):
             self.leak("`%s` of an object that the program gave answers about a value of the tests" % shown_name(name))
         return result
@@ -587,13 +653,16 @@ class Talk:
         told = [*args, *kwargs.values()]
         if is_comparer(name) and any(not is_stand_in(value) for value in told):
             self.object_to("`%s` of an object of the program is told what the tests expect, and decides itself" % shown_name(name))
-        elif name in VALUE_PREDICATES and not is_made(owner):
+        elif name in SET_ANSWERS and all(map(is_stand_in, told)):
+            return
+        elif name in VALUE_PREDICATES and how_made(owner) != "built":
             self.object_to("`%s` is asked of an object that the program gave, which is no value" % shown_name(name))
 
     def watch_comparer(self, name, told):
         """A helper that compares is no judge of what another function of the program gives; where it is
         the only function that the tests use, it is what they test."""
-        if name not in self.under_test and self.called - {name} and not all(map(is_stand_in, told)):
+        others = self.called - {name} or self.named and not any(map(is_stand_in, told))
+        if name not in self.under_test and others and not all(map(is_stand_in, told)):
             self.object_to("`%s` of the program is told what the tests expect, and decides itself" % shown_name(name))
 
     def operate(self, name, *values):
@@ -612,7 +681,8 @@ def add_note(notes, text):
 
 
 def is_comparer(name):
-    return name.replace("_", "").lower() in COMPARERS
+    bare = name.replace("_", "").lower()
+    return bare in COMPARERS or name in COMPARISONS or name == "__contains__" or bare.startswith("assert") and any(word in bare for word in ASSERTED)
 
 
 def shown_name(name):
@@ -629,8 +699,9 @@ def is_standard(name):
     return spec is not None and (spec.origin in ("built-in", "frozen") or os.path.dirname(os.__file__) in str(spec.origin)) and "site-packages" not in str(spec.origin)
 
 
-def awaited(value):
-    """Runs a coroutine of the tests; where a loop runs already, in a loop of another thread."""
+def awaited(value, turn):
+    """Runs a coroutine of the tests; where a loop runs already, in a loop of another thread, whose turn
+    it is meanwhile."""
     import asyncio
 
     async def wait():
@@ -643,8 +714,10 @@ def awaited(value):
     import threading
 
     outcome = []
+    own = turn.owner
 
     def run():
+        turn.owner = get_ident()
         try:
             outcome.append((True, asyncio.run(wait())))
         except BaseException as error:
@@ -653,6 +726,7 @@ def awaited(value):
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
+    turn.owner = own
     good, result = outcome[0]
     if not good:
         raise result
@@ -678,8 +752,8 @@ class Kind(type):
 
     def __call__(cls, *args, **kwargs):
         result = cls._rewardspec_talk.call(cls, args, kwargs)
-        if cls._rewardspec_asked and isinstance(result, Object):
-            object.__setattr__(result, "_rewardspec_made", True)
+        if cls._rewardspec_asked and isinstance(result, Object) and not result._rewardspec_made:
+            object.__setattr__(result, "_rewardspec_made", "built")
         return result
 
     def __getattr__(cls, name):
@@ -781,7 +855,7 @@ class Object(metaclass=Kind):
         return text_of(self._rewardspec_talk, "__format__", self, form)
 
     def __contains__(self, part):
-        if is_made(self) and "__contains__" in self._rewardspec_specials:
+        if how_made(self) in ("built", "derived") and "__contains__" in self._rewardspec_specials:
             return truth(self._rewardspec_talk.operate("__contains__", self, part))
         refuse(self, "`in`")
 
@@ -841,9 +915,24 @@ def is_stand_in(value):
     return isinstance(type(value), Kind) or isinstance(value, Kind) or type(value) is Method
 
 
+def how_made(value):
+    """How the tests made it: `built` by a class of the program that they name, `derived` from such by an
+    operator, or `given`, which is one of these that came back as an answer; False of all others. What
+    comes back where tests expect a value may not decide what a value is less than, or holds."""
+    return getattr(value, "_rewardspec_made", False) if isinstance(value, Object) else False
+
+
 def is_made(value):
-    """Whether the tests made it themselves, by a class of the program that they name."""
-    return isinstance(type(value), Kind) and getattr(value, "_rewardspec_made", False) is True
+    return how_made(value) is not False
+
+
+def itself(value, name):
+    """Asks an object for what is often the object itself, and then no answer to anything."""
+    made = value._rewardspec_made
+    result = value._rewardspec_talk.operate(name, value)
+    if result is value:
+        object.__setattr__(value, "_rewardspec_made", made)
+    return result
 
 
 def is_asked(value):
@@ -851,15 +940,30 @@ def is_asked(value):
     return isinstance(value, Kind) and value._rewardspec_asked or isinstance(value, type(sys))
 
 
-def asked_for(name, value):
+def asked_for(talk, name, value):
     """A class that the tests name: by custom it begins with a capital letter, and a function does not."""
-    if isinstance(value, Kind) and name[:1].isupper():
+    is_class = isinstance(value, Kind)
+    if is_class and name[:1].isupper():
         type.__setattr__(value, "_rewardspec_asked", True)
     if isinstance(value, Object) and "__call__" in value._rewardspec_specials:
-        value._rewardspec_talk.called.add(name)
+        talk.called.add(name)
         if is_comparer(name):
             object.__setattr__(value, "_rewardspec_compares", name)
+    elif is_class or isinstance(value, Object):
+        talk.named.add(name)
+    if callable(value) and not isinstance(value, Object) and is_comparer(name) and not name[:1].isupper():
+        return comparing(talk, name, value)
     return value
+
+
+def comparing(talk, name, value):
+    """A class or another callable by the name of a comparer: what it makes holds in any case."""
+
+    def run(*args, **kwargs):
+        talk.watch_comparer(name, [*args, *kwargs.values()])
+        return value(*args, **kwargs)
+
+    return run
 
 
 def special_methods():
@@ -887,7 +991,7 @@ def special_methods():
         return truth(self._rewardspec_talk.operate("__bool__", self))
 
     def iterate(self):
-        found = self._rewardspec_talk.operate("__iter__", self)
+        found = itself(self, "__iter__")
         if defines(type(found), "__next__"):
             return found
         raise TypeError("an object of the program gives no iterator")
@@ -900,7 +1004,7 @@ def special_methods():
 
     def later(name):
         async def run(self):
-            return self._rewardspec_talk.operate(name, self)
+            return itself(self, name)
 
         return run
 
@@ -912,9 +1016,9 @@ def special_methods():
 
     methods = {
         "__call__": call, "__len__": count, "__bool__": holds, "__iter__": iterate, "__exit__": leave,
-        "__aexit__": leave_later, "__anext__": later("__anext__"), "__aenter__": later("__aenter__"), "__await__": wait,
+        "__enter__": lambda self: itself(self, "__enter__"), "__aexit__": leave_later, "__anext__": later("__anext__"), "__aenter__": later("__aenter__"), "__await__": wait,
     }
-    for name in "__next__ __reversed__ __getitem__ __setitem__ __delitem__ __enter__ __aiter__ __neg__ __pos__ __abs__ __invert__".split():
+    for name in "__next__ __reversed__ __getitem__ __setitem__ __delitem__ __aiter__ __neg__ __pos__ __abs__ __invert__".split():
         methods[name] = passed_on(name)
     return methods
 
@@ -924,15 +1028,21 @@ def refusing_methods():
 
     def between(name, what, gives_truth):
         def run(self, other, *more):
-            if not (is_stand_in(other) or is_made(self)):
+            between_objects = is_stand_in(other)
+            if not between_objects and (how_made(self) != "built" if gives_truth else not is_made(self)):
                 refuse(self, "`%s`" % what)
             if name not in self._rewardspec_specials:
                 return NotImplemented
             result = self._rewardspec_talk.operate(name, self, other, *more)
-            if gives_truth and result is not NotImplemented:
+            if result is NotImplemented:
+                return result
+            if gives_truth:
                 return truth(result)
-            if is_made(self) and isinstance(result, Object):
-                object.__setattr__(result, "_rewardspec_made", True)
+            if not (between_objects or is_stand_in(result) or isinstance(result, HELD)):
+                # It may be the difference to what is expected, which is then compared with a tolerance.
+                refuse(self, "a number that `%s` of it and a value gives" % what)
+            if is_made(self) and isinstance(result, Object) and not result._rewardspec_made:
+                object.__setattr__(result, "_rewardspec_made", "derived")
             return result
 
         return run
@@ -1094,6 +1204,7 @@ class Reader:
         self.pending = []
         self.filled = []
         self.large = {}
+        self.answers = False
 
     def message(self, message, base=0):
         expect(type(message) is list and len(message) == 8, "a message of another shape")
@@ -1102,6 +1213,7 @@ class Reader:
         expect(all(type(part) is list for part in message[1:]), "a message of another shape")
         self.check_plain(word, plain, values)
         expect(len(printed) == 2 and all(type(text) is str for text in printed), "a message of another shape")
+        self.answers = word in ("ok", "err")
         self.talk.busy = True
         try:
             for definition in definitions:
@@ -1219,8 +1331,13 @@ class Reader:
         expect(type(content) is list, "a message of another shape")
         if isinstance(value, dict):
             entries = list(self.entries(content, level))
-            dict.clear(value)
-            dict.update(value, entries)
+            if type(value).__name__ == "OrderedDict":
+                # It keeps its order beside its entries.
+                value.clear()
+                value.update(entries)
+            else:
+                dict.clear(value)
+                dict.update(value, entries)
         elif isinstance(value, list):
             value[:] = self.items(content, level)
         elif isinstance(value, set):
@@ -1452,6 +1569,8 @@ class Reader:
         known = self.talk.stand_ins.get(number)
         if known is not None:
             expect(type(known) is kind, "an object of another class")
+            if known._rewardspec_made and self.answers:
+                object.__setattr__(known, "_rewardspec_made", "given")
             return known
         return self.keep(number, kind, digest)
 
@@ -1743,6 +1862,8 @@ def error_attribute(self, name):
 
 def make_error(kind, args, text, number):
     kind = kind.__dict__.get("_rewardspec_itself", kind)
+    # The text of such an error looks at that place of what could not be read, wherever it is.
+    expect(not issubclass(kind, UnicodeError) or all(type(arg) is not int or 0 <= arg < SMALL for arg in args), "a bad number")
     try:
         made = kind(*args) if is_builtin_error(kind) else kind.__new__(kind, *args)
     except Exception:
@@ -1786,6 +1907,12 @@ def field_value(self, name):
     return self._rewardspec_talk.get(self, name)
 
 
+def named_attribute(self, name):
+    if name.startswith("_rewardspec"):
+        raise AttributeError(name)
+    return self._rewardspec_talk.get(self, name)
+
+
 def same_fields(self, other):
     if self is other:
         return True
@@ -1811,7 +1938,7 @@ def far_str(self):
 NAMED_METHODS = {
     "__repr__": far_text,
     "__str__": far_str,
-    "__getattr__": lambda self, name: self._rewardspec_talk.get(self, name),
+    "__getattr__": named_attribute,
     "_asdict": lambda self: dict(zip(self._fields, self)),
 }
 FROZEN_METHODS = {
@@ -2037,10 +2164,15 @@ class Writer:
     def a_function(self, value):
         import builtins
 
-        name = getattr(value, "__name__", None)
-        if type(name) is str and name in BUILTIN_CALLABLES and getattr(builtins, name) is value:
+        name, module = getattr(value, "__name__", None), getattr(value, "__module__", None)
+        if type(name) is not str:
+            return ["f", self.talk.number_of(value), type(value).__name__]
+        if getattr(builtins, name, None) is value:
             return ["bi", name]
-        return ["f", self.talk.number_of(value), name if type(name) is str else type(value).__name__]
+        if type(module) is str and is_standard(module) and getattr(sys.modules.get(module), name, None) is value:
+            # The program has its own, and may not run what it likes in the judge by way of `attrgetter`.
+            return ["m", ["mod", module], name]
+        return ["f", self.talk.number_of(value), name]
 
     def the_programs(self, value, kind, shape, level):
         if shape == "plain":
