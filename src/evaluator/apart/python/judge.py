@@ -645,6 +645,8 @@ class Talk:
     def method(self, owner, name, args, kwargs):
         self.watch_method(owner, name, args, kwargs)
         result = self.called_for("method", [name, *kwargs], [owner, *args, *kwargs.values()])
+        if name in ("find", "rfind") and type(result) is int and [type(arg) for arg in args[:1]] == [str] and how_made(owner) != "built":
+            self.object_to("`%s` is asked of an object that the program gave, which is no text" % name)
         if type(result) is bool and (args or kwargs) and not is_made(owner):
             self.leak("`%s` of an object that the program gave answers about a value of the tests" % shown_name(name))
         return result
@@ -695,7 +697,10 @@ def is_standard(name):
         return name in known
     import importlib.util
 
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except ValueError:
+        return False
     return spec is not None and (spec.origin in ("built-in", "frozen") or os.path.dirname(os.__file__) in str(spec.origin)) and "site-packages" not in str(spec.origin)
 
 
