@@ -127,6 +127,11 @@ class Session:
         except SyntaxError as error:
             self.broken = "the tests do not parse: %s (line %s)" % (error.msg, error.lineno)
             return
+        if "unittest" in text:
+            import unittest
+
+            # Test cases are run below; this would run them all and end the process.
+            unittest.main = lambda *_, **__: None
         counter = Counter(text)
         tree = ast.fix_missing_locations(counter.visit(tree))
         self.written += counter.written
@@ -147,6 +152,8 @@ class Session:
                 self.unit(name, lambda: self.call(value))
             elif isinstance(value, type) and is_test_case(value):
                 self.run_test_case(value)
+            elif isinstance(value, type) and name.startswith("Test"):
+                self.run_test_class(name, value)
 
     def run_statements(self, statements):
         """Runs statements one by one, so that every assertion at top level has its own result.
@@ -163,6 +170,7 @@ class Session:
             try:
                 exec(code, self.namespace)
             except self.CAUGHT as error:
+                self.broken = self.broken or self.mistake(error)
                 self.units += 1
                 self.fail("line %d: %s" % (statement.line, told(error)))
                 return statements[index + 1:]
@@ -193,6 +201,10 @@ class Session:
         """Why what held just now has not passed, or None."""
         return None
 
+    def mistake(self, error):
+        """What the tests' author did wrong, where that is certain."""
+        return None
+
     def fail(self, message):
         # A report is UTF-8, whatever a program put into a text.
         self.failures.append(message[:FAILURE_SHOWN_MAX].encode("utf-8", "replace").decode("utf-8"))
@@ -204,9 +216,39 @@ class Session:
             value = getattr(value, name)
         return value
 
+    def run_test_class(self, name, kind):
+        """A class without a base, as pytest runs it: each test in an instance of its own."""
+        for test in [test for test in vars(kind) if test.startswith("test") and callable(getattr(kind, test))]:
+            if self.is_over():
+                return
+            self.unit("%s.%s" % (name, test), lambda: self.call_method(kind(), test))
+
+    def call_method(self, instance, test):
+        method = getattr(instance, test)
+        getattr(instance, "setup_method", lambda *_: None)(*[method][:takes(instance, "setup_method")])
+        try:
+            self.call(method)
+        finally:
+            getattr(instance, "teardown_method", lambda *_: None)(*[method][:takes(instance, "teardown_method")])
+
+    def call(self, function):
+        """Calls a test with the fixtures that its parameters name."""
+        given, ends = {}, []
+        for name in parameters(function):
+            make = FIXTURES.get(name)
+            if make is None:
+                self.broken = "`%s` takes `%s`, which is no fixture that is known here: known are %s" % (function.__name__, name, ", ".join("`%s`" % known for known in FIXTURES))
+                return
+            given[name], end = make()
+            ends.append(end)
+        try:
+            self.finish(function(**given))
+        finally:
+            for end in reversed(ends):
+                end()
+
     @staticmethod
-    def call(function):
-        result = function()
+    def finish(result):
         if hasattr(result, "__await__"):
             import asyncio
 
@@ -434,9 +476,126 @@ def units_of(node, entry_point):
     """The units of credit that a definition is."""
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return node.name.startswith("test_") or bool(entry_point) and node.name == "check"
-    if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("TestCase") for base in node.bases):
+    if isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or any(ast.unparse(base).endswith("TestCase") for base in node.bases)):
         return sum(isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and item.name.startswith("test") for item in node.body)
     return 0
+
+
+def parameters(function):
+    """The parameters of a test that must be given."""
+    code = getattr(function, "__code__", None) or getattr(getattr(function, "__func__", None), "__code__", None)
+    if code is None:
+        return []
+    names = code.co_varnames[:code.co_argcount]
+    defaults = len(getattr(function, "__defaults__", None) or ())
+    first = 1 if getattr(function, "__self__", None) is not None else 0
+    return names[first:len(names) - defaults]
+
+
+def takes(instance, name):
+    """How many arguments a method takes beside its object; none where there is no such method."""
+    method = getattr(instance, name, None)
+    return len(parameters(method)) if method is not None else 0
+
+
+def tmp_path():
+    import pathlib
+    import shutil
+    import tempfile
+
+    path = pathlib.Path(tempfile.mkdtemp(dir="."))
+    return path.resolve(), lambda: shutil.rmtree(path, ignore_errors=True)
+
+
+class Captured:
+    """What is written to standard output and error while a test runs: pytest's `capsys`."""
+
+    def __init__(self):
+        import io
+
+        self.streams = [io.StringIO(), io.StringIO()]
+        self.kept = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = self.streams
+
+    def readouterr(self):
+        import collections
+
+        texts = [stream.getvalue() for stream in self.streams]
+        for stream in self.streams:
+            stream.seek(0)
+            stream.truncate()
+        return collections.namedtuple("CaptureResult", "out err")(*texts)
+
+    def end(self):
+        sys.stdout, sys.stderr = self.kept
+
+
+def capsys():
+    captured = Captured()
+    return captured, captured.end
+
+
+class Patches:
+    """Changes that are undone when a test has ended: pytest's `monkeypatch`."""
+
+    ABSENT = object()
+
+    def __init__(self):
+        self.undoing = []
+
+    def setattr(self, target, name, value=ABSENT, raising=True):
+        if value is self.ABSENT:
+            import importlib
+
+            path, value = target, name
+            home, name = path.rsplit(".", 1)
+            target = sys.modules.get(home) or importlib.import_module(home)
+        before = getattr(target, name, self.ABSENT)
+        if before is self.ABSENT and raising:
+            raise AttributeError("%r has no attribute %r" % (target, name))
+        self.undoing.append(lambda: delattr(target, name) if before is self.ABSENT else setattr(target, name, before))
+        setattr(target, name, value)
+
+    def delattr(self, target, name, raising=True):
+        if raising or hasattr(target, name):
+            before = getattr(target, name)
+            self.undoing.append(lambda: setattr(target, name, before))
+            delattr(target, name)
+
+    def setitem(self, mapping, key, value):
+        before = mapping.get(key, self.ABSENT)
+        self.undoing.append(lambda: mapping.pop(key, None) if before is self.ABSENT else mapping.__setitem__(key, before))
+        mapping[key] = value
+
+    def delitem(self, mapping, key, raising=True):
+        if raising or key in mapping:
+            before = mapping.pop(key)
+            self.undoing.append(lambda: mapping.__setitem__(key, before))
+
+    def setenv(self, name, value, prepend=None):
+        before = os.environ.get(name)
+        self.setitem(os.environ, name, str(value) + prepend + before if prepend and before else str(value))
+
+    def delenv(self, name, raising=True):
+        self.delitem(os.environ, name, raising)
+
+    def chdir(self, path):
+        before = os.getcwd()
+        self.undoing.append(lambda: os.chdir(before))
+        os.chdir(path)
+
+    def undo(self):
+        while self.undoing:
+            self.undoing.pop()()
+
+
+def monkeypatch():
+    patches = Patches()
+    return patches, patches.undo
+
+
+# What tests may take as parameters; each makes its value and what ends it.
+FIXTURES = {"capsys": capsys, "monkeypatch": monkeypatch, "tmp_path": tmp_path}
 
 
 def is_test_case(value):

@@ -302,7 +302,7 @@ fn expected(expectation: &Expectation) -> String {
                 .as_ref()
                 .map_or(String::new(), |entry| format!(", entry point `{entry}`"));
             let calls = tests.calls.iter().map(|call| format!("  {call}"));
-            let mut lines = vec![format!("judged beside the program{entry}")];
+            let mut lines = vec![format!("{}{entry}", tests.place.told())];
             lines.extend(tests.texts.iter().map(|text| text.trim_end().to_owned()));
             lines.extend(calls);
             lines.join("\n")

@@ -205,6 +205,7 @@ impl TestDraft {
             texts,
             calls,
             entry_point,
+            prelude_is_found: self.prelude.is_none(),
             prelude,
             place,
             credit: self.credit,

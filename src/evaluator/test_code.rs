@@ -35,6 +35,8 @@ pub struct TestCode {
     pub entry_point: Option<String>,
     /// Trusted code that runs before the tests.
     pub prelude: Option<String>,
+    /// Whether that was found in the prompt: where it fails, it is as if there were none.
+    pub prelude_is_found: bool,
     /// Where they are judged.
     pub place: Place,
     /// What of them counts.
@@ -94,7 +96,8 @@ impl Place {
         }
     }
 
-    fn told(self) -> &'static str {
+    /// As reasons and explanations say it.
+    pub fn told(self) -> &'static str {
         match self {
             Place::Here => "compared apart from the program",
             Place::Apart(_) => "judged apart from the program",
@@ -114,6 +117,8 @@ struct Order<'a> {
     texts: &'a [String],
     entry_point: &'a Option<String>,
     prelude: &'a Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    prelude_may_fail: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     calls: Vec<call::Order<'a>>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -176,6 +181,7 @@ impl TestCode {
             texts: &self.texts,
             entry_point: &self.entry_point,
             prelude: &self.prelude,
+            prelude_may_fail: self.prelude_is_found,
             calls: self.calls.iter().map(Call::order).collect(),
             stop: self.stops_at_failure,
         })

@@ -176,6 +176,7 @@ def session_class(tests):
             name = os.path.basename(order.get("file") or "main.py").rsplit(".", 1)[0]
             self.names = Names(talk)
             super().__init__({"__name__": name, "__builtins__": self.names}, order.get("stop", False))
+            self.namespace["_rewardspec_differ"] = self.differ
             talk.stem = name
             talk.knows_stops = any("StopIteration" in text for text in [*order["texts"], order["prelude"] or ""])
             for module in [name, *(order.get("modules") or [])]:
@@ -183,8 +184,15 @@ def session_class(tests):
                     sys.modules[module] = module_stand_in(talk, module)
 
         def run_prelude(self):
-            if self.order["prelude"]:
-                exec(compile(self.order["prelude"], "prelude.py", "exec"), self.namespace)
+            try:
+                if self.order["prelude"]:
+                    exec(compile(self.order["prelude"], "prelude.py", "exec"), self.namespace)
+            except BaseException as error:
+                # A prelude that asks the program may fail by what it answers.
+                if not self.order.get("prelude_may_fail"):
+                    if self.talk.messages:
+                        raise
+                    self.broken = "the prelude fails: " + tests.told(error)
             for name in self.under_test():
                 # The program's, whatever a stub or a builtin of that name is.
                 self.namespace.pop(name, None)
@@ -221,6 +229,23 @@ def session_class(tests):
             made = tests.make_calls(self, self.order.get("calls", []), tagged, named, json.dumps)
             ended = (index for index, outcome in enumerate(made) if outcome[0] == "raised" and outcome[1][0] == Ended.__name__)
             return made[:next(ended, None)]
+
+        def differ(self, source, left, right):
+            def shown(value):
+                return "an object of the program, " + tests.shown(value) if is_stand_in(value) else tests.shown(value)
+
+            return "%s: the left is %s, the right is %s" % (source, shown(left), shown(right))
+
+        def mistake(self, error):
+            if type(error) is not ModuleNotFoundError:
+                return None
+            trace = error.__traceback__
+            while trace.tb_next:
+                trace = trace.tb_next
+            if trace.tb_frame.f_code.co_filename == __file__:
+                # The program's, raised again.
+                return None
+            return "the tests import `%s`, which is not there; the program's own module is `%s`" % (error.name, self.talk.stem)
 
         def objection(self):
             if self.talk.ended:
