@@ -74,7 +74,7 @@ ERROR_MODULES = {
 ERROR_MODULES.update({"_queue": "queue", "_csv": "csv", "_pickle": "pickle", "sre_constants": "re", "_struct": "struct"})
 # Equality in disguise: what such a method or function is told is what a test expects.
 COMPARERS = frozenset(
-    "equals equal equal_to eq ne is_equal is_equal_to isequal isequals same is_same issame same_as matches is_close isclose "
+    "equals equal equal_to eq ne is_equal is_equal_to isequal isequals same is_same issame same_as is_close isclose "
     "allclose array_equal array_equiv approx approx_equal almost_equal assert_equal compare compare_to deep_equal "
     "deepequal deep_equals are_equal fabs __eq__ __ne__".replace("_", "").split()
 )
