@@ -44,13 +44,16 @@ const FAILURE_SHOWN_MAX = 2000;
 const PUMP_WAIT = 2;
 // Turns of waiting in which neither side has anything to do.
 const IDLE_MAX = 5;
+// How long a program may go on after the tests because of a function that they lent it, in milliseconds.
+const AFTERWARDS_MAX = 1000;
 // What a process holds without waiting for it.
 const QUIET = new Set(['Immediate', 'PipeWrap', 'TTYWrap']);
 
-const { readSync, writeSync, readFileSync } = fs;
+const { closeSync, readSync, writeSync, readFileSync } = fs;
 const exit = process.exit.bind(process);
 const later = setImmediate;
 const plain = Object.prototype;
+const Timeout = timeoutClass();
 
 const ERRORS = new Map([Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError].map((type) => [type.name, type]));
 const ERROR_OF = new Map([...ERRORS].map(([name, type]) => [type.prototype, name]));
@@ -60,6 +63,11 @@ const BUILTINS = new Map(
     .map((builtin) => [builtin.name, builtin]),
 );
 const BUILTIN_OF = new Map([...BUILTINS].map(([name, builtin]) => [builtin, name]));
+// Classes of functions, which no global name has.
+const MAKERS = Object.fromEntries([async () => {}, function* () {}, async function* () {}].map(({ constructor }) => [constructor.name, constructor]));
+// What else is node's own: where tests pass it, the program gets its own of that name. Lent, it would
+// make code here; shared, it could be changed.
+const NATIVE_OF = nativesOfLanguage();
 const BYTES = new Map(
   [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, Float32Array, Float64Array, BigInt64Array, BigUint64Array, ArrayBuffer, Buffer]
     .map((type) => [type.name, type]),
@@ -77,6 +85,41 @@ const EQUALITIES = new Set(['equals', 'equal', 'eq', 'isEqual', 'isEqualTo', 'is
   'approxEqual', 'almostEqual', 'closeTo', 'toBe', 'toEqual', 'toStrictEqual', 'toBeCloseTo']);
 // Methods of builtin values, which an object that stands in the place of one can answer as it likes.
 const PREDICATES = new Set(['includes', 'has', 'contains', 'some', 'test', 'startsWith', 'endsWith', 'hasOwnProperty']);
+// Of these, what nobody asks but of a value, when a function has just returned it.
+const OF_VALUES = new Set(['includes', 'has', 'startsWith', 'endsWith', 'hasOwnProperty', 'indexOf']);
+const OF_VALUES_BY_FUNCTION = new Set(['every', 'some', 'find', 'findIndex']);
+// What stands beside a function in a table of cases.
+const EXPECTATION = /^(expect|expected|want|wanted|out|output|result|answer)$/i;
+
+function timeoutClass() {
+  const timer = setTimeout(() => {});
+  clearTimeout(timer);
+  return timer.constructor;
+}
+
+function nativesOfLanguage() {
+  const natives = new Map();
+  const note = (value, path) => value !== null && ['object', 'function'].includes(typeof value) && !natives.has(value) && Boolean(natives.set(value, path));
+  const notePartsOf = (value, path, level) => {
+    for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+      if (note(property.value, [...path, key]) && level > 0) notePartsOf(property.value, [...path, key], level - 1);
+    }
+  };
+  natives.set(globalThis, ['globalThis']);
+  for (const [name, type] of Object.entries(MAKERS)) if (note(type, [name])) notePartsOf(type, [name], 1);
+  notePartsOf(globalThis, [], 2);
+  return natives;
+}
+
+// A module that the tests have required, and what it exports.
+function noteModule(name, exported) {
+  if (!Module.builtinModules.includes(name) || exported === null || !['object', 'function'].includes(typeof exported)) return;
+  const path = [`node:${name}`];
+  if (!NATIVE_OF.has(exported)) NATIVE_OF.set(exported, path);
+  for (const [key, { value }] of Object.entries(Object.getOwnPropertyDescriptors(exported))) {
+    if (value !== null && ['object', 'function'].includes(typeof value) && !NATIVE_OF.has(value)) NATIVE_OF.set(value, [...path, key]);
+  }
+}
 
 class Ended extends Error {
   get name() {
@@ -97,7 +140,8 @@ const talk = { messages: 0, bytes: 0, deep: 0, ended: null, end: null, replaced:
 // Objects of both sides that are one: `j` are the judge's, `p` the program's.
 // `recent` crossed last, and may have changed without being part of a call.
 const shared = { known: new Map(), ids: new WeakMap(), kinds: new WeakMap(), crossed: new WeakMap(), recent: new Set(), isLooking: false, next: 0 };
-const handles = { known: new Map(), records: new WeakMap() };
+// `origin` is what now answers with objects: a function of the program, a method, or `new`.
+const handles = { known: new Map(), records: new WeakMap(), origin: null };
 const lent = { known: [], ids: new WeakMap(), settled: [] };
 const promises = new Map();
 const symbols = { known: new Map(), ids: new Map(), next: 0 };
@@ -107,10 +151,12 @@ const notes = { leaks: [], uncrossed: [] };
 const verdict = { calls: 0, suspect: null, tally: null };
 // What the program gets in the place of a failed assertion.
 const withheldFor = new WeakMap();
-const names = { words: new Set(), functions: new Map(), last: null, entryPoint: null, assert: null };
+const names = { words: new Set(), functions: new Map(), read: new Set(), last: null, entryPoint: null, assert: null };
 
 async function main() {
   const order = JSON.parse(readFileSync(ORDER, 'utf8'));
+  // What the tests lend may read files, and must not read them.
+  closeSync(ORDER);
   const whole = new Promise((resolve, reject) => {
     talk.end = reject;
   });
@@ -154,9 +200,35 @@ async function judge(order, whole, calls) {
   try {
     for (const text of order.texts) if (!isOver()) await runTests(withoutImports(text), order.entry_point, run);
     for (const call of order.calls || []) if (!isOver()) calls.push(await outcome(call, whole));
+    await afterwards(pump);
   } finally {
     pump.over = true;
   }
+}
+
+// Assertions that nobody awaits decide too: what the program still promises is waited for, and timers
+// and functions of the tests for a while.
+async function afterwards(pump) {
+  const { ran } = session;
+  const failed = session.failures.length;
+  const until = Date.now() + AFTERWARDS_MAX;
+  const first = pump.turns;
+  const isLent = lent.known.some(({ called }) => called !== undefined);
+  const isPromised = () => [...promises.values()].some(({ isSettled }) => !isSettled);
+  const isGoingOn = () => (isPromised() && pump.quiet <= IDLE_MAX) || (((isLent && pump.quiet === 0) || !isAlone()) && Date.now() < until);
+  pump.over = !isLent && !isGoingOn();
+  do await new Promise((resolve) => later(resolve));
+  while (talk.ended === null && !pump.over && (pump.turns === first || isGoingOn()));
+  try {
+    passNothingMore();
+  } catch (error) {
+    session.failures.push(told(error));
+  }
+  // They belong to no unit.
+  const isFailed = session.failures.length > failed;
+  if (session.ran === ran && !isFailed) return;
+  session.units += 1;
+  if (!isFailed) session.passed += 1;
 }
 
 // What comes of a call; what the judge itself throws is nothing that came of it.
@@ -482,13 +554,15 @@ function greet() {
 
 // While the tests wait, the program goes on, and tells what has settled.
 function pumping() {
-  const pump = { over: false };
-  let idle = 0;
+  // Turns in which nothing was to be done, on both sides and on the program's alone.
+  const pump = { over: false, turns: 0, idle: 0, quiet: 0 };
   const turn = () => {
     if (pump.over || talk.ended !== null) return;
     try {
-      idle = pumpOnce() && process.getActiveResourcesInfo().every((name) => QUIET.has(name)) ? idle + 1 : 0;
-      if (idle > IDLE_MAX) talk.end(new Error('the tests wait for what never comes'));
+      pump.turns += 1;
+      pump.quiet = pumpOnce() ? pump.quiet + 1 : 0;
+      pump.idle = pump.quiet > 0 && isAlone() ? pump.idle + 1 : 0;
+      if (pump.idle > IDLE_MAX) talk.end(new Error('the tests wait for what never comes'));
     } catch (error) {
       if (!(error instanceof Ended)) end(`the judge could not go on: ${told(error).slice(0, NAME_MAX)}`);
       return;
@@ -498,6 +572,9 @@ function pumping() {
   later(turn);
   return pump;
 }
+
+// Whether the judge itself waits for nothing.
+const isAlone = () => process.getActiveResourcesInfo().every((name) => QUIET.has(name));
 
 // Whether nothing can come of waiting for the program any more.
 function pumpOnce() {
@@ -534,10 +611,12 @@ function standIn(order) {
     has: (target, key) => (isAskedFor(key) && named(key) !== undefined) || key in target,
     get(target, key, receiver) {
       const found = isAskedFor(key) ? named(key) : undefined;
+      if (found !== undefined) names.read.add(key);
       return found === undefined ? Reflect.get(target, key, receiver) : found.value;
     },
     set(target, key, value, receiver) {
-      if (isAskedFor(key) && named(key) !== undefined) {
+      // What tests assign first is theirs: the program is not told what they expect.
+      if (names.read.has(key) && isAskedFor(key) && named(key) !== undefined) {
         names.functions.delete(key);
         valueOf('assign', (packer) => [key, packer.value(value)], [value]);
         return true;
@@ -569,6 +648,7 @@ function named(name) {
 }
 
 function lookedUp(name) {
+  if (name === 'assert') return { value: names.assert || nodeAssert };
   const answer = expected(ask('name', () => [name]), 'ok', 'missing', 'standard');
   if (answer.kind === 'missing') return undefined;
   if (answer.kind === 'standard') return { value: standard(name, answer) };
@@ -616,7 +696,12 @@ function loading(file) {
   const stem = path.basename(file).replace(/\.[cm]?js$/, '');
   const own = Module.createRequire(path.resolve('tests.js'));
   const isProgram = (name) => /^(\.{1,2}\/)*[^/]+$/.test(name) && path.basename(name).replace(/\.[cm]?js$/, '') === stem && (name.startsWith('.') || !Module.builtinModules.includes(name));
-  return Object.assign((name) => (isProgram(String(name)) ? moduleValue() : own(name)), own);
+  const load = (name) => {
+    const exported = own(name);
+    noteModule(String(name).replace(/^node:/, ''), exported);
+    return exported;
+  };
+  return Object.assign((name) => (isProgram(String(name)) ? moduleValue() : load(name)), own);
 }
 
 function moduleValue() {
@@ -674,16 +759,36 @@ function handleOf(id, isFunction, isOrdinary, className) {
   const known = handles.known.get(id);
   if (known !== undefined) {
     requireThat(recordOf(known).isFunction === isFunction, 'an object that has become another');
+    originate(recordOf(known));
     return known;
   }
   requireThat(handles.known.size < HANDLES_MAX, `more than ${HANDLES_MAX} objects`);
-  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0, isResult: false, equality: null };
-  const text = isFunction ? `[a function of the program: ${className}]` : `[an object of the program: ${className}]`;
-  const target = Object.setPrototypeOf(isFunction ? function () {}.bind() : {}, { [inspect.custom]: () => text });
+  const record = { id, isFunction, isOrdinary, className, key: className, pulls: 0, level: 0, origin: null, isUsed: false, equality: null, owners: new WeakSet() };
+  originate(record);
+  const target = Object.setPrototypeOf(isFunction ? function () {}.bind() : {}, { [inspect.custom]: () => shownHandle(record) });
   const handle = new Proxy(target, trapsOf(record));
   handles.known.set(id, handle);
   handles.records.set(handle, record);
   return handle;
+}
+
+// Where something came from first, but what a function returns is a result whoever knew it before.
+function originate(record) {
+  if (record.origin === null || (handles.origin === 'function' && record.origin !== 'new')) record.origin = handles.origin;
+}
+
+function from(origin, answer) {
+  const outer = handles.origin;
+  handles.origin = origin;
+  try {
+    return answer();
+  } finally {
+    handles.origin = outer;
+  }
+}
+
+function shownHandle({ isFunction, className }) {
+  return isFunction ? `[a function of the program: ${className}]` : `[an object of the program: ${className}]`;
 }
 
 function trapsOf(record) {
@@ -697,7 +802,7 @@ function trapsOf(record) {
         if (key === Symbol.hasInstance && record.isFunction) return (value) => truthOf('instance', (packer) => [id, packer.value(value)]);
         if (key === inspect.custom) return undefined;
       }
-      const value = valueOf('get', (packer) => [id, packer.value(key)]);
+      const value = from(record.origin === 'function' ? 'function' : null, () => valueOf('get', (packer) => [id, packer.value(key)]));
       calledBy(value, key);
       return value;
     },
@@ -729,7 +834,7 @@ function trapsOf(record) {
     construct(target, args, newTarget) {
       if (newTarget !== handles.known.get(id)) throw uncrossed('a class of the tests that extends one of the program');
       verdict.calls += 1;
-      const made = valueOf('new', (packer) => [id, args.map((arg) => packer.value(arg))], args);
+      const made = from('new', () => valueOf('new', (packer) => [id, args.map((arg) => packer.value(arg))], args));
       if (made === null || (typeof made !== 'object' && typeof made !== 'function')) throw end('it sent what is no message: no object from `new`');
       return made;
     },
@@ -754,9 +859,9 @@ function primitive({ id, className }, hint) {
 }
 
 function call(record, self, args) {
-  const receiver = self === globalThis ? undefined : self;
-  const isMethod = isHandle(receiver) && !recordOf(receiver).isFunction;
-  const isNext = isMethod && record.key === 'next';
+  const receiver = receiverOf(record, self);
+  const isMethod = isHandle(receiver) ? !recordOf(receiver).isFunction : record.owners.has(receiver);
+  const isNext = isMethod && isHandle(receiver) && record.key === 'next';
   if (isNext) {
     const puller = recordOf(receiver);
     puller.pulls += 1;
@@ -767,21 +872,56 @@ function call(record, self, args) {
   verdict.tally = tally;
   let value;
   try {
-    const answer = expected(ask(isNext ? 'next' : 'call', (packer) => [record.id, packer.value(receiver), args.map((arg) => packer.value(arg))], [receiver, ...args]), 'ok', 'item');
+    const build = (packer) => [record.id, packer.value(receiver), args.map((arg) => packer.value(arg))];
+    const answer = from(isMethod ? 'method' : 'function', () => expected(ask(isNext ? 'next' : 'call', build, [receiver, ...args]), 'ok', 'item'));
     value = answer.kind === 'item' ? { value: answer.value, done: answer.done } : answer.value;
   } finally {
     verdict.tally = outer;
   }
-  const isEquality = record.equality !== null;
-  const isForeign = isEquality && args.some(isValue) && (isMethod || verdict.calls > 0);
-  const isEvery = isMethod && record.key === 'every' && typeof args[0] === 'function' && (tally.calls === 0 || tally.falsy > 0);
-  if (value && (isForeign || isEvery)) verdict.suspect = isForeign ? record.equality : record.key;
-  else if (value && isMethod && recordOf(receiver).isResult && PREDICATES.has(record.key) && args.some(isValue)) {
+  const suspect = suspected(record, isMethod && receiver, args, value, tally);
+  if (suspect !== null) verdict.suspect = suspect;
+  else if (value && isMethod && PREDICATES.has(record.key) && args.some(isValue) && isResult(receiver)) {
     note(notes.leaks, `\`${record.key}\` is asked of an object that a function of the program returned, which answers as it likes`);
   }
-  if (isHandle(value)) recordOf(value).isResult = true;
+  if (isMethod && isHandle(receiver) && !PREDICATES.has(record.key)) recordOf(receiver).isUsed = true;
   if (isMethod || !EQUALITIES.has(record.key)) verdict.calls += 1;
   return value;
+}
+
+// The name under which the program was asked what only a value can answer, or null.
+function suspected(record, owner, args, value, tally) {
+  const key = keyOf(record, owner);
+  const isForeign = record.equality !== null && args.some(isValue) && (owner || verdict.calls > 0);
+  if (value && isForeign) return record.equality;
+  if (!owner) return null;
+  const hasFunction = typeof args[0] === 'function';
+  if (value && key === 'every' && hasFunction && (tally.calls === 0 || tally.falsy > 0)) return key;
+  const isFresh = !isHandle(owner) || (recordOf(owner).origin === 'function' && !recordOf(owner).isUsed);
+  const isAsked = (OF_VALUES.has(key) && args.some(isValue)) || (OF_VALUES_BY_FUNCTION.has(key) && hasFunction);
+  return isFresh && isAsked ? key : null;
+}
+
+// A program may put one function under several names on a value.
+function keyOf(record, owner) {
+  const isName = (key) => (OF_VALUES.has(key) || OF_VALUES_BY_FUNCTION.has(key)) && isHandle(owner[key]) && recordOf(owner[key]) === record;
+  const found = owner && !isHandle(owner) ? Object.keys(owner).find(isName) : undefined;
+  return found === undefined ? record.key : found;
+}
+
+const isResult = (owner) => !isHandle(owner) || ['function', 'method'].includes(recordOf(owner).origin);
+
+// `this` of a call. What tests keep in one list or table with a function is not for the program.
+function receiverOf(record, self) {
+  if (self === globalThis || self instanceof Timeout) return undefined;
+  if (self === null || typeof self !== 'object' || isHandle(self) || self === moduleStandIn || shared.ids.has(self)) return self;
+  return Array.isArray(self) || Object.keys(self).some((key) => EXPECTATION.test(key)) ? undefined : self;
+}
+
+// A function that the program has put on a value answers for it, as a method does.
+function grafted(object, key, value) {
+  if (!isFunctionHandle(value)) return;
+  calledBy(value, key);
+  recordOf(value).owners.add(object);
 }
 
 const isValue = (value) => value !== null && value !== undefined && !isHandle(value) && typeof value !== 'function';
@@ -794,7 +934,8 @@ function settleSuspicion() {
   verdict.suspect = null;
   verdict.calls = 0;
   if (suspect === null) return;
-  const why = `\`${suspect}\` is the program's own, so the program would decide whether it is equal to what is expected`;
+  const what = EQUALITIES.has(suspect) ? 'it is equal to what is expected' : 'it holds what is expected';
+  const why = `\`${suspect}\` is the program's own, so the program would decide whether ${what}`;
   note(notes.leaks, why);
   throw new nodeAssert.AssertionError({ message: why });
 }
@@ -911,6 +1052,7 @@ class Packer {
     if (handles.records.has(value)) return ['h', recordOf(value).id];
     if (value === moduleStandIn) return ['module'];
     if (BUILTIN_OF.has(value)) return ['builtin', BUILTIN_OF.get(value)];
+    if (NATIVE_OF.has(value)) return ['native', ...NATIVE_OF.get(value)];
     if (typeof value === 'function') return lentFunction(value);
     if (types.isPromise(value)) return lentPromise(value);
     if (isIterator(value)) return lentIterator(value);
@@ -1012,7 +1154,8 @@ class Packer {
     return entries;
   }
 
-  // Of a class that only the tests have, its methods are lent, and its getters.
+  // Of a class that only the tests have, its methods are lent, and its getters; so are those of node's
+  // own classes, which want the object that is here.
   methods(value) {
     const methods = new Map();
     for (let prototype = Object.getPrototypeOf(value); prototype && prototype !== plain; prototype = Object.getPrototypeOf(prototype)) {
@@ -1022,7 +1165,7 @@ class Packer {
         if (key !== 'constructor' && typeof method === 'function' && !methods.has(key)) methods.set(key, { method, isGetter: property.get !== undefined });
       }
     }
-    return [...methods].flatMap(([key, { method, isGetter }]) => [this.value(key), this.value(method), isGetter]);
+    return [...methods].flatMap(([key, { method, isGetter }]) => [this.value(key), lentFunction(method), isGetter]);
   }
 
   error(value) {
@@ -1351,7 +1494,10 @@ class Reader {
     // In the order of the program's object.
     if (old.length !== keys.length || old.some((key, index) => key !== keys[index])) for (const key of old) Reflect.deleteProperty(object, key);
     keys.forEach((key, index) => {
-      if (Object.isExtensible(object) || Object.hasOwn(object, key)) define(object, key, values[index]);
+      if (!Object.isExtensible(object) && !Object.hasOwn(object, key)) return;
+      // Methods that the tests' own objects had are the tests'.
+      if (!Object.is(Reflect.getOwnPropertyDescriptor(object, key)?.value, values[index])) grafted(object, key, values[index]);
+      define(object, key, values[index]);
     });
   }
 
@@ -1360,7 +1506,10 @@ class Reader {
     for (let index = 0; index < properties.length; index += 3) {
       const key = this.key(properties[index]);
       requireThat(key !== 'stack' && typeof properties[index + 2] === 'boolean', 'a property of an error');
-      Object.defineProperty(error, key, { value: this.value(properties[index + 1]), writable: true, enumerable: properties[index + 2], configurable: true });
+      const value = this.value(properties[index + 1]);
+      // What an error says is text: an object in its place would answer a test that looks into it.
+      const isText = (key === 'message' || key === 'name') && isHandle(value);
+      Object.defineProperty(error, key, { value: isText ? shownHandle(recordOf(value)) : value, writable: true, enumerable: properties[index + 2], configurable: true });
     }
     if (name !== null && ERROR_OF.has(Object.getPrototypeOf(error)) && error.name !== name) Object.defineProperty(error, 'name', { value: name, writable: true, configurable: true });
   }

@@ -50,6 +50,9 @@ const BUILTINS = new Map(
     .map((builtin) => [builtin, builtin.name]),
 );
 const BUILTIN_OF = new Map([...BUILTINS].map(([builtin, name]) => [name, builtin]));
+// What else the judge may name of node's.
+const NATIVES = new Map(ownKeys(globalThis).map((name) => [name, getOwnPropertyDescriptor(globalThis, name).value]));
+for (const { constructor } of [async () => {}, function* () {}, async function* () {}]) NATIVES.set(constructor.name, constructor);
 const WELL_KNOWN = new Map(
   ownKeys(Symbol).filter((key) => typeof Symbol[key] === 'symbol').map((key) => [Symbol[key], key]),
 );
@@ -670,6 +673,8 @@ function unpack(tag) {
       return handles.known.get(tag[1]);
     case 'builtin':
       return BUILTIN_OF.get(tag[1]);
+    case 'native':
+      return nativeOf(tag);
     case 'promise':
       return promises.known.get(tag[1]);
     case 'module':
@@ -679,6 +684,12 @@ function unpack(tag) {
     default:
       throw new Error(`the judge sent an unknown tag: ${stringify(tag).slice(0, 100)}`);
   }
+}
+
+function nativeOf([, root, ...keys]) {
+  let found = root.startsWith('node:') ? require(root) : NATIVES.get(root);
+  for (const key of keys) found = getOwnPropertyDescriptor(found, key).value;
+  return found;
 }
 
 function borrowed([, id, kind, ...details]) {
