@@ -39,9 +39,11 @@ const { readFileSync, writeSync, writeFileSync } = fs;
 const exit = process.exit.bind(process);
 const { tagged, named } = readerOfValues();
 const session = { written: 0, ran: 0, units: 0, passed: 0, failures: [] };
+// Assertions that have not decided yet.
+const awaited = { count: 0 };
 
 if (require.main === module) main();
-else module.exports = { FAILURES_MAX, bounded, counting, countingConsole, makeCall, runTests, session, tagged, told };
+else module.exports = { FAILURES_MAX, awaited, bounded, counting, countingConsole, makeCall, runTests, session, tagged, told };
 
 async function main() {
   const file = path.resolve(process.argv[2]);
@@ -258,7 +260,12 @@ function withUnits(text) {
 function counting(assert, given = (name, args) => args) {
   const counted = (value, called) => (...args) => {
     session.ran += 1;
-    return value(...given(called, args));
+    const decided = value(...given(called, args));
+    if (!types.isPromise(decided)) return decided;
+    awaited.count += 1;
+    return decided.finally(() => {
+      awaited.count -= 1;
+    });
   };
   const wrapped = counted(assert, 'ok');
   for (const name of Object.keys(assert)) {

@@ -17,7 +17,7 @@ const vm = require('vm');
 const nodeAssert = require('assert');
 const { Console } = require('console');
 const { types, inspect } = require('util');
-const { FAILURES_MAX, bounded, counting, countingConsole, makeCall, runTests, session, tagged, told } = require('./rewardspec_tests.js');
+const { FAILURES_MAX, awaited, bounded, counting, countingConsole, makeCall, runTests, session, tagged, told } = require('./rewardspec_tests.js');
 
 const ANSWERS = 0;
 const REQUESTS = 1;
@@ -215,7 +215,7 @@ async function afterwards(pump) {
   const first = pump.turns;
   const isLent = lent.known.some(({ called }) => called !== undefined);
   const isPromised = () => [...promises.values()].some(({ isSettled }) => !isSettled);
-  const isGoingOn = () => (isPromised() && pump.quiet <= IDLE_MAX) || (((isLent && pump.quiet === 0) || !isAlone()) && Date.now() < until);
+  const isGoingOn = () => ((awaited.count > 0 || isPromised()) && pump.quiet <= IDLE_MAX) || (((isLent && pump.quiet === 0) || !isAlone()) && Date.now() < until);
   pump.over = !isLent && !isGoingOn();
   do await new Promise((resolve) => later(resolve));
   while (talk.ended === null && !pump.over && (pump.turns === first || isGoingOn()));
@@ -224,6 +224,7 @@ async function afterwards(pump) {
   } catch (error) {
     session.failures.push(told(error));
   }
+  if (awaited.count > 0) session.failures.push('an assertion waits for what never comes');
   // They belong to no unit.
   const isFailed = session.failures.length > failed;
   if (session.ran === ran && !isFailed) return;
@@ -579,7 +580,7 @@ const isAlone = () => process.getActiveResourcesInfo().every((name) => QUIET.has
 // Whether nothing can come of waiting for the program any more.
 function pumpOnce() {
   const settled = lent.settled.splice(0);
-  const answer = ask('pump', (packer) => [PUMP_WAIT, settled.map(([id, kept, value]) => [id, kept, packedOr(packer, value)])]);
+  const answer = from('function', () => ask('pump', (packer) => [PUMP_WAIT, settled.map(([id, kept, value]) => [id, kept, packedOr(packer, value)])]));
   const told = expected(answer, 'settled');
   for (const { id, kept, value } of told.settled) {
     const waiting = promises.get(id);
@@ -873,7 +874,9 @@ function call(record, self, args) {
   let value;
   try {
     const build = (packer) => [record.id, packer.value(receiver), args.map((arg) => packer.value(arg))];
-    const answer = from(isMethod ? 'method' : 'function', () => expected(ask(isNext ? 'next' : 'call', build, [receiver, ...args]), 'ok', 'item'));
+    // What is awaited or pulled is what a function gave in the end.
+    const origin = isMethod && !['next', 'then'].includes(record.key) ? 'method' : 'function';
+    const answer = from(origin, () => expected(ask(isNext ? 'next' : 'call', build, [receiver, ...args]), 'ok', 'item'));
     value = answer.kind === 'item' ? { value: answer.value, done: answer.done } : answer.value;
   } finally {
     verdict.tally = outer;
@@ -1095,9 +1098,14 @@ class Packer {
   fill(table) {
     for (; this.done < this.queue.length; this.done += 1) {
       const value = this.queue[this.done];
+      const left = this.items;
       const body = this.contents(value);
       const text = JSON.stringify(body);
-      if (shared.crossed.get(value) === text) continue;
+      if (shared.crossed.get(value) === text) {
+        // What is not sent counts for nothing.
+        this.items = left;
+        continue;
+      }
       this.commits.push([value, text]);
       table.push([...shared.ids.get(value), body]);
     }
@@ -1115,7 +1123,10 @@ class Packer {
         this.items -= value.length;
         if (this.items < 0) throw uncrossed(`arguments of more than ${ITEMS_MAX} values`);
         const items = [];
-        for (let index = 0; index < value.length; index += 1) items.push(index in value ? this.value(value[index]) : ['-']);
+        for (let index = 0; index < value.length; index += 1) {
+          this.items += 1;
+          items.push(index in value ? this.value(value[index]) : ['-']);
+        }
         const entries = this.entries(value, value.length);
         // Of a tagged template, which nobody enumerates.
         if (Array.isArray(value.raw) && !Object.keys(value).includes('raw')) entries.push('raw', this.value(value.raw));
@@ -1402,7 +1413,8 @@ class Reader {
 
   settled(item) {
     requireThat(Array.isArray(item) && item.length === 3 && typeof item[1] === 'boolean', 'what has settled');
-    return { id: item[0], kept: item[1], value: this.value(item[2]) };
+    const origin = promises.has(item[0]) ? promises.get(item[0]).origin : null;
+    return { id: item[0], kept: item[1], value: from(origin, () => this.value(item[2])) };
   }
 
   refill(value, body, hardened) {
@@ -1470,6 +1482,7 @@ class Reader {
     requireThat(!Object.isSealed(list) || items.length === list.length, 'a sealed list of another size');
     list.length = items.length;
     items.forEach((item, index) => {
+      this.items += 1;
       if (Array.isArray(item) && item.length === 1 && item[0] === '-') Reflect.deleteProperty(list, index);
       else if (Object.hasOwn(list, index)) define(list, index, this.value(item));
       else if (Object.isExtensible(list)) list[index] = this.value(item);
@@ -1590,7 +1603,7 @@ function promiseOf(id) {
   requireThat(Number.isSafeInteger(id) && id >= 0 && promises.size < HANDLES_MAX, 'a promise');
   let waiting = promises.get(id);
   if (waiting === undefined) {
-    waiting = { isSettled: false };
+    waiting = { isSettled: false, origin: handles.origin };
     waiting.promise = new Promise((resolve, reject) => {
       waiting.resolve = resolve;
       waiting.reject = reject;

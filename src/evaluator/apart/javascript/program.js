@@ -443,9 +443,14 @@ class Packer {
   fill(table) {
     for (; this.done < this.queue.length; this.done += 1) {
       const value = this.queue[this.done];
+      const left = this.items;
       const body = this.contents(value);
       const text = stringify(body);
-      if (shared.crossed.get(value) === text) continue;
+      if (shared.crossed.get(value) === text) {
+        // What is not sent counts for nothing.
+        this.items = left;
+        continue;
+      }
       this.commits.push([value, text]);
       table.push([...shared.ids.get(value), body]);
     }
@@ -463,7 +468,10 @@ class Packer {
         this.items -= value.length;
         if (this.items < 0) throw new TooLarge(`an array of ${value.length} items`);
         const items = [];
-        for (let index = 0; index < value.length; index += 1) items.push(index in value ? this.value(value[index]) : ['-']);
+        for (let index = 0; index < value.length; index += 1) {
+          this.items += 1;
+          items.push(index in value ? this.value(value[index]) : ['-']);
+        }
         return [kind, integrity(value), items, this.entries(value, value.length)];
       }
       case 'object':
