@@ -179,7 +179,8 @@ def session_class(tests):
             self.namespace["_rewardspec_differ"] = self.differ
             talk.stem = name
             talk.knows_stops = any("StopIteration" in text for text in [*order["texts"], order["prelude"] or ""])
-            for module in [name, *(order.get("modules") or [])]:
+            others = [module for module in order.get("modules") or [] if not is_at_hand(module)]
+            for module in [name, *others]:
                 if module not in sys.modules and not is_standard(module):
                     sys.modules[module] = module_stand_in(talk, module)
 
@@ -727,6 +728,17 @@ def is_standard(name):
     except ValueError:
         return False
     return spec is not None and (spec.origin in ("built-in", "frozen") or os.path.dirname(os.__file__) in str(spec.origin)) and "site-packages" not in str(spec.origin)
+
+
+def is_at_hand(module):
+    """Whether the judge has a module of its own by that name, the suite's or an installed one: no file of
+    a reply takes its place."""
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec(module.split(".")[0]) is not None
+    except ValueError:
+        return False
 
 
 def awaited(value, turn):
@@ -1677,6 +1689,14 @@ class Reader:
         except ValueError:
             raise Violation("an unknown member") from None
 
+    def a_named_tuple_of_the_tests(self, value, level):
+        expect(len(value) >= 2, "a value of another shape")
+        kind = self.talk.own_classes.get(value[1]) if type(value[1]) is str else None
+        expect(kind is not None and issubclass(kind, tuple), "an unknown class")
+        items = self.items(value[2:], level)
+        expect(len(items) == len(kind._fields), "a value of another shape")
+        return tuple.__new__(kind, items)
+
     def an_instance(self, value, level):
         self.arity(value, 1)
         kind = self.talk.own_classes.get(value[1]) if type(value[1]) is str else None
@@ -1718,7 +1738,7 @@ class Reader:
         "dd": a_defaultdict, "dq": a_deque, "dec": a_decimal, "fr": a_fraction, "td": a_timedelta, "tz": a_timezone,
         "date": a_date, "dt": a_datetime, "time": a_time, "k": a_class, "type": a_builtin_type, "exc": a_builtin_error,
         "h": an_object, "it": an_iterator, "g": a_generator, "co": a_coroutine, "f": a_function, "nt": a_named_tuple,
-        "fz": a_frozen, "en": a_member, "ev": a_flag, "i": an_instance, "x": an_error, "e": a_raised,
+        "tnt": a_named_tuple_of_the_tests, "fz": a_frozen, "en": a_member, "ev": a_flag, "i": an_instance, "x": an_error, "e": a_raised,
     }
 
     # Classes.

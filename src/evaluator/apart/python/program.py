@@ -614,6 +614,8 @@ class Writer:
             if encoded is not None:
                 return encoded
         if any(kind is crossed for crossed in self.server.crossed_classes.values()):
+            if issubclass(kind, tuple):
+                return ["tnt", kind.__name__, *self.flat(list(tuple.__iter__(value)), level)]
             place = self.server.places.get(id(value))
             if place is not None:
                 return ["@", place]
