@@ -351,3 +351,12 @@ fn tests_without_end_are_a_timeout_and_a_program_without_end_too() {
         );
     }
 }
+
+#[test]
+fn a_call_of_what_the_program_lacks_raises_nothing() {
+    let tests = json!([
+        {"call": "absent", "args": [1], "raises": "LookupError"},
+        "assert add(1, 2) == 3",
+    ]);
+    assert_eq!(of_add(&tests, ADD)["score"], 0.0);
+}
