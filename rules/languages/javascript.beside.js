@@ -194,8 +194,26 @@ async function runTests(text, entryPoint, { assert, console, isOver, load, whole
     session.broken = `the tests do not parse: ${told(error)}`;
     return;
   }
+  const runner = runnerOfTests(async (name, test) => {
+    if (isOver()) throw OVER;
+    session.units += 1;
+    const ran = session.ran;
+    const failures = session.failures.length;
+    try {
+      await whole(test());
+    } catch (error) {
+      session.failures.push(`${name}: ${told(error)}`);
+    }
+    if (session.failures.length === failures) session.passed += 1;
+    ranInUnits += session.ran - ran;
+  });
+  const own = (name) => {
+    if (/^(node:)?assert(\/strict)?$/.test(name)) return assert;
+    return name === 'node:test' ? Object.assign(runner.test, { mock: load(name).mock }) : load(name);
+  };
   try {
-    tests = await whole(run((name) => (/^(node:)?assert(\/strict)?$/.test(name) ? assert : load(name)), assert, console, unit));
+    tests = await whole(run(own, assert, console, unit));
+    await runner.ended();
   } catch (error) {
     if (error === OVER) return;
     // What a failure kept from running has not passed.
@@ -218,6 +236,65 @@ async function runTests(text, entryPoint, { assert, console, isOver, load, whole
     }
     if (session.failures.length === failures) session.passed += 1;
   }
+}
+
+// Stands for `node:test`, which keeps to itself what fails. `one` runs a test and counts it.
+function runnerOfTests(one) {
+  let last = Promise.resolve();
+  let running = 0;
+  let suite = { outer: null, beforeEach: [], afterEach: [], after: [] };
+  const top = suite;
+  const queue = (work) => {
+    // What a running test waits for cannot wait for it.
+    if (running > 0) return work();
+    last = last.then(work);
+    return last;
+  };
+  const parts = (given) => [given.find((part) => typeof part === 'string') || 'a test', given.find((part) => part !== null && typeof part === 'object') || {}, given.find((part) => typeof part === 'function')];
+  const called = (body, context) => (body.length < 2 ? body(context) : new Promise((resolve, reject) => {
+    body(context, (error) => (error ? reject(error) : resolve()));
+  }));
+  const hooks = (of, kind) => (of === null ? [] : kind === 'beforeEach' ? [...hooks(of.outer, kind), ...of[kind]] : [...of[kind], ...hooks(of.outer, kind)]);
+  const test = (...given) => {
+    const [name, options, body] = parts(given);
+    if (options.skip || options.todo || body === undefined) return Promise.resolve();
+    const of = suite;
+    return queue(() => one(name, async () => {
+      const context = { name, test, diagnostic() {}, skip() {}, todo() {}, plan() {}, before: (hook) => hook(), after: (hook) => own.push(hook), beforeEach: hook('beforeEach'), afterEach: hook('afterEach') };
+      const own = [];
+      running += 1;
+      try {
+        for (const before of hooks(of, 'beforeEach')) await called(before, context);
+        await called(body, context);
+      } finally {
+        try {
+          for (const after of [...own, ...hooks(of, 'afterEach')]) await called(after, context);
+        } finally {
+          running -= 1;
+        }
+      }
+    }));
+  };
+  const hook = (kind) => (body) => {
+    suite[kind].push(body);
+  };
+  const ending = (of) => queue(async () => {
+    for (const after of of.after) await called(after, {});
+  });
+  const describe = (...given) => {
+    const [, options, body] = parts(given);
+    if (options.skip || options.todo || body === undefined) return Promise.resolve();
+    suite = { outer: suite, beforeEach: [], afterEach: [], after: [] };
+    try {
+      body({});
+      return ending(suite);
+    } finally {
+      suite = suite.outer;
+    }
+  };
+  for (const one of [test, describe]) Object.assign(one, { skip: () => Promise.resolve(), todo: () => Promise.resolve(), only: one });
+  Object.assign(test, { test, it: test, describe, suite: describe, before: (body) => queue(() => called(body, {})), after: hook('after'), beforeEach: hook('beforeEach'), afterEach: hook('afterEach'), default: test });
+  return { test, ended: () => ending(top) };
 }
 
 // Wraps the assertions that stand at top level, so that each has its own result, and counts them. They

@@ -219,6 +219,7 @@ async function afterwards(pump) {
   pump.over = !isLent && !isGoingOn();
   do await new Promise((resolve) => later(resolve));
   while (talk.ended === null && !pump.over && (pump.turns === first || isGoingOn()));
+  if (talk.ended !== null) return;
   try {
     passNothingMore();
   } catch (error) {
