@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
@@ -23,8 +24,8 @@ use crate::evaluator::{CaseId, Evaluator, Expectation, Language};
 use crate::execution::Status;
 use crate::program::{Ending, Interpreter, Job, Run};
 use crate::project::{Project, stem};
-use crate::report::{explain_case, wire};
-use crate::reward::FaultKind;
+use crate::report::{explain_case, judged_beside, wire};
+use crate::reward::{self, FaultKind};
 use crate::run::{
     CaseResult, Event, Extent, Interrupts, Made, Outcome, Planned, Policy, RowCases, Runner,
     Selection, Tally, Verdict, forced_backend, run_all,
@@ -87,6 +88,7 @@ pub fn run(arguments: &Arguments, start: &Path) -> ExitCode {
         project: OnceLock::new(),
         interpreters: Interpreters::default(),
         missing: Mutex::default(),
+        beside: AtomicUsize::new(0),
         notices: Mutex::default(),
     });
     if shared.runner.keeps_sandboxes() {
@@ -143,6 +145,8 @@ struct Shared {
     interpreters: Interpreters,
     /// Interpreters that are missing, with the number of trials that need them.
     missing: Mutex<BTreeMap<String, usize>>,
+    /// How many cases were judged in their programs' own interpreters.
+    beside: AtomicUsize,
     /// What to say once after the run.
     notices: Mutex<std::collections::BTreeSet<String>>,
 }
@@ -194,6 +198,9 @@ impl Shared {
             .iter()
         {
             eprintln!("note: {notice}");
+        }
+        if let Some(line) = judged_beside(self.beside.load(Ordering::Relaxed)) {
+            eprintln!("{line}");
         }
         for (why, count) in self
             .missing
@@ -453,6 +460,9 @@ impl Shared {
                     self.note(notice);
                 }
             }
+        }
+        if evaluator.judged() == Some(reward::Judged::Beside) {
+            self.beside.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -14,6 +14,7 @@ pub use github::Github;
 pub use human::{Human, explain_case, explain_outcome};
 pub use jsonl::Jsonl;
 pub use junit::Junit;
+pub use table::judged_beside;
 
 use crate::evaluator::{CaseId, ONLY, SKIP};
 use crate::reward::{FaultKind, Judged, Reward};

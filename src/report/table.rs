@@ -117,17 +117,22 @@ pub(super) fn ending(summary: &Summary) -> Vec<String> {
     if summary.bad_rows.count > 0 {
         lines.push(format!("not run: {}", summary.bad_rows.text()));
     }
-    if summary.beside > 0 {
-        lines.push(format!(
-            "judged beside: {} (a program that sets out to can forge the verdict of tests in its own interpreter)",
-            cases(summary.beside)
-        ));
-    }
+    lines.extend(judged_beside(summary.beside));
     lines.extend(summary.notes.iter().map(|note| format!("note: {note}")));
     let fingerprint = summary.fingerprint.as_ref();
     lines.extend(fingerprint.map(|fingerprint| format!("fingerprint: {fingerprint}")));
     lines.push(counts(summary));
     lines
+}
+
+/// What is said of so many cases whose programs can forge the verdict.
+pub fn judged_beside(count: usize) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "judged beside: {} (a program that sets out to can forge the verdict of tests in its own interpreter)",
+            cases(count)
+        )
+    })
 }
 
 fn cases(count: usize) -> String {

@@ -227,6 +227,12 @@ cases:
         1,
         "{junit}"
     );
+    let trials = project.run(&["test"]).expect_status(0);
+    assert!(
+        trials.stderr.contains("judged beside: 1 case ("),
+        "{}",
+        trials.stderr
+    );
     let github = std::fs::read_to_string(project.path().join("g.txt")).unwrap();
     assert!(github.contains("judged beside: 1 case"), "{github}");
 }
