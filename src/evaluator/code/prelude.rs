@@ -1,11 +1,19 @@
 //! The code of a prompt before the function that it asks for: imports and helpers, which tests may use.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use super::{LanguageTags, parses};
 
 /// Lines before the function that are looked at.
 const LINES_MAX: usize = 500;
+
+/// How a line of code begins that a text of code may begin with.
+static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"^(?:import|from|def|class|async|@|#|const|let|var|function|//|/\*|["']{3}|[A-Za-z_]\w*\s*=[^=])"#)
+        .expect("the pattern is right")
+});
 
 /// The code before the definition of `entry_point` in a prompt, such as HumanEval's imports and helpers;
 /// `None` where there is none. Prose before it is left out, and so is everything before the fence of the
@@ -17,9 +25,6 @@ pub fn prelude(prompt: &str, entry_point: &str, language: &LanguageTags) -> Opti
         r"^\s*(?:export\s+)?(?:default\s+)?(?:async\s+)?(?:def|class|function\s*\*?|const|let|var)\s+{name}\b"
     );
     let definition = Regex::new(&definition).expect("an escaped name is a pattern");
-    let begins =
-        Regex::new(r#"^(?:import|from|def|class|async|@|#|const|let|var|function|//|/\*|["']{3}|[A-Za-z_]\w*\s*=[^=])"#)
-            .expect("the pattern is fixed");
     let lines: Vec<&str> = prompt.lines().collect();
     let end = lines.iter().position(|line| definition.is_match(line))?;
     let from = lines[..end]
@@ -28,7 +33,7 @@ pub fn prelude(prompt: &str, entry_point: &str, language: &LanguageTags) -> Opti
         .map_or(0, |fence| fence + 1)
         .max(end.saturating_sub(LINES_MAX));
     (from..end)
-        .filter(|start| begins.is_match(lines[*start]))
+        .filter(|start| BEGINS.is_match(lines[*start]))
         .map(|start| lines[start..end].join("\n"))
         .find(|text| parses::errors(text, grammar) == 0)
         .map(|text| text.trim_end().to_owned())
