@@ -169,19 +169,22 @@ async function runTests(text, entryPoint, { assert, console, isOver, load, whole
   let ranInUnits = 0;
   const before = session.ran;
   const failed = session.failures.length;
-  const unit = async (assertion) => {
-    if (isOver()) throw OVER;
-    count -= 1;
+  const counted = async (test, label) => {
     session.units += 1;
     const ran = session.ran;
     const failures = session.failures.length;
     try {
-      await whole(assertion());
+      await whole(test());
     } catch (error) {
-      session.failures.push(told(error));
+      session.failures.push(label + told(error));
     }
     if (session.failures.length === failures) session.passed += 1;
     ranInUnits += session.ran - ran;
+  };
+  const unit = async (assertion) => {
+    if (isOver()) throw OVER;
+    count -= 1;
+    await counted(assertion, '');
   };
   try {
     try {
@@ -196,16 +199,7 @@ async function runTests(text, entryPoint, { assert, console, isOver, load, whole
   }
   const runner = runnerOfTests(async (name, test) => {
     if (isOver()) throw OVER;
-    session.units += 1;
-    const ran = session.ran;
-    const failures = session.failures.length;
-    try {
-      await whole(test());
-    } catch (error) {
-      session.failures.push(`${name}: ${told(error)}`);
-    }
-    if (session.failures.length === failures) session.passed += 1;
-    ranInUnits += session.ran - ran;
+    await counted(test, `${name}: `);
   });
   const own = (name) => {
     if (/^(node:)?assert(\/strict)?$/.test(name)) return assert;
@@ -227,14 +221,7 @@ async function runTests(text, entryPoint, { assert, console, isOver, load, whole
   }
   for (const [name, test] of tests) {
     if (isOver()) return;
-    session.units += 1;
-    const failures = session.failures.length;
-    try {
-      await whole(test());
-    } catch (error) {
-      session.failures.push(`${name}: ${told(error)}`);
-    }
-    if (session.failures.length === failures) session.passed += 1;
+    await counted(test, `${name}: `);
   }
 }
 
