@@ -178,8 +178,8 @@ impl TestDraft {
         if let (Place::Apart(_), Some(word)) = (place, texts.iter().find_map(|text| reach(text))) {
             let message =
                 format!("tests that use `{word}` cannot be judged apart from the program");
-            let help = "write `judged: beside`, in the program's own interpreter, where a program that sets out to can forge their verdict";
-            return Err(rendering.problem(self.span, message).help(help));
+            let problem = rendering.problem(self.span, message);
+            return Err(problem.help(Place::WRITE_BESIDE));
         }
         let entry_point = match &self.entry_point {
             None => None,

@@ -63,8 +63,9 @@ pub(super) fn judge(evidence: &Evidence<'_>) -> Result<Judgement, Fault> {
             Expectation::StdinCases(cases) => stdin_cases(cases, inputs),
             Expectation::Tests(code) => match tests {
                 Some(run) => {
-                    tests_ended = code.ended(run, &attempt.nonce);
-                    code.metric(run, &attempt.nonce)?
+                    let (metric, ended) = code.verdict(run, &attempt.nonce)?;
+                    tests_ended = ended;
+                    metric
                 }
                 None => not_begun(),
             },

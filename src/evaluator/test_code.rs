@@ -57,6 +57,9 @@ pub enum Place {
 }
 
 impl Place {
+    /// What helps tests that cannot be judged apart.
+    pub const WRITE_BESIDE: &str = "write `judged: beside`, in the program's own interpreter, where a program that sets out to can forge their verdict";
+
     /// Where tests of a language are judged: apart, unless it is written otherwise. `has_code` says
     /// that there is test code, and not calls alone.
     ///
@@ -82,7 +85,7 @@ impl Place {
                 format!(
                     "tests in `{name}` cannot be judged apart from the program: its rule has no `apart`"
                 ),
-                "write `judged: beside`, in the program's own interpreter, where a program that sets out to can forge their verdict",
+                Place::WRITE_BESIDE,
             )),
             _ => Err(no_runner()),
         }
@@ -196,43 +199,52 @@ impl TestCode {
         }
     }
 
-    /// How the tests ended: well, or how whatever ran them did. A program that ends before its tests
+    /// The metric `tests` for an execution, and how the tests ended. A program that ends before its tests
     /// are done has not ended well.
-    pub(super) fn ended(&self, execution: &Execution, nonce: &Nonce) -> Ended {
-        let reporter = self.reporter(execution);
-        match reporter.map(|reporter| (report(&reporter.private, nonce), reporter)) {
-            Some((Some(report), _)) if report.ended.is_none() => Ended::Well,
-            Some((None, judge)) if matches!(self.place, Place::Apart(_)) => {
-                Ended::Judge(judge.status)
-            }
-            _ => Ended::Early,
-        }
-    }
-
-    /// The metric `tests` for an execution.
     ///
     /// # Errors
     /// A configuration fault when the tests assert nothing: that is no pass and no fail. An
     /// infrastructure fault where the backend ran no judge.
-    pub(super) fn metric(&self, execution: &Execution, nonce: &Nonce) -> Result<Metric, Fault> {
-        let place = self.place.told();
+    pub(super) fn verdict(
+        &self,
+        execution: &Execution,
+        nonce: &Nonce,
+    ) -> Result<(Metric, Ended), Fault> {
         let Some(reporter) = self.reporter(execution) else {
             let message = "the backend ran nothing that could judge the tests apart";
             return Err(Fault::infrastructure(message));
         };
-        let Some(report) = report(&reporter.private, nonce) else {
-            let why = match (execution.status, self.place) {
-                (Status::Ok, Place::Apart(_)) => format!(
-                    "what judges the tests ended without a verdict ({})",
-                    reporter.status.word()
-                ),
-                (Status::Ok, _) => {
-                    "the program ended before its tests were done: exit status 0 alone proves nothing".to_owned()
-                }
-                _ => "the program failed before its tests were done".to_owned(),
-            };
-            return Ok(Metric::of(false, format!("{why} ({place})")));
+        let report = report(&reporter.private, nonce);
+        let ended = match (&report, self.place) {
+            (Some(report), _) if report.ended.is_none() => Ended::Well,
+            (None, Place::Apart(_)) => Ended::Judge(reporter.status),
+            _ => Ended::Early,
         };
+        let metric = match report {
+            Some(report) => self.metric(report)?,
+            None => self.without_report(execution, reporter),
+        };
+        Ok((metric, ended))
+    }
+
+    fn without_report(&self, execution: &Execution, reporter: &Execution) -> Metric {
+        let place = self.place.told();
+        let why = match (execution.status, self.place) {
+            (Status::Ok, Place::Apart(_)) => format!(
+                "what judges the tests ended without a verdict ({})",
+                reporter.status.word()
+            ),
+            (Status::Ok, _) => {
+                "the program ended before its tests were done: exit status 0 alone proves nothing"
+                    .to_owned()
+            }
+            _ => "the program failed before its tests were done".to_owned(),
+        };
+        Metric::of(false, format!("{why} ({place})"))
+    }
+
+    fn metric(&self, report: Report) -> Result<Metric, Fault> {
+        let place = self.place.told();
         if let Some(broken) = report.broken {
             return Err(Fault::configuration(broken));
         }
