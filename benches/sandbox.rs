@@ -111,6 +111,7 @@ fn job(code: &str, limits: Limits) -> Job {
             limits,
             network: false,
             cloud: Cloud::default(),
+            fork_server: None,
         }),
         runs: vec![Run {
             command: vec![Word::Interpreter, text("-I"), text("-S"), text("main.py")],

@@ -58,6 +58,18 @@ pub struct Program {
     pub network: bool,
     /// How it runs in E2B's cloud.
     pub cloud: Cloud,
+    /// The warmed interpreter that its runs may be forks of.
+    pub fork_server: Option<Arc<ForkServer>>,
+}
+
+/// A warmed CPython, of which programs are forks: what it holds ready besides what programs use most
+/// of the standard library. A backend without one starts the interpreter for each run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ForkServer {
+    /// Modules that are imported before any program.
+    pub preload: Vec<String>,
+    /// Scripts that are compiled before any program. Never code of a reply.
+    pub scripts: Vec<SourceFile>,
 }
 
 /// How a program runs in E2B's cloud.
@@ -118,6 +130,8 @@ pub struct Judge {
     pub order: Vec<u8>,
     /// What it may use.
     pub limits: Limits,
+    /// As the program's.
+    pub fork_server: Option<Arc<ForkServer>>,
 }
 
 /// Descriptors that a program gets as its standard streams.

@@ -82,6 +82,7 @@ mod tests {
                 },
                 network: false,
                 cloud: Cloud::default(),
+                fork_server: None,
             }),
             runs: Vec::new(),
             ending: Ending {

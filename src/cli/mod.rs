@@ -127,6 +127,9 @@ struct BackendArguments {
     /// [default: what suites state, else reduced]
     #[arg(long, value_name = "RUNG")]
     isolation: Option<IsolationArgument>,
+    /// Start an interpreter for every program; none is a fork of one that is warm
+    #[arg(long)]
+    cold: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -187,6 +190,7 @@ impl BackendArguments {
         };
         let local = Local::new(LocalOptions {
             jobs,
+            cold: self.cold,
             ..LocalOptions::default()
         });
         let e2b = E2b::from_environment(self.jobs).map_err(|error| {

@@ -20,7 +20,7 @@ use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
 use crate::evaluator::{CaseId, Evaluator, Language, Place};
 use crate::execution::Isolation;
-use crate::program::{CloudMode, Interpreter};
+use crate::program::{CloudMode, ForkServer, Interpreter};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::matcher::{CompareSpec, Pairs};
 use crate::syntax::suite::{
@@ -576,15 +576,18 @@ impl<'a> Compiler<'a> {
 
     /// The language of a choice.
     pub(super) fn language_of(&mut self, choice: &Choice) -> Option<Pick<Arc<Language>>> {
-        let (name, interpreter) = match choice {
+        let (name, interpreter, preload) = match choice {
             Choice::Expression(expression) => {
                 self.uses("language", "*");
                 return self.expression(expression).map(Pick::PerRow);
             }
-            Choice::Name(name) => (name, None),
+            Choice::Name(name) => (name, None, None),
             Choice::With(LanguageChoice {
-                name, interpreter, ..
-            }) => (name.as_ref()?, interpreter.as_ref()),
+                name,
+                interpreter,
+                preload,
+                ..
+            }) => (name.as_ref()?, interpreter.as_ref(), preload.as_ref()),
         };
         let language = match self.rules.language(&name.value) {
             Ok(language) => Arc::clone(language),
@@ -594,12 +597,63 @@ impl<'a> Compiler<'a> {
             }
         };
         self.uses("language", &language.name);
-        match interpreter {
+        let language = match interpreter {
+            None => language,
+            Some(interpreter) => self.with_interpreter(&language, interpreter)?,
+        };
+        match preload {
             None => Some(Pick::Fixed(language)),
-            Some(interpreter) => self
-                .with_interpreter(&language, interpreter)
-                .map(Pick::Fixed),
+            Some(preload) => self.with_preload(&language, preload).map(Pick::Fixed),
         }
+    }
+
+    /// The language with modules that its fork server holds.
+    fn with_preload(
+        &mut self,
+        language: &Arc<Language>,
+        preload: &Spanned<Vec<Spanned<String>>>,
+    ) -> Option<Arc<Language>> {
+        if self.is_of_row(preload.span) {
+            self.report(Diagnostic::at(
+                preload.span,
+                "a row to score preloads no modules: a suite may",
+            ));
+            return None;
+        }
+        let Some(fork_server) = &language.fork_server else {
+            let message = format!(
+                "nothing can be preloaded for {}: its rule has no `fork_server`",
+                language.name
+            );
+            self.report(Diagnostic::at(preload.span, message));
+            return None;
+        };
+        let is_module = |name: &str| {
+            let mut parts = name.split('.');
+            parts.all(|part| {
+                !part.is_empty() && part.chars().all(|one| one == '_' || one.is_alphanumeric())
+            })
+        };
+        if let Some(name) = preload.value.iter().find(|name| !is_module(&name.value)) {
+            let message = format!(
+                "`{}` is not a module's name: write `numpy` or `scipy.stats`",
+                name.value
+            );
+            self.report(Diagnostic::at(name.span, message));
+            return None;
+        }
+        let fork_server = ForkServer {
+            preload: preload
+                .value
+                .iter()
+                .map(|name| name.value.clone())
+                .collect(),
+            scripts: fork_server.scripts.clone(),
+        };
+        Some(Arc::new(Language {
+            fork_server: Some(Arc::new(fork_server)),
+            ..Language::clone(language)
+        }))
     }
 
     /// The code extractor: by name, or written in the case.

@@ -2,7 +2,7 @@
 //! that uses it is never run as if it were absent.
 
 use crate::source::{Span, Spanned};
-use crate::syntax::suite::{Choice, Keys, Reuse};
+use crate::syntax::suite::{Keys, Reuse};
 
 /// What is used, and where.
 struct Used(Vec<Spanned<String>>);
@@ -29,7 +29,6 @@ pub(super) fn message(what: &str) -> String {
 pub(super) fn of_case(keys: &Keys, asked: Option<&Spanned<String>>) -> Vec<Spanned<String>> {
     let mut used = Used(Vec::new());
     used.note("model", asked);
-    languages(keys, &mut used);
     if let Some(cloud) = &keys.e2b {
         used.note(
             "reuse: shared",
@@ -40,17 +39,4 @@ pub(super) fn of_case(keys: &Keys, asked: Option<&Spanned<String>>) -> Vec<Spann
         );
     }
     used.0
-}
-
-fn languages(keys: &Keys, used: &mut Used) {
-    let in_matrix = keys.matrix.iter().filter_map(|matrix| {
-        let axis = matrix.value.languages.as_ref()?;
-        Some(&axis.value)
-    });
-    let choices = keys.language.iter().map(|languages| &languages.0.0);
-    for choice in choices.chain(in_matrix).flatten() {
-        if let Choice::With(choice) = choice {
-            used.note("preload", choice.preload.as_ref());
-        }
-    }
 }

@@ -13,7 +13,7 @@ use crate::evaluator::compare::Comparator;
 use crate::evaluator::expected::ExpectedExtractor;
 use crate::evaluator::rule_error::RuleError;
 use crate::evaluator::{Beside, Channel, CommandTemplate, FileNameRule, Language};
-use crate::program::{Cloud, Interpreter, Limits, SourceFile};
+use crate::program::{Cloud, ForkServer, Interpreter, Limits, SourceFile};
 use crate::source::{Sources, Span, Spanned};
 use crate::syntax::model::ModelSpec;
 use crate::syntax::rules::{self as syntax, LanguageRule, Named, RulePack};
@@ -583,6 +583,22 @@ fn compile_language(
     if diagnostics.list.len() > before {
         return None;
     }
+    let apart = rule.apart.as_ref().map(|channel| match channel.value {
+        syntax::Channel::Python => Channel::Python,
+        syntax::Channel::Javascript => Channel::JavaScript,
+    });
+    let fork_server = rule.fork_server.as_ref().map(|kind| match kind.value {
+        syntax::ForkServer::Cpython => {
+            let beside = beside.iter().map(|beside| SourceFile {
+                path: beside.file.clone(),
+                bytes: beside.code.clone(),
+            });
+            Arc::new(ForkServer {
+                preload: Vec::new(),
+                scripts: beside.chain(apart.map(Channel::server)).collect(),
+            })
+        }
+    });
     Some(Language {
         name: name.clone(),
         tags: LanguageTags {
@@ -607,10 +623,8 @@ fn compile_language(
         helpers,
         exception,
         beside,
-        apart: rule.apart.as_ref().map(|channel| match channel.value {
-            syntax::Channel::Python => Channel::Python,
-            syntax::Channel::Javascript => Channel::JavaScript,
-        }),
+        apart,
+        fork_server,
         cloud: Cloud {
             template: rule.e2b.template.clone(),
             mode: rule.e2b.mode.map(values::cloud_mode).unwrap_or_default(),

@@ -326,6 +326,7 @@ async fn run(
             },
             network: false,
             cloud: InCloud::default(),
+            fork_server: None,
         }),
         runs: vec![Run {
             command: words

@@ -6,9 +6,10 @@
 //! judge's alone. The scripts of both sides are part of this library; which of them a language uses is
 //! its rule's `apart`.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use crate::program::{Judge, Limits, SourceFile, Word};
+use crate::program::{ForkServer, Judge, Limits, SourceFile, Word};
 
 /// A channel over which tests call a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,14 @@ const JAVASCRIPT: Scripts = Scripts {
     options: &[],
 };
 
+/// What judges in Python are forks of.
+static PYTHON_JUDGES: LazyLock<Arc<ForkServer>> = LazyLock::new(|| {
+    Arc::new(ForkServer {
+        preload: Vec::new(),
+        scripts: vec![file(PYTHON.judge), file(PYTHON.tests)],
+    })
+});
+
 impl Channel {
     fn scripts(self) -> &'static Scripts {
         match self {
@@ -74,7 +83,7 @@ impl Channel {
     }
 
     /// The server of calls, put beside a program.
-    pub(super) fn server(self) -> SourceFile {
+    pub(crate) fn server(self) -> SourceFile {
         file(self.scripts().program)
     }
 
@@ -116,6 +125,10 @@ impl Channel {
                 .chain(files.cloned())
                 .collect(),
             order,
+            fork_server: match self {
+                Channel::Python => Some(Arc::clone(&PYTHON_JUDGES)),
+                Channel::JavaScript => None,
+            },
             limits: Limits {
                 wall: limits.wall + JUDGE_LATE,
                 cpu: limits.cpu,

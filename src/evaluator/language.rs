@@ -6,7 +6,7 @@ use super::lazy_regex::LazyRegex;
 
 use super::apart::Channel;
 use super::code::LanguageTags;
-use crate::program::{Cloud, Interpreter, Limits, Program, SourceFile, Word};
+use crate::program::{Cloud, ForkServer, Interpreter, Limits, Program, SourceFile, Word};
 
 /// A programming language.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct Language {
     pub apart: Option<Channel>,
     /// How its programs run in E2B's cloud, where a suite does not say otherwise.
     pub cloud: Cloud,
+    /// The warmed interpreter that its programs may be forks of.
+    pub fork_server: Option<Arc<ForkServer>>,
 }
 
 impl Language {
@@ -53,6 +55,7 @@ impl Language {
             limits: self.limits,
             network: false,
             cloud: self.cloud.clone(),
+            fork_server: self.fork_server.clone(),
         }
     }
 }

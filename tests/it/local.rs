@@ -62,6 +62,7 @@ fn job(interpreter: Interpreter, code: &str, limits: Limits, runs: Vec<Run>) -> 
         limits,
         network: false,
         cloud: Cloud::default(),
+        fork_server: None,
     };
     Job {
         program: Arc::new(program),

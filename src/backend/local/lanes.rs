@@ -21,7 +21,7 @@ use super::sandbox::{
 use super::wire::EndedBy;
 use super::{AFTER_JUDGE, Containment, MODE, command, environment};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
-use crate::program::{Job, Judge, Limits, Program, Run, SourceFile, Streams};
+use crate::program::{ForkServer, Job, Judge, Limits, Program, Run, SourceFile, Streams};
 
 /// Numbers of this process's control groups, whichever backend they belong to.
 static GROUPS: AtomicU64 = AtomicU64::new(0);
@@ -45,7 +45,11 @@ impl Lanes {
     ///
     /// # Errors
     /// The step that it does not allow.
-    pub(super) fn start(executable: PathBuf, count: usize) -> Result<(Lanes, Containment), String> {
+    pub(super) fn start(
+        executable: PathBuf,
+        count: usize,
+        is_cold: bool,
+    ) -> Result<(Lanes, Containment), String> {
         let (groups, uncounted) = match Groups::start(&executable) {
             Ok(groups) => (Some(groups), None),
             Err(reason) => (None, Some(reason)),
@@ -54,6 +58,7 @@ impl Lanes {
             executable,
             groups,
             users: Users::claim(),
+            is_cold,
         });
         let (sender, receiver) = mpsc::channel::<Work>();
         let receiver = Arc::new(Mutex::new(receiver));
@@ -138,7 +143,14 @@ impl Lanes {
             let files = files_of(&program.files);
             let mut run = RunOf {
                 standard: Standard::Attached(streams),
-                ..run_of(&run, &interpreter, program.limits, &files, false)
+                ..run_of(
+                    &run,
+                    &interpreter,
+                    program.limits,
+                    &files,
+                    &program.fork_server,
+                    false,
+                )
             };
             Ok(execution(
                 lane.run(&order, &mut run, cancel)?,
@@ -201,6 +213,8 @@ struct Shared {
     groups: Option<Groups>,
     /// The users that slots get, when this process is root.
     users: Option<Users>,
+    /// Whether each program is started by itself.
+    is_cold: bool,
 }
 
 /// Makes control groups, and has them removed if this process is killed.
@@ -357,21 +371,29 @@ impl Lane {
 
     fn run(&mut self, order: &SlotOrder, run: &mut RunOf, cancel: &Flag) -> Result<Ran, String> {
         let mut is_second = false;
+        if self.shared.is_cold {
+            run.fork_server = None;
+        }
         loop {
             let group = self.take_group(&run.limits)?;
             let ran = self.slot(order)?.run(run, group.as_ref(), cancel);
             self.group = group;
-            let NotRun { message, has_begun } = match ran {
+            let NotRun {
+                message,
+                has_begun,
+                is_final,
+            } = match ran {
                 Ok(ran) => return Ok(ran),
                 Err(not_run) => not_run,
             };
             // What state it is in is unknown.
             self.slots.remove(0);
             // A slot that was lost before the program began may have been lost to another's.
-            if has_begun || is_second {
+            if has_begun || is_second || is_final {
                 return Err(message);
             }
             is_second = true;
+            run.fork_server = None;
         }
     }
 
@@ -448,7 +470,14 @@ impl Lane {
         let order = order_of(program, interpreter);
         let mut files = files_of(&program.files);
         let run_of = |run: &Run, limits, files: &Arc<_>, keep_files| {
-            run_of(run, interpreter, limits, files, keep_files)
+            run_of(
+                run,
+                interpreter,
+                limits,
+                files,
+                &program.fork_server,
+                keep_files,
+            )
         };
         let mut built = None;
         if let Some(words) = &program.build {
@@ -519,30 +548,33 @@ fn run_of(
     interpreter: &Path,
     limits: Limits,
     files: &Arc<Vec<(String, Vec<u8>, u32)>>,
+    fork_server: &Option<Arc<ForkServer>>,
     keep_files: bool,
 ) -> RunOf {
     RunOf {
         command: command(&run.command, interpreter),
-        environment: environment(interpreter, SCRATCH),
+        environment: environment(interpreter, SCRATCH, fork_server.is_some()),
         files: Arc::clone(files),
         standard: Standard::Kept(run.stdin.clone()),
         private: run.private.clone().map_or(Private::Absent, Private::Kept),
         limits,
         keep_files,
         collect: run.collect.clone(),
+        fork_server: fork_server.clone(),
     }
 }
 
 fn judge_of(judge: &Judge, interpreter: &Path, standard: Standard) -> RunOf {
     RunOf {
         command: command(&judge.command, interpreter),
-        environment: environment(interpreter, SCRATCH),
+        environment: environment(interpreter, SCRATCH, judge.fork_server.is_some()),
         files: files_of(&judge.files),
         standard,
         private: Private::Kept(judge.order.clone()),
         limits: judge.limits,
         keep_files: false,
         collect: Vec::new(),
+        fork_server: judge.fork_server.clone(),
     }
 }
 

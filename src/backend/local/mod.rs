@@ -78,6 +78,8 @@ pub struct LocalOptions {
     pub launcher: Option<PathBuf>,
     /// Whether programs may run as mere processes even where the sandbox could be had.
     pub uncontained: bool,
+    /// Whether every program starts an interpreter of its own, and none is a fork of a warmed one.
+    pub cold: bool,
 }
 
 /// The local backend.
@@ -162,10 +164,11 @@ impl Local {
         &self,
         executable: &Path,
     ) -> Result<(Engine, Containment), Vec<(String, String)>> {
-        let reason = match lanes::Lanes::start(executable.to_path_buf(), self.slots) {
-            Ok((lanes, containment)) => return Ok((Engine::Sandbox(lanes), containment)),
-            Err(reason) => reason,
-        };
+        let reason =
+            match lanes::Lanes::start(executable.to_path_buf(), self.slots, self.options.cold) {
+                Ok((lanes, containment)) => return Ok((Engine::Sandbox(lanes), containment)),
+                Err(reason) => reason,
+            };
         let mut missing = vec![("namespaces".to_owned(), reason)];
         let users = sandbox::Users::claim();
         let probed = probed(executable, users.as_ref());
@@ -340,14 +343,15 @@ fn command(words: &[Word], interpreter: &Path) -> Vec<String> {
         .collect()
 }
 
-/// The whole environment of a program.
-fn environment(interpreter: &Path, home: &str) -> Vec<(String, String)> {
+/// The whole environment of a program. `is_seeded`: CPython orders sets alike in every run, also where
+/// none is a fork of a server, whose forks cannot but do so (`PYTHONHASHSEED` of python(1)).
+fn environment(interpreter: &Path, home: &str, is_seeded: bool) -> Vec<(String, String)> {
     // The interpreter's own directory first: programs that start `python3` find the same one.
     let beside = interpreter
         .parent()
         .map(|parent| format!("{}:", parent.display()))
         .unwrap_or_default();
-    vec![
+    let mut environment = vec![
         (
             "PATH".to_owned(),
             format!("{beside}/usr/local/bin:/usr/bin:/bin"),
@@ -355,5 +359,9 @@ fn environment(interpreter: &Path, home: &str) -> Vec<(String, String)> {
         ("HOME".to_owned(), home.to_owned()),
         ("TMPDIR".to_owned(), home.to_owned()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
-    ]
+    ];
+    if is_seeded {
+        environment.push(("PYTHONHASHSEED".to_owned(), "0".to_owned()));
+    }
+    environment
 }

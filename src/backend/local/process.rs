@@ -171,6 +171,7 @@ impl Processes {
         &'a self,
         interpreter: &'a Path,
         network: bool,
+        is_seeded: bool,
     ) -> Result<Room<'a>, InfrastructureError> {
         let seat = self.confined.as_ref().map(Identity::take);
         let user = seat.as_ref().and_then(|seat| seat.user);
@@ -188,6 +189,7 @@ impl Processes {
             interpreter,
             places: places_of(interpreter),
             network,
+            is_seeded,
         })
     }
 
@@ -202,7 +204,7 @@ impl Processes {
             .await
             .map_err(|_| InfrastructureError::new("the local backend was closed"))?;
         let program = &job.program;
-        let room = self.room(interpreter, program.network)?;
+        let room = self.room(interpreter, program.network, program.fork_server.is_some())?;
         let mut judges_room = None;
         let built = match &program.build {
             None => None,
@@ -267,7 +269,11 @@ impl Processes {
                     Some(judge) => {
                         let room = match &judges_room {
                             Some(room) => room,
-                            None => judges_room.insert(self.room(interpreter, false)?),
+                            None => judges_room.insert(self.room(
+                                interpreter,
+                                false,
+                                judge.fork_server.is_some(),
+                            )?),
                         };
                         self.run_judged(part, judge, &name, room, crowds).await?
                     }
@@ -474,6 +480,8 @@ struct Room<'a> {
     interpreter: &'a Path,
     places: Vec<PathBuf>,
     network: bool,
+    /// Whether sets have the same order in every run, where that can be had.
+    is_seeded: bool,
 }
 
 impl Room<'_> {
@@ -535,7 +543,11 @@ impl<'a> Part<'a> {
         Order {
             command: command(self.command, interpreter),
             directory: self.home.to_path_buf(),
-            environment: environment(interpreter, &self.home.to_string_lossy()),
+            environment: environment(
+                interpreter,
+                &self.home.to_string_lossy(),
+                self.room.is_seeded,
+            ),
             stdin_bytes: self.stdin.len(),
             private_bytes: self.private.map(<[u8]>::len),
             channel: self.channel.as_ref().map(|(side, _)| *side),

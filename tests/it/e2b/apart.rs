@@ -106,6 +106,7 @@ fn job(code: &str, order: &Value) -> Job {
             limits: Limits::default(),
             network: false,
             cloud: Cloud::default(),
+            fork_server: None,
         }),
         runs: vec![Run {
             command: words(&["main.py"]),

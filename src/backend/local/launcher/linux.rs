@@ -11,7 +11,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::super::sandbox::sys::{self, Cloned, Waited};
 use super::super::sandbox::{
-    Becoming, Filters, Grants, InStep, Openings, ProcessLimits, devices, readable, written_devices,
+    Becoming, Confined, Filters, Grants, InStep, Openings, ProcessLimits, devices, readable,
+    written_devices,
 };
 use super::super::usage::Usage;
 use super::super::wire::{Confinement, EndedBy, Full, Order};
@@ -255,15 +256,17 @@ fn become_program(
         command: &order.command,
         environment: &order.environment,
         descriptors,
-        limits: ProcessLimits {
+        limits: Some(ProcessLimits {
             cpu_seconds: order.cpu_ms.div_ceil(1000) + 1,
             file_bytes: confinement.map(|confinement| confinement.disk_bytes),
             // A backstop behind the sampled sum; more, because an allocation is not yet use.
             data_bytes: confinement.map(|_| order.memory_bytes.saturating_mul(2)),
             open_files: order.open_files,
             processes,
-        },
-        confined: walls.as_ref().map(|(grants, filters)| (grants, filters)),
+        }),
+        confined: walls.as_ref().map_or(Confined::No, |(grants, filters)| {
+            Confined::Program(grants, filters)
+        }),
     };
     becoming.become_program()
 }

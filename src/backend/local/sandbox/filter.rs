@@ -202,15 +202,54 @@ pub(in super::super) struct Openings {
 /// The filters of a program, in the order of their installation.
 pub(in super::super) struct Filters(Vec<BpfProgram>);
 
+/// What a fork server does and no program may: it enters the namespaces of a program, and makes
+/// children of its parent.
+const OF_SERVERS: (libc::c_long, libc::c_int) = (libc::SYS_setns, libc::CLONE_PARENT);
+
 impl Filters {
     /// Compiles the filters.
     ///
     /// # Errors
     /// On an architecture that has no filter.
     pub(in super::super) fn new(openings: &Openings) -> io::Result<Self> {
-        let architecture: TargetArch = std::env::consts::ARCH
-            .try_into()
-            .map_err(io::Error::other)?;
+        Self::compile(openings, false)
+    }
+
+    /// Those of a fork server, which its forks have too.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(super) fn of_server(openings: &Openings) -> io::Result<Self> {
+        Self::compile(openings, true)
+    }
+
+    /// What a fork of a server adds to those of the server: together they are a program's.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(super) fn of_its_forks() -> io::Result<Self> {
+        let (call, flag) = OF_SERVERS;
+        let refused = BTreeMap::from([
+            (call, Vec::new()),
+            (libc::SYS_clone, vec![with_clone_flag(flag)?]),
+        ]);
+        let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
+        Ok(Filters(vec![filter(refused, refuse, architecture()?)?]))
+    }
+
+    /// The bytes of the one filter that there is, as the kernel reads them (`struct sock_filter`).
+    pub(super) fn code(&self) -> Vec<u8> {
+        let instructions = self.0.iter().flatten();
+        let bytes = instructions.flat_map(|one| {
+            let [code_0, code_1] = one.code.to_ne_bytes();
+            let [k_0, k_1, k_2, k_3] = one.k.to_ne_bytes();
+            [code_0, code_1, one.jt, one.jf, k_0, k_1, k_2, k_3]
+        });
+        bytes.collect()
+    }
+
+    fn compile(openings: &Openings, is_server: bool) -> io::Result<Self> {
+        let architecture = architecture()?;
         let mut refused: BTreeMap<i64, Vec<SeccompRule>> =
             REFUSED.iter().map(|call| (*call, Vec::new())).collect();
         let mut refuse = |calls: &[libc::c_long]| {
@@ -268,12 +307,15 @@ impl Filters {
             let options = options.map(option).into_iter().collect::<Result<_, _>>()?;
             refused.insert(libc::SYS_setsockopt, options);
         }
-        let mut clones = Vec::new();
-        for flag in CLONE_FLAGS {
-            let mask = SeccompCmpOp::MaskedEq(u64::from(flag.cast_unsigned()));
-            clones.push(rule([(0, mask, *flag)])?);
-        }
+        let clones = CLONE_FLAGS
+            .iter()
+            .filter(|flag| !is_server || **flag != OF_SERVERS.1)
+            .map(|flag| with_clone_flag(*flag))
+            .collect::<io::Result<_>>()?;
         refused.insert(libc::SYS_clone, clones);
+        if is_server {
+            refused.remove(&OF_SERVERS.0);
+        }
         // TIOCSTI types into a terminal, TIOCLINUX pastes into a console.
         let mut controls = Vec::new();
         for request in [libc::TIOCSTI, libc::TIOCLINUX] {
@@ -308,6 +350,16 @@ impl Filters {
         }
         Ok(())
     }
+}
+
+fn architecture() -> io::Result<TargetArch> {
+    std::env::consts::ARCH.try_into().map_err(io::Error::other)
+}
+
+/// A rule for clone(2) with this flag.
+fn with_clone_flag(flag: libc::c_int) -> io::Result<SeccompRule> {
+    let mask = SeccompCmpOp::MaskedEq(u64::from(flag.cast_unsigned()));
+    rule([(0, mask, flag)])
 }
 
 /// Rules that hold for every socket family but these.
@@ -389,6 +441,57 @@ pub(super) enum Landlocked {
     InPart,
     /// Nothing.
     Absent,
+}
+
+/// Grants in the numbers of landlock(7), for a process that asks the kernel itself.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct GrantsByNumber {
+    /// `handled_access_fs`, `handled_access_net` and `scoped` of `struct landlock_ruleset_attr`.
+    fs: u64,
+    net: u64,
+    scoped: u64,
+    /// How much of that structure this kernel knows.
+    bytes: usize,
+    /// Each path with what is granted beneath.
+    rules: Vec<(String, u64)>,
+}
+
+impl GrantsByNumber {
+    /// The same as [`landlock`] would ask for; none where this kernel has no Landlock.
+    pub(super) fn of(grants: &Grants) -> Option<Self> {
+        let (abi, bytes) = match super::sys::landlock_version() {
+            0 => return None,
+            1 => (ABI::V1, 8),
+            2 => (ABI::V2, 8),
+            3 => (ABI::V3, 8),
+            4 => (ABI::V4, 16),
+            5 => (ABI::V5, 16),
+            _ => (ABI::V6, 24),
+        };
+        let net = AccessNet::from_all(abi);
+        let rules = [
+            (&grants.list, AccessFs::ReadDir.into()),
+            (&grants.read, AccessFs::from_read(abi)),
+            (&grants.write, AccessFs::from_all(abi)),
+        ];
+        let rules = rules.into_iter().flat_map(|(paths, access)| {
+            paths.iter().map(move |path| {
+                let access = if Path::new(path).is_dir() {
+                    access
+                } else {
+                    access & AccessFs::from_file(abi)
+                };
+                (path.clone(), access.bits())
+            })
+        });
+        Some(GrantsByNumber {
+            fs: AccessFs::from_all(abi).bits(),
+            net: if grants.network { 0 } else { net.bits() },
+            scoped: Scope::from_all(abi).bits(),
+            bytes,
+            rules: rules.collect(),
+        })
+    }
 }
 
 /// Restricts this process, and all that it will make, to the grants.

@@ -13,6 +13,7 @@
 //! | supervisor | yes | expectations, keys, clocks; this library's process |
 //! | slot (`slot.rs`) | yes | the sources of the program it starts, nothing else |
 //! | init | yes | nothing: reaps orphans, takes all with it when it is killed |
+//! | fork server (`fork_server.py`) | yes | an interpreter and what it has loaded; no program's code |
 //! | program | no | descriptors 0 to 2, perhaps 3 and 4 |
 //! | its judge, in another slot | no | the tests, the other end of a channel |
 //!
@@ -23,6 +24,10 @@
 mod cgroup;
 #[cfg(target_os = "linux")]
 mod filter;
+#[cfg(target_os = "linux")]
+mod fork_server;
+#[cfg(target_os = "linux")]
+mod forks;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]
@@ -49,7 +54,7 @@ mod linux {
     pub(in super::super) use super::cgroup::{Group, remove as remove_group};
     pub(in super::super) use super::filter::{Filters, Grants, Openings};
     pub(in super::super) use super::probe::{Probed, probe};
-    pub(in super::super) use super::program::{Becoming, ProcessLimits};
+    pub(in super::super) use super::program::{Becoming, Confined, ProcessLimits};
     pub(in super::super) use super::root::{
         Places, SCRATCH, devices, places_of, readable, written_devices,
     };
@@ -61,7 +66,14 @@ mod linux {
 }
 
 #[cfg(target_os = "linux")]
-use std::io;
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::io::{self, Write};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+
+#[cfg(target_os = "linux")]
+use rustix::fs::MemfdFlags;
 
 /// Why Landlock is missing.
 #[cfg(target_os = "linux")]
@@ -81,4 +93,17 @@ impl<T, E: Into<io::Error>> InStep<T> for Result<T, E> {
     fn in_step(self, step: &str) -> Result<T, String> {
         self.map_err(|error| format!("could not {step}: {}", error.into()))
     }
+}
+
+#[cfg(target_os = "linux")]
+/// Bytes as a file without a name, read-only and at its beginning.
+fn memory_file<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> io::Result<File> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(rustix::fs::memfd_create(c"rewardspec", flags)?);
+    for part in parts {
+        file.write_all(part)?;
+    }
+    sys::seal(&file)?;
+    // Opened anew, at its beginning and for reading.
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

@@ -16,9 +16,20 @@ pub(in super::super) struct Becoming<'a> {
     pub(in super::super) environment: &'a [(String, String)],
     /// Its descriptors, from 0 on; all others are closed.
     pub(in super::super) descriptors: Vec<OwnedFd>,
-    pub(in super::super) limits: ProcessLimits,
-    /// What it may reach; absent, what its user may.
-    pub(in super::super) confined: Option<(&'a Grants, &'a Filters)>,
+    /// Absent for what is trusted.
+    pub(in super::super) limits: Option<ProcessLimits>,
+    pub(in super::super) confined: Confined<'a>,
+}
+
+/// What a process may reach.
+#[derive(Clone, Copy)]
+pub(in super::super) enum Confined<'a> {
+    /// What its user may.
+    No,
+    /// What a program may.
+    Program(&'a Grants, &'a Filters),
+    /// What a fork server may: it enters namespaces, and is in no others than its slot.
+    Server(&'a Filters),
 }
 
 /// Limits that the kernel enforces on each process.
@@ -77,14 +88,23 @@ impl Becoming<'_> {
             }
         }
         sys::set_mask(false).in_step("clear the signal mask")?;
-        if let Some((grants, _)) = self.confined {
-            rustix::thread::set_no_new_privs(true).in_step("give up privileges")?;
-            sys::drop_capabilities().in_step("drop capabilities")?;
-            super::filter::landlock(grants).in_step("restrict files")?;
+        match self.confined {
+            Confined::No => {}
+            Confined::Program(grants, _) => {
+                rustix::thread::set_no_new_privs(true).in_step("give up privileges")?;
+                sys::drop_capabilities().in_step("drop capabilities")?;
+                super::filter::landlock(grants).in_step("restrict files")?;
+            }
+            Confined::Server(_) => {
+                rustix::thread::set_no_new_privs(true).in_step("give up privileges")?;
+                keep_entering().in_step("keep a capability")?;
+            }
         }
         // After what needs descriptors of its own.
-        self.limits.set()?;
-        if let Some((_, filters)) = self.confined {
+        if let Some(limits) = &self.limits {
+            limits.set()?;
+        }
+        if let Confined::Program(_, filters) | Confined::Server(filters) = self.confined {
             filters.install().in_step("filter system calls")?;
         }
         let error = sys::execute(program, &arguments, &environment);
@@ -100,32 +120,58 @@ impl Becoming<'_> {
     }
 }
 
+/// Only the capability to enter namespaces is left, and outlives exec.
+fn keep_entering() -> io::Result<()> {
+    use rustix::thread::{CapabilitySet, CapabilitySets};
+    let entering = CapabilitySet::SYS_ADMIN;
+    let sets = CapabilitySets {
+        effective: entering,
+        permitted: entering,
+        inheritable: entering,
+    };
+    rustix::thread::set_capabilities(None, sets)?;
+    Ok(rustix::thread::configure_capability_in_ambient_set(
+        entering, true,
+    )?)
+}
+
+/// A limit of setrlimit(2): its number, what it limits, the soft and the hard value.
+pub(super) type ProcessLimit = (u32, &'static str, u64, u64);
+
 impl ProcessLimits {
-    fn set(&self) -> Result<(), String> {
-        let limit = |name: &str, resource, soft, hard| {
-            sys::set_limit(resource, soft, hard).in_step(&format!("limit {name}"))
-        };
-        limit("core files", libc::RLIMIT_CORE, 0, 0)?;
-        limit(
-            "processor time",
-            libc::RLIMIT_CPU,
-            self.cpu_seconds,
-            self.cpu_seconds + 1,
-        )?;
-        limit("locked memory", libc::RLIMIT_MEMLOCK, 65536, 65536)?;
-        limit("message queues", libc::RLIMIT_MSGQUEUE, 0, 0)?;
+    /// The limits, in the order in which they are set.
+    pub(super) fn each(&self) -> Vec<ProcessLimit> {
+        let mut limits = vec![
+            (libc::RLIMIT_CORE, "core files", 0, 0),
+            (
+                libc::RLIMIT_CPU,
+                "processor time",
+                self.cpu_seconds,
+                self.cpu_seconds + 1,
+            ),
+            (libc::RLIMIT_MEMLOCK, "locked memory", 65536, 65536),
+            (libc::RLIMIT_MSGQUEUE, "message queues", 0, 0),
+        ];
         if let Some(bytes) = self.file_bytes {
-            limit("file size", libc::RLIMIT_FSIZE, bytes, bytes)?;
+            limits.push((libc::RLIMIT_FSIZE, "file size", bytes, bytes));
         }
         if let Some(bytes) = self.data_bytes {
-            limit("data", libc::RLIMIT_DATA, bytes, bytes)?;
+            limits.push((libc::RLIMIT_DATA, "data", bytes, bytes));
         }
         if let Some(count) = self.processes {
-            limit("processes", libc::RLIMIT_NPROC, count, count)?;
+            limits.push((libc::RLIMIT_NPROC, "processes", count, count));
         }
         // No more than the machine allows.
         let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
         let count = most.map_or(self.open_files, |most| most.min(self.open_files));
-        limit("open files", libc::RLIMIT_NOFILE, count, count)
+        limits.push((libc::RLIMIT_NOFILE, "open files", count, count));
+        limits
+    }
+
+    fn set(&self) -> Result<(), String> {
+        for (resource, name, soft, hard) in self.each() {
+            sys::set_limit(resource, soft, hard).in_step(&format!("limit {name}"))?;
+        }
+        Ok(())
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! It has one thread, so that the processes it makes may go on with its memory as it is.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -14,9 +15,10 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Signal};
 
 use super::filter::{Filters, Grants, Landlocked, Openings};
-use super::program::{Becoming, ProcessLimits};
+use super::fork_server::ForkServer;
+use super::program::{Becoming, Confined, ProcessLimits};
 use super::sys::{Cloned, INSIDE_ID};
-use super::wire::{Order, Ready, Report, Setup};
+use super::wire::{NotServing, Order, Ready, Report, Request, ServerOrder, Serving, Setup};
 use super::{InStep, root, sys, wire};
 
 /// The status of a slot or a helper that could not do its work.
@@ -25,7 +27,7 @@ const FAILED: i32 = 1;
 /// Serves a supervisor whose socket is descriptor 0, until it is gone.
 pub(in super::super) fn serve() -> ! {
     let control = sys::take_control();
-    let served = set_up(&control).and_then(|slot| slot.serve(&control));
+    let served = set_up(&control).and_then(|mut slot| slot.serve(&control));
     if let Err(message) = served {
         // The supervisor may be gone, and is then not to be told.
         let _ = wire::send(&control, &Err::<Ready, String>(message), &[]);
@@ -36,8 +38,10 @@ pub(in super::super) fn serve() -> ! {
 
 struct Slot {
     filters: Filters,
+    openings: Openings,
     grants: Grants,
     counted: bool,
+    servers: BTreeMap<u32, ForkServer>,
 }
 
 fn set_up(control: &OwnedFd) -> Result<Slot, String> {
@@ -95,8 +99,10 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
     };
     let slot = Slot {
         filters: Filters::new(&openings).in_step("compile the system call filter")?,
+        openings,
         grants,
         counted: setup.counted,
+        servers: BTreeMap::new(),
     };
     wire::send(control, &Ok::<Ready, String>(Ready { missing }), &[])
         .in_step("answer the supervisor")?;
@@ -142,20 +148,46 @@ fn probe_landlock(grants: &Grants) -> Result<Vec<(String, String)>, String> {
 }
 
 impl Slot {
-    fn serve(&self, control: &OwnedFd) -> Result<(), String> {
-        while let Some(((), fds)) = wire::receive::<()>(control).in_step("hear the supervisor")? {
-            let Ok(fds) = RunFds::of(fds) else {
-                return Err("an order lacks its descriptors".to_owned());
-            };
-            let report = File::from(fds.report.try_clone().in_step("copy a descriptor")?);
-            if let Err(message) = self.start(fds) {
-                say(&report, &Report::Failed(message));
+    fn serve(&mut self, control: &OwnedFd) -> Result<(), String> {
+        while let Some((request, fds)) =
+            wire::receive::<Request>(control).in_step("hear the supervisor")?
+        {
+            match request {
+                Request::Serve(number) => {
+                    let answer = self.start_server(number, fds);
+                    wire::send(control, &answer, &[]).in_step("answer the supervisor")?;
+                }
+                Request::Close(number) => drop(self.servers.remove(&number)),
+                Request::Run(server) => {
+                    let Ok(fds) = RunFds::of(fds) else {
+                        return Err("an order lacks its descriptors".to_owned());
+                    };
+                    let report = File::from(fds.report.try_clone().in_step("copy a descriptor")?);
+                    if let Err(message) = self.start(fds, server) {
+                        say(&report, &Report::Failed(message));
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    fn start(&self, fds: RunFds) -> Result<(), String> {
+    fn start_server(&mut self, number: u32, fds: Vec<OwnedFd>) -> Result<Serving, NotServing> {
+        let order = fds.into_iter().next().ok_or("an order is missing");
+        let order = order.map_err(str::to_owned).and_then(|file| {
+            serde_json::from_reader(File::from(file)).map_err(|error| error.to_string())
+        });
+        let order: ServerOrder = order.map_err(|message| NotServing {
+            message,
+            is_refusal: false,
+            pid: None,
+        })?;
+        let (server, serving) = ForkServer::start(&order, &self.grants, &self.openings)?;
+        self.servers.insert(number, server);
+        Ok(serving)
+    }
+
+    fn start(&self, fds: RunFds, server: Option<u32>) -> Result<(), String> {
         let mut order_file = BufReader::new(File::from(
             fds.order.try_clone().in_step("copy a descriptor")?,
         ));
@@ -178,7 +210,7 @@ impl Slot {
         {
             Cloned::Child => {
                 drop((ready_read, ours));
-                be_init(&order, &fds.report, ready_write, inits)
+                be_init(&order, &fds, ready_write, inits)
             }
             Cloned::Parent(init) => init,
         };
@@ -193,6 +225,19 @@ impl Slot {
         let pid = rustix::process::Pid::from_raw(init).ok_or("a process has the id 0")?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
             .in_step("hold a process")?;
+        if let Some(number) = server {
+            let server = self
+                .servers
+                .get(&number)
+                .ok_or("there is no such fork server")?;
+            let limits = self.limits(&order).each();
+            return server.fork(
+                &order,
+                line.len() as u64,
+                &limits,
+                &fds.of_fork(&pidfd, &ours),
+            );
+        }
         // The namespace of processes is entered only by the children of who enters it: so one
         // process enters and its child, again a sibling, is the program.
         match sys::clone3(libc::CLONE_PARENT).in_step("start a process")? {
@@ -259,9 +304,6 @@ impl Slot {
         drop(init);
         rustix::process::setsid().in_step("start a session")?;
         std::env::set_current_dir(root::SCRATCH).in_step("enter the scratch directory")?;
-        let scratch = File::open(".").in_step("open the scratch directory")?;
-        wire::send(&fds.go, &(), &[scratch.as_fd()]).in_step("show the scratch directory")?;
-        drop(scratch);
         wire::receive::<()>(&fds.go)
             .in_step("hear the supervisor")?
             .ok_or("the supervisor is gone")?;
@@ -282,18 +324,22 @@ impl Slot {
             command: &order.command,
             environment: &order.environment,
             descriptors,
-            limits: ProcessLimits {
-                cpu_seconds: order.cpu_seconds,
-                file_bytes: Some(order.disk_bytes),
-                // A backstop behind the sampled sum; more, because an allocation is not yet use.
-                data_bytes: (!self.counted).then(|| order.memory_bytes.saturating_mul(2)),
-                open_files: order.open_files,
-                // Init counts too. Where a control group limits them, it also tells; so it comes first.
-                processes: Some(order.processes + if self.counted { 16 } else { 1 }),
-            },
-            confined: Some((&self.grants, &self.filters)),
+            limits: Some(self.limits(order)),
+            confined: Confined::Program(&self.grants, &self.filters),
         };
         becoming.become_program()
+    }
+
+    fn limits(&self, order: &Order) -> ProcessLimits {
+        ProcessLimits {
+            cpu_seconds: order.cpu_seconds,
+            file_bytes: Some(order.disk_bytes),
+            // A backstop behind the sampled sum; more, because an allocation is not yet use.
+            data_bytes: (!self.counted).then(|| order.memory_bytes.saturating_mul(2)),
+            open_files: order.open_files,
+            // Init counts too. Where a control group limits them, it also tells; so it comes first.
+            processes: Some(order.processes + if self.counted { 16 } else { 1 }),
+        }
     }
 }
 
@@ -309,6 +355,26 @@ struct RunFds {
 }
 
 impl RunFds {
+    /// What a fork server is given of them, beside the process that heads the namespaces and the
+    /// socket to it.
+    fn of_fork<'a>(&'a self, init: &'a OwnedFd, socket: &'a OwnedFd) -> Vec<BorrowedFd<'a>> {
+        let fds = [
+            init,
+            socket,
+            &self.report,
+            &self.go,
+            &self.order,
+            &self.stdin,
+            &self.stdout,
+            &self.stderr,
+        ];
+        let private = self
+            .private
+            .iter()
+            .flat_map(|(input, output)| [input, output]);
+        fds.into_iter().chain(private).map(AsFd::as_fd).collect()
+    }
+
     fn of(fds: Vec<OwnedFd>) -> Result<Self, Vec<OwnedFd>> {
         match <[OwnedFd; 6]>::try_from(fds) {
             Ok([order, report, go, stdin, stdout, stderr]) => Ok(RunFds {
@@ -345,9 +411,9 @@ fn say(report: impl AsFd, what: &Report) {
 }
 
 /// Becomes the init of a program's namespaces.
-fn be_init(order: &Order, report: &OwnedFd, ready: OwnedFd, program: OwnedFd) -> ! {
-    if let Err(message) = prepare_init(order) {
-        say(report, &Report::Failed(message));
+fn be_init(order: &Order, fds: &RunFds, ready: OwnedFd, program: OwnedFd) -> ! {
+    if let Err(message) = prepare_init(order, &fds.go) {
+        say(&fds.report, &Report::Failed(message));
         sys::exit(FAILED)
     }
     let mut program = File::from(program);
@@ -370,7 +436,7 @@ fn be_init(order: &Order, report: &OwnedFd, ready: OwnedFd, program: OwnedFd) ->
     }
 }
 
-fn prepare_init(order: &Order) -> Result<(), String> {
+fn prepare_init(order: &Order, go: &OwnedFd) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .in_step("be bound to the supervisor")?;
     map_ids(INSIDE_ID, INSIDE_ID)?;
@@ -389,6 +455,9 @@ fn prepare_init(order: &Order) -> Result<(), String> {
         Some(options.as_c_str()),
     )
     .in_step("mount the scratch directory")?;
+    let scratch = File::open(root::SCRATCH).in_step("open the scratch directory")?;
+    wire::send(go, &(), &[scratch.as_fd()]).in_step("show the scratch directory")?;
+    drop(scratch);
     rustix::mount::mount(
         "proc",
         "/proc",

@@ -4,28 +4,28 @@
 //! are bound to the thread that made the slot.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::fs::MemfdFlags;
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, Signal};
 
 use super::super::super::output::Kept;
 use super::super::channel::End;
 use super::super::wire::{EndedBy, TALK_OVER_GRACE};
 use super::super::{left, tree};
 use super::cgroup::Group;
-use super::wire::{Order, Ready, Report, Setup};
-use super::{InStep, Places, sys, wire};
+use super::forks::{Forks, Unserved, held};
+use super::wire::{Order, Ready, Report, Request, Setup};
+use super::{InStep, Places, memory_file, sys, wire};
 use crate::execution::{Captured, LeftFile};
-use crate::program::{Limits, Streams};
+use crate::program::{ForkServer, Limits, Streams};
 
 /// How often the use of a program is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
@@ -61,6 +61,8 @@ pub(in super::super) struct RunOf {
     pub(in super::super) keep_files: bool,
     /// Files that are read when it has ended, as in [`Run`](crate::program::Run).
     pub(in super::super) collect: Vec<String>,
+    /// What it is to be a fork of; absent, it is started by itself.
+    pub(in super::super) fork_server: Option<Arc<ForkServer>>,
 }
 
 /// What the standard streams of a program are.
@@ -164,6 +166,7 @@ pub(in super::super) struct Slot {
     control: OwnedFd,
     order: SlotOrder,
     missing: Vec<(String, String)>,
+    forks: Forks,
 }
 
 impl Slot {
@@ -199,6 +202,7 @@ impl Slot {
             control,
             missing: Vec::new(),
             order,
+            forks: Forks::default(),
         };
         let setup = Setup {
             user,
@@ -238,8 +242,12 @@ impl Slot {
         group: Option<&Group>,
         cancel: &Flag,
     ) -> Result<Ran, NotRun> {
+        let server = match &run.fork_server {
+            Some(wanted) => self.forks.server(&self.control, run, wanted)?,
+            None => None,
+        };
         let before = group.map(Group::counts).unwrap_or_default();
-        let mut started = self.start_program(run, group)?;
+        let mut started = self.start_program(run, group, server)?;
         run.has_begun();
         let limits = run.limits;
         let mut streams = started.captures(limits.output);
@@ -281,7 +289,12 @@ impl Slot {
         })
     }
 
-    fn start_program(&self, run: &RunOf, group: Option<&Group>) -> Result<Started, NotRun> {
+    fn start_program(
+        &self,
+        run: &RunOf,
+        group: Option<&Group>,
+        server: Option<u32>,
+    ) -> Result<Started, NotRun> {
         let limits = &run.limits;
         let order = Order {
             command: run.command.clone(),
@@ -336,12 +349,16 @@ impl Slot {
         if let Some((read, write)) = &private {
             fds.extend([read.as_fd(), write.as_fd()]);
         }
-        wire::send(&self.control, &(), &fds).in_step("order a program")?;
+        wire::send(&self.control, &Request::Run(server), &fds).in_step("order a program")?;
         drop((report_write, their_go, streams, private));
         let mut family = Family::default();
         let mut has_begun = false;
         let born = family.born(File::from(report), &go, group, &mut has_begun);
-        let scratch = born.map_err(|message| NotRun { message, has_begun })?;
+        let scratch = born.map_err(|message| NotRun {
+            message,
+            has_begun,
+            is_final: false,
+        })?;
         Ok(Started {
             family,
             scratch,
@@ -503,6 +520,8 @@ pub(in super::super) struct NotRun {
     pub(in super::super) message: String,
     /// Whether the program had a part in it: it may have been executed.
     pub(in super::super) has_begun: bool,
+    /// Whether it is so because of what the author asked for, and would be so again.
+    pub(in super::super) is_final: bool,
 }
 
 impl From<String> for NotRun {
@@ -511,6 +530,20 @@ impl From<String> for NotRun {
         NotRun {
             message,
             has_begun: false,
+            is_final: false,
+        }
+    }
+}
+
+impl From<Unserved> for NotRun {
+    fn from(unserved: Unserved) -> Self {
+        match unserved {
+            Unserved::Refused(message) => NotRun {
+                message,
+                has_begun: false,
+                is_final: true,
+            },
+            Unserved::Lost(message) => message.into(),
         }
     }
 }
@@ -648,17 +681,10 @@ impl Family {
     }
 
     fn hear(&mut self, report: Report) -> Result<(), String> {
-        let hold = |pid: i32| -> Result<(i32, OwnedFd), String> {
-            // A child that is not waited for keeps its id: this is the process meant.
-            let id = Pid::from_raw(pid).ok_or("a process has the id 0")?;
-            let pidfd =
-                rustix::process::pidfd_open(id, PidfdFlags::empty()).in_step("hold a process")?;
-            Ok((pid, pidfd))
-        };
         match report {
-            Report::Init(pid) => self.init = Some(hold(pid)?),
+            Report::Init(pid) => self.init = Some(held(pid)?),
             Report::Helper(pid) => self.helper = Some(pid),
-            Report::Program(pid) => self.program = Some(hold(pid)?),
+            Report::Program(pid) => self.program = Some(held(pid)?),
             Report::Failed(message) => return Err(message),
         }
         Ok(())
@@ -814,18 +840,6 @@ fn available<'a>(source: &mut Option<File>, chunk: &'a mut [u8]) -> Option<&'a [
             Err(_) => *source = None,
         }
     }
-}
-
-/// Bytes as a file without a name, read-only and at its beginning.
-fn memory_file<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> io::Result<File> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(rustix::fs::memfd_create(c"rewardspec", flags)?);
-    for part in parts {
-        file.write_all(part)?;
-    }
-    sys::seal(&file)?;
-    // Opened anew, at its beginning and for reading.
-    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn used_bytes(scratch: &OwnedFd) -> u64 {

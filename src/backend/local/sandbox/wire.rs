@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The longest message; what may be longer goes into a memory file.
 const MESSAGE_MAX: usize = 64 * 1024;
 /// The most descriptors of a message.
-const FDS_MAX: usize = 8;
+const FDS_MAX: usize = 10;
 
 /// How a slot prepares itself: the first message.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +36,51 @@ pub(super) struct Setup {
 pub(super) struct Ready {
     /// Layers that this kernel has not, each with its reason.
     pub(super) missing: Vec<(String, String)>,
+}
+
+/// What a slot is asked, once it is set up.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// To start a fork server under this number; its [`ServerOrder`] is in the descriptor that comes
+    /// along. Answered.
+    Serve(u32),
+    /// To close the fork server of this number.
+    Close(u32),
+    /// To start a program: by itself, or as a fork of the server of this number.
+    Run(Option<u32>),
+}
+
+/// A fork server to start.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ServerOrder {
+    /// The interpreter's absolute path, and its options.
+    pub(super) command: Vec<String>,
+    /// The whole environment.
+    pub(super) environment: Vec<(String, String)>,
+    /// Modules to import.
+    pub(super) preload: Vec<String>,
+    /// Scripts to compile: path below the scratch directory, text.
+    pub(super) scripts: Vec<(String, String)>,
+}
+
+/// A fork server that is ready.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Serving {
+    /// The process, a child of the supervisor.
+    pub(super) pid: i32,
+    /// Modules that are loaded already: no file of a program may have one of these names.
+    pub(super) names: Vec<String>,
+}
+
+/// Why there is no fork server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct NotServing {
+    /// What went wrong.
+    pub(super) message: String,
+    /// Whether what was to be preloaded cannot be; else programs can be started without a server.
+    pub(super) is_refusal: bool,
+    /// The process that was started for it, a child of the supervisor.
+    pub(super) pid: Option<i32>,
 }
 
 /// A program to start. Comes in a memory file, followed by the bytes of its files.

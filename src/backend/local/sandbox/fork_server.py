@@ -1,0 +1,487 @@
+"""A warmed CPython in a slot of the sandbox: each program is a fork of it, in namespaces of its own.
+
+Started with `-c`, so that what is below stands in the frame under every program; what a program is
+given, and what it becomes before its first line runs, is the same as of a start of its own.
+
+A fork has no descriptor of this process, no capability, and cannot name it: what it changes is its
+own copy. Only code of this file, of the standard library, of preloaded modules and of the suite's
+own runners is run or compiled here; a program's code never is.
+"""
+
+import sys
+
+FIRST = dict(globals())
+# What every start of the interpreter loads by itself: it comes before files of the program.
+COLD = frozenset(sys.modules)
+
+import atexit
+import ctypes
+import gc
+import json
+import os
+import resource
+import socket
+import weakref
+
+# A list for programs as models write them. Of these no import shows more of another module than a
+# start of its own would, but for HIDDEN; a test compares them.
+USUAL = """
+    abc argparse array ast base64 binascii bisect calendar cmath collections contextlib copy copyreg
+    csv dataclasses datetime decimal difflib enum errno fnmatch fractions functools glob hashlib heapq
+    inspect io itertools json keyword linecache locale logging math numbers operator os pathlib pickle
+    platform pprint queue random re reprlib secrets select selectors shutil signal socket statistics
+    string struct subprocess tempfile textwrap threading time timeit token tokenize traceback types
+    typing unicodedata unittest uuid warnings weakref zlib
+""".split()
+
+# Loaded by the modules above, and seen as attributes of packages that have none of them otherwise.
+HIDDEN = ("collections.abc", "importlib.machinery", "urllib.parse")
+
+CONTROL, SETUP = 3, 4
+# Below are the descriptors that programs get.
+FIRST_FREE = 16
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_GET_TID_ADDRESS = 1, 4, 22, 40
+SECCOMP_MODE_FILTER = 2
+CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
+CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x00008000, 0x00200000, 0x01000000
+LANDLOCK_RULE_PATH_BENEATH = 1
+LINUX_CAPABILITY_VERSION_3 = 0x20080522
+MESSAGE_MAX, DESCRIPTORS_MAX = 65536, 16
+
+api = ctypes.pythonapi
+# Through PyDLL, which holds the interpreter's lock all the while: nothing else may run in a fork.
+libc = ctypes.PyDLL(None, use_errno=True)
+syscall = libc.syscall
+syscall.restype = ctypes.c_long
+run_file = api.PyRun_FileExFlags
+run_file.restype = ctypes.py_object
+run_file.argtypes = [
+    ctypes.c_void_p,
+    ctypes.c_char_p,
+    ctypes.c_int,
+    ctypes.py_object,
+    ctypes.py_object,
+    ctypes.c_int,
+    ctypes.c_void_p,
+]
+PY_FILE_INPUT = 257
+libc.fopen.restype = ctypes.c_void_p
+libc.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+
+
+class Ruleset(ctypes.Structure):
+    """struct landlock_ruleset_attr, landlock(7)."""
+
+    _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
+
+
+class Beneath(ctypes.Structure):
+    """struct landlock_path_beneath_attr."""
+
+    _pack_ = 1
+    _fields_ = [("access", ctypes.c_uint64), ("parent", ctypes.c_int32)]
+
+
+class Filter(ctypes.Structure):
+    """struct sock_fprog, seccomp(2)."""
+
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+
+
+def called(result):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+class Server:
+    """What is prepared once, for all programs."""
+
+    def __init__(self, setup):
+        self.calls = setup["calls"]
+        self.scratch = setup["scratch"]
+        self.scripts = {path: (text.encode(), None) for path, text in setup["scripts"]}
+        self.warm(setup["preload"])
+        for path, (text, _) in self.scripts.items():
+            self.scripts[path] = (text, compile(text, os.path.join(self.scratch, path), "exec", 0, True))
+        self.prepare_landlock(setup["landlock"])
+        code = bytes.fromhex(setup["filter"])
+        self.filter_code = ctypes.create_string_buffer(code, len(code))
+        self.filter = Filter(len(code) // 8, ctypes.addressof(self.filter_code))
+        self.no_capabilities = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
+        # Where the C library keeps the number of this thread, which is another one in a fork.
+        self.thread_number = ctypes.c_void_p()
+        libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(self.thread_number), 0, 0, 0)
+        self.null_code = compile("None", "<warm>", "exec")
+
+    def warm(self, preload):
+        for name in USUAL:
+            try:
+                __import__(name)
+            except ImportError:
+                # Builds without some of it are usual.
+                continue
+        for name in HIDDEN:
+            package, _, rest = name.rpartition(".")
+            if name not in COLD and sys.modules.pop(name, None) is not None:
+                delattr(sys.modules[package], rest)
+        self.loaded = frozenset(sys.modules)
+        for name in preload:
+            try:
+                __import__(name)
+            except BaseException as error:
+                raise Refused(f"`preload` cannot import `{name}`: {type(error).__name__}: {error}")
+            if threads() != 1:
+                raise Refused(f"`preload` cannot hold `{name}`: it starts a thread, which no fork has")
+        # Seen by programs that preload; their state is renewed in each.
+        self.generators = numpy_generators() if "numpy" in sys.modules else None
+
+    def prepare_landlock(self, landlock):
+        self.landlock = None
+        if landlock is None:
+            return
+        self.landlock = Ruleset(landlock["fs"], landlock["net"], landlock["scoped"]), landlock["bytes"]
+        self.rules, self.own_rules = [], []
+        for path, access in landlock["rules"]:
+            if path in landlock["own"]:
+                self.own_rules.append((path, access))
+                continue
+            try:
+                parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            except OSError:
+                # What is not there needs no grant.
+                continue
+            self.rules.append(Beneath(access, parent))
+
+    def names(self):
+        """Modules that a file of a program could stand before, were they not loaded."""
+        return sorted({name.partition(".")[0] for name in sys.modules} - {name for name in COLD if "." not in name})
+
+    def serve(self):
+        """Forks a program for each order. Returns in the fork."""
+        control = socket.socket(fileno=CONTROL_HIGH)
+        while True:
+            message, descriptors = receive(control)
+            if not message:
+                os._exit(0)
+            order = json.loads(message)
+            try:
+                pid = self.fork(descriptors[0])
+            except OSError as error:
+                say(descriptors[2], {"failed": f"could not fork the interpreter: {error}"})
+                pid = None
+            if pid == 0:
+                return order, descriptors
+            if pid is not None:
+                say(descriptors[2], {"program": pid})
+            for descriptor in descriptors:
+                os.close(descriptor)
+            del order, message, descriptors
+
+    def fork(self, init):
+        """A child of this process's parent, in the namespace of processes that `init` heads."""
+        called(libc.setns(init, CLONE_NEWPID))
+        api.PyOS_BeforeFork()
+        flags = CLONE_PARENT
+        number = self.thread_number.value
+        if number:
+            flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID
+        pid = syscall(
+            ctypes.c_long(self.calls["clone"]),
+            ctypes.c_ulong(flags),
+            ctypes.c_void_p(0),
+            ctypes.c_void_p(0),
+            # The last two are the thread's number and its storage, in the order of the machine.
+            ctypes.c_void_p(number),
+            ctypes.c_void_p(number),
+        )
+        if pid == 0:
+            api.PyOS_AfterFork_Child()
+            return 0
+        api.PyOS_AfterFork_Parent()
+        return called(pid)
+
+    def become(self, order, descriptors):
+        """Gives up everything, as a program that is started does."""
+        init_process, init, report, go, files, *streams = descriptors
+        called(libc.setns(init_process, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC))
+        called(libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0))
+        called(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
+        # Init closes its memory to others only once it was entered.
+        os.write(init, b"+")
+        if os.read(init, 1) != b"+":
+            raise OSError("init is gone")
+        os.setsid()
+        os.chdir(self.scratch)
+        os.lseek(files, order["offset"], os.SEEK_SET)
+        script = self.write_files(order, files)
+        for number, descriptor in enumerate(streams):
+            os.dup2(descriptor, number)
+        if self.landlock is not None:
+            self.restrict_files()
+        header, none = self.no_capabilities
+        called(syscall(ctypes.c_long(self.calls["capset"]), header, none))
+        for limit, most in order["limits"]:
+            resource.setrlimit(limit, (most[0], most[1]))
+        if not os.read(go, 64):
+            os._exit(1)
+        called(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.filter), 0, 0))
+        close_range = ctypes.c_long(self.calls["close_range"])
+        called(syscall(close_range, ctypes.c_uint(len(streams)), ctypes.c_uint(0xFFFFFFFF), ctypes.c_uint(0)))
+        return script
+
+    def write_files(self, order, files):
+        """Writes the files; the compiled script that is run, if it is one of those known here."""
+        code = None
+        for path, length, mode in order["files"]:
+            data = read_whole(files, length)
+            parent = os.path.dirname(path)
+            if parent:
+                os.makedirs(parent, exist_ok=True)
+            target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            rest = data
+            while rest:
+                rest = rest[os.write(target, rest) :]
+            if mode != 0o644:
+                os.fchmod(target, mode)
+            os.close(target)
+            if path == order["script"]:
+                text, compiled = self.scripts.get(path, (None, None))
+                if text == data:
+                    code = compiled
+        return code
+
+    def restrict_files(self):
+        attributes, size = self.landlock
+        create, add, restrict = self.calls["landlock"]
+        ruleset = called(syscall(ctypes.c_long(create), ctypes.byref(attributes), ctypes.c_size_t(size), 0))
+        kind, add = ctypes.c_int(LANDLOCK_RULE_PATH_BENEATH), ctypes.c_long(add)
+        for rule in self.rules:
+            called(syscall(add, ruleset, kind, ctypes.byref(rule), 0))
+        for path, access in self.own_rules:
+            parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            called(syscall(add, ruleset, kind, ctypes.byref(Beneath(access, parent)), 0))
+        called(syscall(ctypes.c_long(restrict), ruleset, 0))
+
+    def look_like_a_start(self, order):
+        """What a program sees of how it was started; its namespace and the path of its file."""
+        path = os.path.join(self.scratch, order["script"])
+        sys.argv[:] = [order["script"], *order["args"]]
+        if hasattr(sys, "orig_argv"):
+            sys.orig_argv[:] = order["command"]
+        if not sys.flags.isolated:
+            sys.path[0] = os.path.dirname(path)
+        main = type(sys)("__main__")
+        namespace = main.__dict__
+        namespace.update(FIRST)
+        if "__annotations__" in FIRST:
+            namespace["__annotations__"] = {}
+        loader = sys.modules["_frozen_importlib_external"].SourceFileLoader
+        namespace["__loader__"] = loader("__main__", path)
+        namespace["__file__"] = path
+        namespace["__cached__"] = None
+        sys.modules["__main__"] = main
+        if self.generators is not None:
+            self.generators()
+        gc.enable()
+        return namespace, path
+
+
+class Refused(Exception):
+    """Why there can be no such server: the author's to mend."""
+
+
+def threads():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
+
+
+def numpy_generators():
+    """Renews what numpy draws from by default, which a fork would share with all others."""
+    numpy = sys.modules["numpy"]
+    return lambda: numpy.random.seed()
+
+
+def receive(control):
+    data, ancillary, _, _ = control.recvmsg(
+        MESSAGE_MAX, socket.CMSG_LEN(DESCRIPTORS_MAX * 4), socket.MSG_CMSG_CLOEXEC
+    )
+    descriptors = []
+    for _, _, rights in ancillary:
+        descriptors += memoryview(rights).cast("i").tolist()
+    return data, descriptors
+
+
+def read_whole(descriptor, length):
+    data = os.read(descriptor, length)
+    while len(data) < length:
+        more = os.read(descriptor, length - len(data))
+        if not more:
+            raise OSError("a file is cut short")
+        data += more
+    return data
+
+
+def say(descriptor, what):
+    os.write(descriptor, (json.dumps(what) + "\n").encode())
+
+
+def complain(error):
+    """Shows an exception that nobody caught, as the interpreter does; the exit status."""
+    if isinstance(error, SystemExit):
+        return status_of(error)
+    kind, trace = type(error), error.__traceback__
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    hook = getattr(sys, "excepthook", None)
+    if hook is None:
+        print("sys.excepthook is missing", file=sys.stderr)
+        show(kind, error, trace)
+        return 1
+    try:
+        hook(kind, error, trace)
+    except SystemExit as inner:
+        return status_of(inner)
+    except BaseException as inner:
+        print("Error in sys.excepthook:", file=sys.stderr)
+        show(type(inner), inner, inner.__traceback__.tb_next)
+        print("\nOriginal exception was:", file=sys.stderr)
+        show(kind, error, trace)
+    return 1
+
+
+show = sys.excepthook
+
+
+def status_of(error):
+    """What `SystemExit` asks for, as `_Py_HandleSystemExit` of CPython reads it."""
+    code = getattr(error, "code", None)
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return int(code) & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
+    try:
+        print(code, file=sys.stderr)
+    except BaseException:
+        # Whoever closed it wanted no word.
+        return 1
+    return 1
+
+
+def flush():
+    """Whether both streams took what was left for them."""
+    is_whole = True
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name, None)
+        try:
+            if stream is not None and not stream.closed:
+                stream.flush()
+        except BaseException as error:
+            if name == "stdout":
+                unraisable(error, stream)
+            is_whole = False
+    return is_whole
+
+
+def unraisable(error, source):
+    try:
+        sys.stderr.write(f"Exception ignored in: {source!r}\n")
+        show(type(error), error, error.__traceback__)
+    except BaseException:
+        return
+
+
+def end(status, is_interrupted, warm):
+    """Ends as the interpreter does, but for taking down what every fork has a copy of."""
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        try:
+            threading._shutdown()
+        except BaseException as error:
+            unraisable(error, threading)
+    try:
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        status = complain(error)
+    if not flush():
+        status = 120
+    gc.collect()
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        sys.__dict__.pop(name, None)
+    main = sys.modules.get("__main__")
+    alive = weakref.ref(main) if main is not None else lambda: None
+    del main
+    for name in list(sys.modules):
+        if name not in warm or name == "__main__":
+            del sys.modules[name]
+    gc.collect()
+    main = alive()
+    if main is not None:
+        main.__dict__.clear()
+    flush()
+    libc.fflush(None)
+    if is_interrupted:
+        import signal
+
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(status)
+
+
+def open_server():
+    """Prepares the server and says so, or why there is none; the server."""
+    global CONTROL_HIGH
+    CONTROL_HIGH = os.dup(CONTROL)
+    with open(SETUP, "rb") as file:
+        setup = json.load(file)
+    null = os.open("/dev/null", os.O_RDONLY)
+    held = [CONTROL_HIGH, null]
+    while held[-1] < FIRST_FREE:
+        held.append(os.dup(null))
+    CONTROL_HIGH = os.dup(CONTROL_HIGH)
+    os.dup2(null, CONTROL)
+    answer = {}
+    try:
+        server = Server(setup)
+        answer["Ok"] = {"names": server.names()}
+    except Refused as refusal:
+        answer["Err"] = {"message": str(refusal), "is_refusal": True}
+    except Exception as error:
+        answer["Err"] = {"message": f"{type(error).__name__}: {error}", "is_refusal": False}
+    os.write(CONTROL_HIGH, json.dumps(answer).encode())
+    if "Err" in answer:
+        os._exit(1)
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    return server
+
+
+server = open_server()
+order, descriptors = server.serve()
+try:
+    script = server.become(order, descriptors)
+except BaseException as error:
+    say(descriptors[2], {"failed": f"could not become a program: {type(error).__name__}: {error}"})
+    os._exit(1)
+namespace, path = server.look_like_a_start(order)
+warm = server.loaded
+del server, order, descriptors
+failure, status, is_interrupted = None, 0, False
+try:
+    if script is not None:
+        exec(script, namespace)
+    else:
+        run_file(libc.fopen(os.fsencode(path), b"rb"), os.fsencode(path), PY_FILE_INPUT, namespace, namespace, 1, None)
+except BaseException as error:
+    failure = error.with_traceback(error.__traceback__.tb_next)
+del namespace, script
+if failure is not None:
+    status = complain(failure)
+    is_interrupted = isinstance(failure, KeyboardInterrupt)
+    del failure
+end(status, is_interrupted, warm)
