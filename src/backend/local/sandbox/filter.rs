@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -443,94 +444,18 @@ pub(super) enum Landlocked {
     Absent,
 }
 
-/// Grants in the numbers of landlock(7), for a process that asks the kernel itself.
-#[derive(Debug, serde::Serialize)]
-pub(super) struct GrantsByNumber {
-    /// `handled_access_fs`, `handled_access_net` and `scoped` of `struct landlock_ruleset_attr`.
-    fs: u64,
-    net: u64,
-    scoped: u64,
-    /// How much of that structure this kernel knows.
-    bytes: usize,
-    /// Each path with what is granted beneath.
-    rules: Vec<(String, u64)>,
-}
-
-impl GrantsByNumber {
-    /// The same as [`landlock`] would ask for; none where this kernel has no Landlock.
-    pub(super) fn of(grants: &Grants) -> Option<Self> {
-        let (abi, bytes) = match super::sys::landlock_version() {
-            0 => return None,
-            1 => (ABI::V1, 8),
-            2 => (ABI::V2, 8),
-            3 => (ABI::V3, 8),
-            4 => (ABI::V4, 16),
-            5 => (ABI::V5, 16),
-            _ => (ABI::V6, 24),
-        };
-        let net = AccessNet::from_all(abi);
-        let rules = [
-            (&grants.list, AccessFs::ReadDir.into()),
-            (&grants.read, AccessFs::from_read(abi)),
-            (&grants.write, AccessFs::from_all(abi)),
-        ];
-        let rules = rules.into_iter().flat_map(|(paths, access)| {
-            paths.iter().map(move |path| {
-                let access = if Path::new(path).is_dir() {
-                    access
-                } else {
-                    access & AccessFs::from_file(abi)
-                };
-                (path.clone(), access.bits())
-            })
-        });
-        Some(GrantsByNumber {
-            fs: AccessFs::from_all(abi).bits(),
-            net: if grants.network { 0 } else { net.bits() },
-            scoped: Scope::from_all(abi).bits(),
-            bytes,
-            rules: rules.collect(),
-        })
-    }
-}
+/// The version of Landlock that is asked for: older kernels give what they have of it.
+const LANDLOCK: ABI = ABI::V6;
 
 /// Restricts this process, and all that it will make, to the grants.
 pub(super) fn landlock(grants: &Grants) -> io::Result<Landlocked> {
-    let abi = ABI::V6;
-    let ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(abi))
-        .map_err(io::Error::other)?;
-    let ruleset = if grants.network {
-        ruleset
-    } else {
-        ruleset
-            .handle_access(AccessNet::from_all(abi))
-            .map_err(io::Error::other)?
-    };
-    let mut ruleset = ruleset
-        .scope(Scope::AbstractUnixSocket | Scope::Signal)
-        .map_err(io::Error::other)?
-        .create()
-        .map_err(io::Error::other)?;
-    for (paths, access) in [
-        (&grants.list, AccessFs::ReadDir.into()),
-        (&grants.read, AccessFs::from_read(abi)),
-        (&grants.write, AccessFs::from_all(abi)),
-    ] {
-        for path in paths {
-            // What is not there needs no grant.
-            let Ok(fd) = PathFd::new(path) else { continue };
-            // A file has no use for what only directories have, and would be refused it.
-            let access = if Path::new(path).is_dir() {
-                access
-            } else {
-                access & AccessFs::from_file(abi)
-            };
-            ruleset = ruleset
-                .add_rule(PathBeneath::new(fd, access))
-                .map_err(io::Error::other)?;
-        }
+    let mut ruleset = empty_ruleset(grants)?;
+    for (path, access) in grants.each() {
+        // What is not there needs no grant.
+        let Ok(fd) = PathFd::new(path) else { continue };
+        ruleset = ruleset
+            .add_rule(PathBeneath::new(fd, access))
+            .map_err(io::Error::other)?;
     }
     let status = ruleset.restrict_self().map_err(io::Error::other)?;
     Ok(match status.ruleset {
@@ -538,4 +463,95 @@ pub(super) fn landlock(grants: &Grants) -> io::Result<Landlocked> {
         RulesetStatus::PartiallyEnforced => Landlocked::InPart,
         RulesetStatus::NotEnforced => Landlocked::Absent,
     })
+}
+
+/// A ruleset that grants nothing yet.
+fn empty_ruleset(grants: &Grants) -> io::Result<RulesetCreated> {
+    let ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(LANDLOCK))
+        .map_err(io::Error::other)?;
+    let ruleset = if grants.network {
+        ruleset
+    } else {
+        ruleset
+            .handle_access(AccessNet::from_all(LANDLOCK))
+            .map_err(io::Error::other)?
+    };
+    ruleset
+        .scope(Scope::AbstractUnixSocket | Scope::Signal)
+        .map_err(io::Error::other)?
+        .create()
+        .map_err(io::Error::other)
+}
+
+impl Grants {
+    /// Each path, with what is granted beneath.
+    fn each(&self) -> impl Iterator<Item = (&str, BitFlags<AccessFs>)> {
+        let granted = [
+            (&self.list, AccessFs::ReadDir.into()),
+            (&self.read, AccessFs::from_read(LANDLOCK)),
+            (&self.write, AccessFs::from_all(LANDLOCK)),
+        ];
+        granted.into_iter().flat_map(|(paths, access)| {
+            paths.iter().map(move |path| {
+                // A file has no use for what only directories have, and would be refused it.
+                let access = if Path::new(path).is_dir() {
+                    access
+                } else {
+                    access & AccessFs::from_file(LANDLOCK)
+                };
+                (path.as_str(), access)
+            })
+        })
+    }
+}
+
+/// Grants whose files were looked up once, for programs in namespaces of their own.
+pub(super) struct HeldGrants {
+    grants: Grants,
+    held: Vec<(PathFd, BitFlags<AccessFs>)>,
+    /// Paths that lead to something else in the namespaces of each program.
+    own: Vec<(String, BitFlags<AccessFs>)>,
+}
+
+impl HeldGrants {
+    /// Looks up all but `own`.
+    pub(super) fn of(grants: Grants, own: &[&str]) -> Self {
+        let (mut held, mut owned) = (Vec::new(), Vec::new());
+        for (path, access) in grants.each() {
+            if own.contains(&path) {
+                owned.push((path.to_owned(), access));
+            } else if let Ok(fd) = PathFd::new(path) {
+                held.push((fd, access));
+            }
+        }
+        HeldGrants {
+            grants,
+            held,
+            own: owned,
+        }
+    }
+
+    /// The grants by their paths.
+    pub(super) fn by_path(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// A ruleset for the namespaces that this process is in; none where this kernel has no Landlock.
+    pub(super) fn ruleset(&self) -> io::Result<Option<OwnedFd>> {
+        let mut ruleset = empty_ruleset(&self.grants)?;
+        for (fd, access) in &self.held {
+            ruleset = ruleset
+                .add_rule(PathBeneath::new(fd, *access))
+                .map_err(io::Error::other)?;
+        }
+        for (path, access) in &self.own {
+            let fd = PathFd::new(path).map_err(io::Error::other)?;
+            ruleset = ruleset
+                .add_rule(PathBeneath::new(fd, *access))
+                .map_err(io::Error::other)?;
+        }
+        Ok(ruleset.into())
+    }
 }

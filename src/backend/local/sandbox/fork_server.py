@@ -14,9 +14,11 @@ FIRST = dict(globals())
 # What every start of the interpreter loads by itself: it comes before files of the program.
 COLD = frozenset(sys.modules)
 
+import _thread
 import atexit
 import ctypes
 import gc
+import itertools
 import json
 import os
 import resource
@@ -26,12 +28,10 @@ import weakref
 # A list for programs as models write them. Of these no import shows more of another module than a
 # start of its own would, but for HIDDEN; a test compares them.
 USUAL = """
-    abc argparse array ast base64 binascii bisect calendar cmath collections contextlib copy copyreg
-    csv dataclasses datetime decimal difflib enum errno fnmatch fractions functools glob hashlib heapq
-    inspect io itertools json keyword linecache locale logging math numbers operator os pathlib pickle
-    platform pprint queue random re reprlib secrets select selectors shutil signal socket statistics
-    string struct subprocess tempfile textwrap threading time timeit token tokenize traceback types
-    typing unicodedata unittest uuid warnings weakref zlib
+    abc array ast base64 binascii bisect cmath collections contextlib copy copyreg dataclasses
+    datetime decimal enum errno fractions functools hashlib heapq inspect io itertools json keyword
+    linecache math numbers operator os random re reprlib statistics string struct textwrap time token
+    tokenize traceback types typing unicodedata warnings weakref zlib
 """.split()
 
 # Loaded by the modules above, and seen as attributes of packages that have none of them otherwise.
@@ -46,9 +46,10 @@ SECCOMP_MODE_FILTER = 2
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
 CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x00008000, 0x00200000, 0x01000000
-LANDLOCK_RULE_PATH_BENEATH = 1
 LINUX_CAPABILITY_VERSION_3 = 0x20080522
 MESSAGE_MAX, DESCRIPTORS_MAX = 65536, 16
+# Callbacks for the end that every start has, and none of which does anything then.
+CALLBACKS = 0
 
 api = ctypes.pythonapi
 # Through PyDLL, which holds the interpreter's lock all the while: nothing else may run in a fork.
@@ -71,19 +72,6 @@ libc.fopen.restype = ctypes.c_void_p
 libc.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
 
 
-class Ruleset(ctypes.Structure):
-    """struct landlock_ruleset_attr, landlock(7)."""
-
-    _fields_ = [("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64)]
-
-
-class Beneath(ctypes.Structure):
-    """struct landlock_path_beneath_attr."""
-
-    _pack_ = 1
-    _fields_ = [("access", ctypes.c_uint64), ("parent", ctypes.c_int32)]
-
-
 class Filter(ctypes.Structure):
     """struct sock_fprog, seccomp(2)."""
 
@@ -103,11 +91,14 @@ class Server:
     def __init__(self, setup):
         self.calls = setup["calls"]
         self.scratch = setup["scratch"]
-        self.scripts = {path: (text.encode(), None) for path, text in setup["scripts"]}
         self.warm(setup["preload"])
-        for path, (text, _) in self.scripts.items():
-            self.scripts[path] = (text, compile(text, os.path.join(self.scratch, path), "exec", 0, True))
-        self.prepare_landlock(setup["landlock"])
+        self.preloads = bool(setup["preload"])
+        self.reseed = sys.modules["random"].seed if "random" in sys.modules else None
+        self.scripts = {
+            path: compile(text, os.path.join(self.scratch, path), "exec", 0, True)
+            for path, text in setup["scripts"]
+        }
+        self.restrict_self = ctypes.c_long(self.calls["landlock_restrict_self"])
         code = bytes.fromhex(setup["filter"])
         self.filter_code = ctypes.create_string_buffer(code, len(code))
         self.filter = Filter(len(code) // 8, ctypes.addressof(self.filter_code))
@@ -115,7 +106,6 @@ class Server:
         # Where the C library keeps the number of this thread, which is another one in a fork.
         self.thread_number = ctypes.c_void_p()
         libc.prctl(PR_GET_TID_ADDRESS, ctypes.byref(self.thread_number), 0, 0, 0)
-        self.null_code = compile("None", "<warm>", "exec")
 
     def warm(self, preload):
         for name in USUAL:
@@ -138,23 +128,6 @@ class Server:
                 raise Refused(f"`preload` cannot hold `{name}`: it starts a thread, which no fork has")
         # Seen by programs that preload; their state is renewed in each.
         self.generators = numpy_generators() if "numpy" in sys.modules else None
-
-    def prepare_landlock(self, landlock):
-        self.landlock = None
-        if landlock is None:
-            return
-        self.landlock = Ruleset(landlock["fs"], landlock["net"], landlock["scoped"]), landlock["bytes"]
-        self.rules, self.own_rules = [], []
-        for path, access in landlock["rules"]:
-            if path in landlock["own"]:
-                self.own_rules.append((path, access))
-                continue
-            try:
-                parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            except OSError:
-                # What is not there needs no grant.
-                continue
-            self.rules.append(Beneath(access, parent))
 
     def names(self):
         """Modules that a file of a program could stand before, were they not loaded."""
@@ -199,14 +172,30 @@ class Server:
             ctypes.c_void_p(number),
         )
         if pid == 0:
-            api.PyOS_AfterFork_Child()
+            self.after_fork()
             return 0
         api.PyOS_AfterFork_Parent()
         return called(pid)
 
+    def after_fork(self):
+        """Makes the interpreter usable in the fork.
+
+        It had one thread, so no lock is in a state that only another could change, and the parent's
+        half of the interpreter's preparations is enough; what is to differ from fork to fork is
+        renewed here. Preloaded modules may have asked for more."""
+        if self.preloads:
+            api.PyOS_AfterFork_Child()
+        else:
+            api.PyOS_AfterFork_Parent()
+            if self.reseed is not None:
+                self.reseed()
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading.main_thread()._set_native_id()
+
     def become(self, order, descriptors):
         """Gives up everything, as a program that is started does."""
-        init_process, init, report, go, files, *streams = descriptors
+        init_process, init, report, go, ruleset, *streams = descriptors
         called(libc.setns(init_process, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC))
         called(libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0))
         called(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
@@ -216,12 +205,10 @@ class Server:
             raise OSError("init is gone")
         os.setsid()
         os.chdir(self.scratch)
-        os.lseek(files, order["offset"], os.SEEK_SET)
-        script = self.write_files(order, files)
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
-        if self.landlock is not None:
-            self.restrict_files()
+        if order["landlock"]:
+            called(syscall(self.restrict_self, ruleset, 0))
         header, none = self.no_capabilities
         called(syscall(ctypes.c_long(self.calls["capset"]), header, none))
         for limit, most in order["limits"]:
@@ -231,40 +218,6 @@ class Server:
         called(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.filter), 0, 0))
         close_range = ctypes.c_long(self.calls["close_range"])
         called(syscall(close_range, ctypes.c_uint(len(streams)), ctypes.c_uint(0xFFFFFFFF), ctypes.c_uint(0)))
-        return script
-
-    def write_files(self, order, files):
-        """Writes the files; the compiled script that is run, if it is one of those known here."""
-        code = None
-        for path, length, mode in order["files"]:
-            data = read_whole(files, length)
-            parent = os.path.dirname(path)
-            if parent:
-                os.makedirs(parent, exist_ok=True)
-            target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            rest = data
-            while rest:
-                rest = rest[os.write(target, rest) :]
-            if mode != 0o644:
-                os.fchmod(target, mode)
-            os.close(target)
-            if path == order["script"]:
-                text, compiled = self.scripts.get(path, (None, None))
-                if text == data:
-                    code = compiled
-        return code
-
-    def restrict_files(self):
-        attributes, size = self.landlock
-        create, add, restrict = self.calls["landlock"]
-        ruleset = called(syscall(ctypes.c_long(create), ctypes.byref(attributes), ctypes.c_size_t(size), 0))
-        kind, add = ctypes.c_int(LANDLOCK_RULE_PATH_BENEATH), ctypes.c_long(add)
-        for rule in self.rules:
-            called(syscall(add, ruleset, kind, ctypes.byref(rule), 0))
-        for path, access in self.own_rules:
-            parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            called(syscall(add, ruleset, kind, ctypes.byref(Beneath(access, parent)), 0))
-        called(syscall(ctypes.c_long(restrict), ruleset, 0))
 
     def look_like_a_start(self, order):
         """What a program sees of how it was started; its namespace and the path of its file."""
@@ -313,16 +266,6 @@ def receive(control):
     for _, _, rights in ancillary:
         descriptors += memoryview(rights).cast("i").tolist()
     return data, descriptors
-
-
-def read_whole(descriptor, length):
-    data = os.read(descriptor, length)
-    while len(data) < length:
-        more = os.read(descriptor, length - len(data))
-        if not more:
-            raise OSError("a file is cut short")
-        data += more
-    return data
 
 
 def say(descriptor, what):
@@ -398,15 +341,16 @@ def unraisable(error, source):
 def end(status, is_interrupted, warm):
     """Ends as the interpreter does, but for taking down what every fork has a copy of."""
     threading = sys.modules.get("threading")
-    if threading is not None:
+    if threading is not None and (_thread._count() or getattr(threading, "_threading_atexits", True)):
         try:
             threading._shutdown()
         except BaseException as error:
             unraisable(error, threading)
-    try:
-        atexit._run_exitfuncs()
-    except BaseException as error:
-        status = complain(error)
+    if atexit._ncallbacks() != CALLBACKS:
+        try:
+            atexit._run_exitfuncs()
+        except BaseException as error:
+            status = complain(error)
     if not flush():
         status = 120
     gc.collect()
@@ -415,9 +359,10 @@ def end(status, is_interrupted, warm):
     main = sys.modules.get("__main__")
     alive = weakref.ref(main) if main is not None else lambda: None
     del main
-    for name in list(sys.modules):
-        if name not in warm or name == "__main__":
-            del sys.modules[name]
+    # The last first: those of the server are never looked at.
+    own = list(itertools.takewhile(lambda name: name not in warm, reversed(sys.modules)))
+    for name in [*own, "__main__"]:
+        sys.modules.pop(name, None)
     gc.collect()
     main = alive()
     if main is not None:
@@ -455,6 +400,8 @@ def open_server():
     os.write(CONTROL_HIGH, json.dumps(answer).encode())
     if "Err" in answer:
         os._exit(1)
+    global CALLBACKS
+    CALLBACKS = atexit._ncallbacks()
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -464,13 +411,15 @@ def open_server():
 server = open_server()
 order, descriptors = server.serve()
 try:
-    script = server.become(order, descriptors)
+    server.become(order, descriptors)
 except BaseException as error:
     say(descriptors[2], {"failed": f"could not become a program: {type(error).__name__}: {error}"})
     os._exit(1)
 namespace, path = server.look_like_a_start(order)
+script = server.scripts[order["script"]] if order["is_known"] else None
 warm = server.loaded
-del server, order, descriptors
+# The server itself stays: to take it down would touch, and so copy, all that it holds.
+del order, descriptors
 failure, status, is_interrupted = None, 0, False
 try:
     if script is not None:

@@ -15,7 +15,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::filter::{Filters, Grants, GrantsByNumber, Openings};
+use super::filter::{Filters, Openings};
 use super::program::{Becoming, Confined, ProcessLimit};
 use super::sys::Cloned;
 use super::wire::{NotServing, Order, ServerOrder, Serving};
@@ -40,7 +40,6 @@ struct Setup<'a> {
     scratch: &'static str,
     preload: &'a [String],
     scripts: &'a [(String, String)],
-    landlock: Option<Landlock>,
     /// The code of the filter that each fork adds, in hexadecimal.
     filter: String,
 }
@@ -51,16 +50,7 @@ struct Calls {
     clone: libc::c_long,
     capset: libc::c_long,
     close_range: libc::c_long,
-    /// To create a ruleset, to add a rule, to restrict oneself.
-    landlock: [libc::c_long; 3],
-}
-
-#[derive(Serialize)]
-struct Landlock {
-    #[serde(flatten)]
-    grants: GrantsByNumber,
-    /// Paths that lead to something else in each program's namespaces.
-    own: [&'static str; 2],
+    landlock_restrict_self: libc::c_long,
 }
 
 /// What the script says once: the names of what is loaded, or why it cannot serve.
@@ -78,9 +68,10 @@ struct Fork<'a> {
     /// The file that is run, and what follows it.
     script: &'a str,
     args: &'a [String],
-    /// Where in its descriptor the content of the files begins.
-    offset: u64,
-    files: &'a [(String, usize, u32)],
+    /// Whether the file is one of those that were compiled ahead.
+    is_known: bool,
+    /// Whether there is a ruleset of Landlock.
+    landlock: bool,
     limits: Vec<(u32, [u64; 2])>,
 }
 
@@ -91,7 +82,6 @@ impl ForkServer {
     /// Why there can be none.
     pub(super) fn start(
         order: &ServerOrder,
-        grants: &Grants,
         openings: &Openings,
     ) -> Result<(Self, Serving), NotServing> {
         let failed = |message: String| NotServing {
@@ -101,7 +91,7 @@ impl ForkServer {
         };
         let filters = Filters::of_server(openings).in_step("compile a filter");
         let filters = filters.map_err(failed)?;
-        let (control, pid, complaints) = launch(order, grants, &filters).map_err(failed)?;
+        let (control, pid, complaints) = launch(order, &filters).map_err(failed)?;
         let (message, is_refusal) = match hear(&control) {
             Some(Ready::Ok { names }) => {
                 return Ok((ForkServer { control }, Serving { pid, names }));
@@ -120,14 +110,15 @@ impl ForkServer {
     }
 
     /// Has a program forked. `fds`: the process that heads its namespaces, the socket to it, the
-    /// report, the socket on which it is let go, its order, and its descriptors from 0 on.
+    /// report, the socket on which it is let go, its ruleset or something in its place, and its
+    /// descriptors from 0 on.
     ///
     /// # Errors
     /// When the server is gone.
     pub(super) fn fork(
         &self,
         order: &Order,
-        offset: u64,
+        landlock: bool,
         limits: &[ProcessLimit],
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), String> {
@@ -140,8 +131,8 @@ impl ForkServer {
             command: &order.command,
             script,
             args,
-            offset,
-            files: &order.files,
+            is_known: order.is_known,
+            landlock,
             limits: limits
                 .iter()
                 .map(|(resource, _, soft, hard)| (*resource, [*soft, *hard]))
@@ -152,11 +143,7 @@ impl ForkServer {
 }
 
 /// The socket to a new server, its process, and where it complains.
-fn launch(
-    order: &ServerOrder,
-    grants: &Grants,
-    filters: &Filters,
-) -> Result<(OwnedFd, i32, File), String> {
+fn launch(order: &ServerOrder, filters: &Filters) -> Result<(OwnedFd, i32, File), String> {
     let (control, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::SEQPACKET,
@@ -170,19 +157,11 @@ fn launch(
             clone: libc::SYS_clone,
             capset: libc::SYS_capset,
             close_range: libc::SYS_close_range,
-            landlock: [
-                libc::SYS_landlock_create_ruleset,
-                libc::SYS_landlock_add_rule,
-                libc::SYS_landlock_restrict_self,
-            ],
+            landlock_restrict_self: libc::SYS_landlock_restrict_self,
         },
         scratch: root::SCRATCH,
         preload: &order.preload,
         scripts: &order.scripts,
-        landlock: GrantsByNumber::of(grants).map(|grants| Landlock {
-            grants,
-            own: [root::SCRATCH, "/proc"],
-        }),
         filter: forks.iter().map(|byte| format!("{byte:02x}")).collect(),
     };
     let setup = serde_json::to_vec(&setup).map_err(|error| error.to_string())?;

@@ -35,6 +35,14 @@ pub(super) enum Unserved {
     Lost(String),
 }
 
+/// The server that a program is to be a fork of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen {
+    pub(super) number: u32,
+    /// Whether it has compiled the script that the command names.
+    pub(super) knows_script: bool,
+}
+
 /// What servers are told apart by.
 #[derive(Debug, PartialEq)]
 struct Kind {
@@ -67,14 +75,14 @@ impl Drop for State {
 }
 
 impl Forks {
-    /// The number of the server that a program can be a fork of; none where it must be started by
+    /// The server that a program can be a fork of; none where it must be started by
     /// itself.
     pub(super) fn server(
         &mut self,
         control: &OwnedFd,
         run: &RunOf,
         holds: &Arc<ForkServer>,
-    ) -> Result<Option<u32>, Unserved> {
+    ) -> Result<Option<Chosen>, Unserved> {
         let Some(words) = interpreter_of(&run.command) else {
             return Ok(None);
         };
@@ -126,7 +134,16 @@ impl Forks {
             // Not now: the program that is about to run is its last.
             server.kind.command.clear();
         }
-        Ok(Some(number))
+        let script = &run.command[words];
+        let bytes = run.files.iter().find(|(path, _, _)| path == script);
+        let knows_script = bytes.is_some_and(|(_, bytes, _)| {
+            let mut known = holds.scripts.iter();
+            known.any(|known| known.path == *script && known.bytes == *bytes)
+        });
+        Ok(Some(Chosen {
+            number,
+            knows_script,
+        }))
     }
 }
 

@@ -11,15 +11,19 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::mount::MountFlags;
-use rustix::pipe::PipeFlags;
 use rustix::process::{DumpableBehavior, Signal};
 
-use super::filter::{Filters, Grants, Landlocked, Openings};
+use super::filter::{Filters, Grants, HeldGrants, Landlocked, Openings};
 use super::fork_server::ForkServer;
 use super::program::{Becoming, Confined, ProcessLimits};
 use super::sys::{Cloned, INSIDE_ID};
-use super::wire::{NotServing, Order, Ready, Report, Request, ServerOrder, Serving, Setup};
+use super::wire::{
+    NotServing, Order, Prepared, Ready, Report, Request, ServerOrder, Serving, Setup,
+};
 use super::{InStep, root, sys, wire};
+
+/// Paths that lead to something else in the namespaces of each program.
+const OWN: [&str; 2] = [root::SCRATCH, "/proc"];
 
 /// The status of a slot or a helper that could not do its work.
 const FAILED: i32 = 1;
@@ -39,7 +43,7 @@ pub(in super::super) fn serve() -> ! {
 struct Slot {
     filters: Filters,
     openings: Openings,
-    grants: Grants,
+    grants: HeldGrants,
     counted: bool,
     servers: BTreeMap<u32, ForkServer>,
 }
@@ -80,7 +84,8 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
     let mut write = vec![root::SCRATCH.to_owned()];
     write.extend(root::written_devices());
     let mut read = root::readable(&places, setup.network);
-    read.extend(["/proc", "/dev", "/etc", "/tmp", "/var"].map(str::to_owned));
+    read.extend(["/proc", "/dev", "/etc", "/var"].map(str::to_owned));
+    let read = outermost(read);
     let grants = Grants {
         // The root is the slot's own: what stands in it was put there.
         list: vec!["/".to_owned()],
@@ -100,13 +105,29 @@ fn set_up(control: &OwnedFd) -> Result<Slot, String> {
     let slot = Slot {
         filters: Filters::new(&openings).in_step("compile the system call filter")?,
         openings,
-        grants,
+        grants: HeldGrants::of(grants, &OWN),
         counted: setup.counted,
         servers: BTreeMap::new(),
     };
     wire::send(control, &Ok::<Ready, String>(Ready { missing }), &[])
         .in_step("answer the supervisor")?;
     Ok(slot)
+}
+
+/// Those of paths that are there and do not lie beneath another of them, wherever links lead.
+fn outermost(paths: Vec<String>) -> Vec<String> {
+    let real = |path: &String| fs::canonicalize(path).ok();
+    let all: Vec<_> = paths.iter().filter_map(real).collect();
+    let is_outermost = |path: &std::path::PathBuf| {
+        let mut above = path.ancestors().skip(1);
+        !above.any(|above| all.iter().any(|other| other == above))
+    };
+    let outermost: std::collections::BTreeSet<_> =
+        all.iter().filter(|path| is_outermost(path)).collect();
+    let names = outermost.into_iter();
+    names
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// Gives the slot's namespace a name that says nothing of the machine.
@@ -182,7 +203,7 @@ impl Slot {
             is_refusal: false,
             pid: None,
         })?;
-        let (server, serving) = ForkServer::start(&order, &self.grants, &self.openings)?;
+        let (server, serving) = ForkServer::start(&order, &self.openings)?;
         self.servers.insert(number, server);
         Ok(serving)
     }
@@ -201,42 +222,42 @@ impl Slot {
             None,
         )
         .in_step("make a socket")?;
-        let (ready_read, ready_write) =
-            rustix::pipe::pipe_with(PipeFlags::CLOEXEC).in_step("make a pipe")?;
+        let (ready, their_ready) = rustix::net::socketpair(
+            rustix::net::AddressFamily::UNIX,
+            rustix::net::SocketType::SEQPACKET,
+            rustix::net::SocketFlags::CLOEXEC,
+            None,
+        )
+        .in_step("make a socket")?;
         let namespaces =
             libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC;
         let init = match sys::clone3(namespaces | libc::CLONE_PARENT)
             .in_step("make the namespaces of a program")?
         {
             Cloned::Child => {
-                drop((ready_read, ours));
-                be_init(&order, &fds, ready_write, inits)
+                drop((ready, ours));
+                self.be_init(&order, order_file, &fds, &their_ready, inits)
             }
             Cloned::Parent(init) => init,
         };
-        drop((ready_write, inits));
+        drop((their_ready, inits));
         say(&fds.report, &Report::Init(init));
-        let mut byte = [0];
-        match File::from(ready_read).read(&mut byte) {
-            Ok(1) => {}
+        let Ok(Some((Prepared { is_full }, ruleset))) = wire::receive(&ready) else {
             // It has said why.
-            _ => return Ok(()),
-        }
+            return Ok(());
+        };
+        let ruleset = ruleset.into_iter().next();
         let pid = rustix::process::Pid::from_raw(init).ok_or("a process has the id 0")?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
             .in_step("hold a process")?;
-        if let Some(number) = server {
+        if let Some(number) = server.filter(|_| !is_full) {
             let server = self
                 .servers
                 .get(&number)
                 .ok_or("there is no such fork server")?;
             let limits = self.limits(&order).each();
-            return server.fork(
-                &order,
-                line.len() as u64,
-                &limits,
-                &fds.of_fork(&pidfd, &ours),
-            );
+            let fds = fds.of_fork(&pidfd, &ours, ruleset.as_ref());
+            return server.fork(&order, ruleset.is_some(), &limits, &fds);
         }
         // The namespace of processes is entered only by the children of who enters it: so one
         // process enters and its child, again a sibling, is the program.
@@ -253,7 +274,7 @@ impl Slot {
                 match entered {
                     Ok(Cloned::Child) => {
                         drop(pidfd);
-                        self.be_program(&order, order_file, fds, ours)
+                        self.be_program(&order, is_full, fds, ours)
                     }
                     Ok(Cloned::Parent(program)) => {
                         say(&fds.report, &Report::Program(program));
@@ -273,13 +294,54 @@ impl Slot {
         Ok(())
     }
 
+    /// Becomes the init of a program's namespaces.
+    fn be_init(
+        &self,
+        order: &Order,
+        files: impl Read,
+        fds: &RunFds,
+        ready: &OwnedFd,
+        program: OwnedFd,
+    ) -> ! {
+        let prepared = prepare_init(order, &fds.go).and_then(|()| {
+            let is_full = match write_files(order, files) {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => true,
+                written => written
+                    .in_step("write the files of a program")
+                    .map(|()| false)?,
+            };
+            let ruleset = self.grants.ruleset().in_step("make a ruleset")?;
+            let ruleset: Vec<BorrowedFd<'_>> = ruleset.iter().map(AsFd::as_fd).collect();
+            wire::send(ready, &Prepared { is_full }, &ruleset).in_step("tell a slot")
+        });
+        if let Err(message) = prepared {
+            say(&fds.report, &Report::Failed(message));
+            sys::exit(FAILED)
+        }
+        let mut program = File::from(program);
+        let mut byte = [0];
+        let entered = program.read_exact(&mut byte).and_then(|()| {
+            rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+            sys::drop_capabilities()?;
+            sys::set_mask(true)?;
+            program.write_all(b"+")
+        });
+        if entered.is_err() || sys::close_from(0).is_err() {
+            sys::exit(FAILED)
+        }
+        loop {
+            sys::await_child_signal();
+            while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
+        }
+    }
+
     /// Becomes the program.
-    fn be_program(&self, order: &Order, files: impl Read, fds: RunFds, init: OwnedFd) -> ! {
+    fn be_program(&self, order: &Order, is_full: bool, fds: RunFds, init: OwnedFd) -> ! {
         let report = match sys::duplicate_above(fds.report.as_fd(), 16) {
             Ok(report) => report,
             Err(_) => sys::exit(FAILED),
         };
-        let message = match self.become_program(order, files, fds, init) {
+        let message = match self.become_program(order, is_full, fds, init) {
             Ok(never) => match never {},
             Err(message) => message,
         };
@@ -290,7 +352,7 @@ impl Slot {
     fn become_program(
         &self,
         order: &Order,
-        files: impl Read,
+        is_full: bool,
         fds: RunFds,
         init: OwnedFd,
     ) -> Result<std::convert::Infallible, String> {
@@ -307,12 +369,9 @@ impl Slot {
         wire::receive::<()>(&fds.go)
             .in_step("hear the supervisor")?
             .ok_or("the supervisor is gone")?;
-        if let Err(error) = write_files(order, files) {
-            if error.kind() == io::ErrorKind::StorageFull {
-                let message = "the program's files are larger, or more, than it may have";
-                super::program::end_with(&fds.stderr, message, FAILED);
-            }
-            return Err(error).in_step("write the files of a program");
+        if is_full {
+            let message = "the program's files are larger, or more, than it may have";
+            super::program::end_with(&fds.stderr, message, FAILED);
         }
         let mut descriptors = vec![fds.stdin, fds.stdout, fds.stderr];
         descriptors.extend(
@@ -325,7 +384,7 @@ impl Slot {
             environment: &order.environment,
             descriptors,
             limits: Some(self.limits(order)),
-            confined: Confined::Program(&self.grants, &self.filters),
+            confined: Confined::Program(self.grants.by_path(), &self.filters),
         };
         becoming.become_program()
     }
@@ -357,13 +416,18 @@ struct RunFds {
 impl RunFds {
     /// What a fork server is given of them, beside the process that heads the namespaces and the
     /// socket to it.
-    fn of_fork<'a>(&'a self, init: &'a OwnedFd, socket: &'a OwnedFd) -> Vec<BorrowedFd<'a>> {
+    fn of_fork<'a>(
+        &'a self,
+        init: &'a OwnedFd,
+        socket: &'a OwnedFd,
+        ruleset: Option<&'a OwnedFd>,
+    ) -> Vec<BorrowedFd<'a>> {
         let fds = [
             init,
             socket,
             &self.report,
             &self.go,
-            &self.order,
+            ruleset.unwrap_or(&self.order),
             &self.stdin,
             &self.stdout,
             &self.stderr,
@@ -410,32 +474,6 @@ fn say(report: impl AsFd, what: &Report) {
     let _ = rustix::io::write(report, &line);
 }
 
-/// Becomes the init of a program's namespaces.
-fn be_init(order: &Order, fds: &RunFds, ready: OwnedFd, program: OwnedFd) -> ! {
-    if let Err(message) = prepare_init(order, &fds.go) {
-        say(&fds.report, &Report::Failed(message));
-        sys::exit(FAILED)
-    }
-    let mut program = File::from(program);
-    let mut byte = [0];
-    let entered = File::from(ready)
-        .write_all(b"+")
-        .and_then(|()| program.read_exact(&mut byte))
-        .and_then(|()| {
-            rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-            sys::drop_capabilities()?;
-            sys::set_mask(true)?;
-            program.write_all(b"+")
-        });
-    if entered.is_err() || sys::close_from(0).is_err() {
-        sys::exit(FAILED)
-    }
-    loop {
-        sys::await_child_signal();
-        while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
-    }
-}
-
 fn prepare_init(order: &Order, go: &OwnedFd) -> Result<(), String> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .in_step("be bound to the supervisor")?;
@@ -465,7 +503,8 @@ fn prepare_init(order: &Order, go: &OwnedFd) -> Result<(), String> {
         MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
         Some(c"subset=pid"),
     )
-    .in_step("mount /proc")
+    .in_step("mount /proc")?;
+    std::env::set_current_dir(root::SCRATCH).in_step("enter the scratch directory")
 }
 
 fn write_files(order: &Order, mut files: impl Read) -> io::Result<()> {

@@ -21,7 +21,7 @@ use super::super::channel::End;
 use super::super::wire::{EndedBy, TALK_OVER_GRACE};
 use super::super::{left, tree};
 use super::cgroup::Group;
-use super::forks::{Forks, Unserved, held};
+use super::forks::{Chosen, Forks, Unserved, held};
 use super::wire::{Order, Ready, Report, Request, Setup};
 use super::{InStep, Places, memory_file, sys, wire};
 use crate::execution::{Captured, LeftFile};
@@ -293,7 +293,7 @@ impl Slot {
         &self,
         run: &RunOf,
         group: Option<&Group>,
-        server: Option<u32>,
+        server: Option<Chosen>,
     ) -> Result<Started, NotRun> {
         let limits = &run.limits;
         let order = Order {
@@ -305,6 +305,7 @@ impl Slot {
                 .map(|(path, bytes, mode)| (path.clone(), bytes.len(), *mode))
                 .collect(),
             private: !matches!(run.private, Private::Absent),
+            is_known: server.is_some_and(|server| server.knows_script),
             disk_bytes: limits.disk,
             inodes: limits.inodes,
             cpu_seconds: limits.cpu.as_secs() + 1,
@@ -349,7 +350,12 @@ impl Slot {
         if let Some((read, write)) = &private {
             fds.extend([read.as_fd(), write.as_fd()]);
         }
-        wire::send(&self.control, &Request::Run(server), &fds).in_step("order a program")?;
+        wire::send(
+            &self.control,
+            &Request::Run(server.map(|server| server.number)),
+            &fds,
+        )
+        .in_step("order a program")?;
         drop((report_write, their_go, streams, private));
         let mut family = Family::default();
         let mut has_begun = false;

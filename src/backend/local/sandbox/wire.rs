@@ -94,12 +94,22 @@ pub(super) struct Order {
     pub(super) files: Vec<(String, usize, u32)>,
     /// Whether descriptors 3 and 4 are wanted.
     pub(super) private: bool,
+    /// Whether the fork server has compiled the script ahead.
+    pub(super) is_known: bool,
     pub(super) disk_bytes: u64,
     pub(super) inodes: u64,
     pub(super) cpu_seconds: u64,
     pub(super) memory_bytes: u64,
     pub(super) processes: u64,
     pub(super) open_files: u64,
+}
+
+/// What the init of a program's namespaces says once all is in its place. The ruleset of Landlock, where
+/// there is one, comes along.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Prepared {
+    /// Whether the program's files were larger, or more, than it may have.
+    pub(super) is_full: bool,
 }
 
 /// What comes back over a run's report pipe, a line each. Its end without an error means that the

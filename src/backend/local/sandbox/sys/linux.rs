@@ -173,22 +173,6 @@ pub(in super::super::super) fn close_from(first: RawFd) -> io::Result<()> {
     .map(drop)
 }
 
-/// landlock_create_ruleset(2): the version of Landlock that this kernel has, 0 without.
-pub(in super::super::super) fn landlock_version() -> c_long {
-    /// LANDLOCK_CREATE_RULESET_VERSION of linux/landlock.h.
-    const VERSION: c_int = 1;
-    // SAFETY: with this flag nothing is read from the pointer.
-    let version = unsafe {
-        libc::syscall(
-            libc::SYS_landlock_create_ruleset,
-            std::ptr::null::<u8>(),
-            0_usize,
-            VERSION,
-        )
-    };
-    version.max(0)
-}
-
 /// fcntl(2) F_ADD_SEALS: a memory file that nobody can change any more.
 pub(in super::super::super) fn seal(file: &impl AsRawFd) -> io::Result<()> {
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
