@@ -56,6 +56,7 @@ fn local(jobs: usize) -> Local {
         jobs: Some(jobs),
         launcher: Some(env!("CARGO_BIN_EXE_rewardspec").into()),
         uncontained: false,
+        cold: false,
     })
 }
 

@@ -27,6 +27,7 @@ fn backend(engine: Engine, jobs: usize) -> Local {
         jobs: Some(jobs),
         launcher: Some(env!("CARGO_BIN_EXE_rewardspec").into()),
         uncontained: engine == Engine::Processes,
+        cold: false,
     })
 }
 

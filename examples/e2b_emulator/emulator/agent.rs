@@ -234,6 +234,7 @@ fn program(internet: bool) -> Arc<Program> {
         },
         network: internet,
         cloud: Cloud::default(),
+        fork_server: None,
     })
 }
 

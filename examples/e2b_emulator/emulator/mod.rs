@@ -99,6 +99,7 @@ impl Emulator {
         let listener = tokio::net::TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let local = Local::new(LocalOptions {
+            cold: false,
             jobs: Some(2 * SANDBOXES),
             launcher: options.launcher.clone(),
             uncontained: false,

@@ -89,6 +89,7 @@ fn judge(order: &Value, wall: Duration) -> Arc<Judge> {
             wall,
             ..Limits::default()
         },
+        fork_server: None,
     })
 }
 
@@ -359,6 +360,7 @@ fn a_judge_in_another_language_talks_the_same() {
         files: vec![file("judge.js", judge.to_owned())],
         order: b"ordered ".to_vec(),
         limits: Limits::default(),
+        fork_server: None,
     }));
     let mut of = Program::clone(&job.program);
     of.interpreter = Arc::new(Interpreter {

@@ -121,6 +121,7 @@ fn python(code: &str, limits: Limits) -> Job {
             limits,
             network: false,
             cloud: Cloud::default(),
+            fork_server: None,
         }),
         runs: vec![Run {
             command: vec![Word::Interpreter, word("main.py")],

@@ -123,6 +123,7 @@ fn notebook_program(language: &str, code: &str, limits: Limits) -> Job {
             build: None,
             limits,
             network: false,
+            fork_server: None,
             cloud: Cloud {
                 template: None,
                 mode: CloudMode::Notebook,

@@ -81,6 +81,7 @@ fn judge(code: &str) -> Judge {
         }],
         order: b"order".to_vec(),
         limits: roomy(),
+        fork_server: None,
     }
 }
 
