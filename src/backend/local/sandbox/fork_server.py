@@ -42,6 +42,7 @@ CONTROL, SETUP = 3, 4
 FIRST_FREE = 16
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_GET_TID_ADDRESS = 1, 4, 22, 40
+PR_SET_MM, PR_SET_MM_MAP = 35, 14
 SECCOMP_MODE_FILTER = 2
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID = 0x10000000, 0x20000000
@@ -68,8 +69,44 @@ run_file.argtypes = [
     ctypes.c_void_p,
 ]
 PY_FILE_INPUT = 257
+libc.sbrk.restype = ctypes.c_void_p
+libc.sbrk.argtypes = [ctypes.c_ssize_t]
 libc.fopen.restype = ctypes.c_void_p
 libc.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+
+
+class Memory(ctypes.Structure):
+    """struct prctl_mm_map, PR_SET_MM_MAP of prctl(2)."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_uint64)
+            for name in """start_code end_code start_data end_data start_brk brk start_stack
+            arg_start arg_end env_start env_end auxv""".split()
+        ),
+        ("auxv_size", ctypes.c_uint32),
+        ("exe_fd", ctypes.c_uint32),
+    ]
+
+    @classmethod
+    def of_this(cls):
+        """Of this process, by the numbers of proc_pid_stat(5)."""
+        with open("/proc/self/stat") as stat:
+            fields = ["", "", *stat.read().rpartition(")")[2].split()]
+        number = lambda place: int(fields[place - 1])
+        return cls(
+            start_code=number(26),
+            end_code=number(27),
+            start_stack=number(28),
+            start_data=number(45),
+            end_data=number(46),
+            start_brk=number(47),
+            arg_start=number(48),
+            arg_end=number(49),
+            env_start=number(50),
+            env_end=number(51),
+            exe_fd=0xFFFFFFFF,
+        )
 
 
 class Filter(ctypes.Structure):
@@ -102,6 +139,7 @@ class Server:
         code = bytes.fromhex(setup["filter"])
         self.filter_code = ctypes.create_string_buffer(code, len(code))
         self.filter = Filter(len(code) // 8, ctypes.addressof(self.filter_code))
+        self.memory = Memory.of_this()
         self.no_capabilities = (ctypes.c_uint32 * 2)(LINUX_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)()
         # Where the C library keeps the number of this thread, which is another one in a fork.
         self.thread_number = ctypes.c_void_p()
@@ -213,11 +251,24 @@ class Server:
         called(syscall(ctypes.c_long(self.calls["capset"]), header, none))
         for limit, most in order["limits"]:
             resource.setrlimit(limit, (most[0], most[1]))
+        self.show_command(order["command"])
         if not os.read(go, 64):
             os._exit(1)
         called(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.filter), 0, 0))
         close_range = ctypes.c_long(self.calls["close_range"])
         called(syscall(close_range, ctypes.c_uint(len(streams)), ctypes.c_uint(0xFFFFFFFF), ctypes.c_uint(0)))
+
+    def show_command(self, words):
+        """Makes the words this process's command line, as others see it."""
+        text = b"\0".join(map(os.fsencode, words)) + b"\0"
+        memory = self.memory
+        if len(text) > memory.arg_end - memory.arg_start:
+            return
+        ctypes.memmove(memory.arg_start, text, len(text))
+        memory.arg_end = memory.arg_start + len(text)
+        memory.brk = libc.sbrk(0)
+        # A kernel that was built without it shows more behind them.
+        libc.prctl(PR_SET_MM, PR_SET_MM_MAP, ctypes.byref(memory), ctypes.sizeof(memory), 0)
 
     def look_like_a_start(self, order):
         """What a program sees of how it was started; its namespace and the path of its file."""
