@@ -139,14 +139,33 @@ impl Group {
     /// given back a little later. File caches, which the kernel takes back when it needs to, do not
     /// count.
     pub(in super::super) fn is_used(&self) -> bool {
+        self.used_bytes() > UNUSED_BYTES
+    }
+
+    /// Memory in use that is no file's.
+    fn used_bytes(&self) -> u64 {
         let text = fs::read_to_string(self.memory.0.join("memory.stat")).unwrap_or_default();
         // Version 1 says `rss`, version 2 `anon`.
-        let bytes: u64 = ["rss ", "anon ", "shmem "]
+        ["rss ", "anon ", "shmem "]
             .iter()
             .filter_map(|name| text.lines().find_map(|line| line.strip_prefix(name)))
             .filter_map(|number| number.trim().parse::<u64>().ok())
-            .sum();
-        bytes > UNUSED_BYTES
+            .sum()
+    }
+
+    /// Whether the processor time of programs is counted: then nothing about them needs to be looked
+    /// up, process by process.
+    pub(super) fn counts_time(&self) -> bool {
+        self.is_version_2() || self.time.is_some()
+    }
+
+    /// What is in use now, where the kernel remembers no peak; else 0.
+    pub(super) fn sampled_bytes(&self) -> u64 {
+        if self.is_version_2() {
+            self.used_bytes()
+        } else {
+            0
+        }
     }
 
     pub(super) fn counts(&self) -> Counts {

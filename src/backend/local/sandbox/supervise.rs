@@ -18,6 +18,7 @@ use rustix::process::{Pid, Signal};
 
 use super::super::super::output::Kept;
 use super::super::channel::End;
+use super::super::usage::Usage;
 use super::super::wire::{EndedBy, TALK_OVER_GRACE};
 use super::super::{left, tree};
 use super::cgroup::Group;
@@ -489,7 +490,15 @@ fn watch(
             continue;
         }
         sample_at = now + SAMPLE_EVERY;
-        let mut usage = tree::usage_of(&started.family.roots());
+        // What was looked up in `/proc` of many threads is given back when they end, one waiting
+        // for another: dearer than the look itself.
+        let mut usage = match group {
+            Some(group) if group.counts_time() => Usage {
+                memory_bytes: group.sampled_bytes(),
+                ..Usage::default()
+            },
+            _ => tree::usage_of(&started.family.roots()),
+        };
         peak = peak.max(usage.memory_bytes);
         match group {
             Some(group) => {
