@@ -740,3 +740,42 @@ fn a_row_to_score_says_which_case_judges_it_and_is_never_lost() {
         ]
     );
 }
+
+#[test]
+fn the_same_program_is_built_once() {
+    let pack = r#"
+languages:
+  drawn:
+    file: main.txt
+    find: {command: sh}
+    build: ["{{ interpreter }}", -c, "od -An -N16 -tx1 /dev/urandom > {{ stem }}"]
+    run: ["{{ interpreter }}", -c, "cat {{ stem }}"]
+"#;
+    let suite = r#"
+language: drawn
+expect: {output: {search: '^ ?[0-9a-f]{2} '}}
+cases:
+  - {name: one, reply: &same "```drawn\nthe same\n```"}
+  - {name: two, reply: "```drawn\nanother\n```"}
+  - {name: three, reply: [*same, *same]}
+  - {name: four, reply: *same, limits: {memory: 64MiB}}
+  - name: five
+    reply: *same
+    expect: {stdin_cases: [{stdin: "1", output: {search: '[0-9a-f]'}}, {stdin: "2", output: {search: '[0-9a-f]'}}]}
+"#;
+    let project = TempProject::new(&[("rules/drawn.yaml", pack), ("suites/s.yaml", suite)]);
+    let rows = project
+        .run(&["run", "--format", "jsonl"])
+        .expect_status(0)
+        .json_lines();
+    let drawn = |case: &str| {
+        let of_case = rows.iter().filter(|row| row["case"] == case);
+        let said = of_case.map(|row| row["execution"]["stdout"].as_str().unwrap());
+        said.collect::<Vec<_>>()
+    };
+    let one = drawn("one");
+    assert_eq!(drawn("three"), [one[0], one[0]]);
+    assert_eq!(drawn("five"), one);
+    assert_ne!(drawn("two"), one);
+    assert_ne!(drawn("four"), one);
+}

@@ -220,6 +220,8 @@ promises! {
     what_is_left_is_read_and_nothing_else
     what_is_left_is_read_when_nobody_writes_it
     a_directory_that_is_shut_or_gone_is_no_failure_of_the_machine
+    a_program_is_built_once
+    a_build_that_nobody_waits_for_any_more_holds_nobody_up
 }
 }
 
@@ -915,6 +917,84 @@ fn what_a_build_leaves_is_its_own_failure(engine: Engine) {
         let failed = [Status::RuntimeError, Status::CompileError];
         assert!(failed.contains(&last.status), "{code}: {:?}", last.status);
     }
+}
+
+/// A program whose build leaves a number drawn by lot, which each of its runs says.
+fn drawing(code: &str, runs: usize) -> Job {
+    let mut program = Program::clone(&job(python(), code, roomy(), Vec::new()).program);
+    program.build = Some(main_py().command);
+    let run = Run {
+        command: vec![
+            Word::Text("/bin/cat".to_owned()),
+            Word::Text("drawn".to_owned()),
+        ],
+        ..Run::default()
+    };
+    Job {
+        program: Arc::new(program),
+        runs: vec![run; runs],
+        ending: Ending::default(),
+    }
+}
+
+const DRAW: &str = "import os\nprint(os.urandom(16).hex(), end='', file=open('drawn', 'w'))\n";
+
+fn a_program_is_built_once(engine: Engine) {
+    let backend = Arc::new(backend(engine, 2));
+    let other = format!("{DRAW}# Another program.\n");
+    let codes = [DRAW, &other];
+    let refused = "print('refused'); import os, sys; print(os.urandom(16).hex()); sys.exit(1)";
+    runtime().block_on(async {
+        let mut drawn = [const { Vec::new() }; 2];
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..6 {
+            let backend = Arc::clone(&backend);
+            let job = drawing(codes[number % 2], 2);
+            tasks.spawn(async move { (number % 2, backend.execute(&job).await.unwrap()) });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            let (which, result) = ended.unwrap();
+            let build = result.build.unwrap();
+            assert_eq!((build.status, result.runs.len()), (Status::Ok, 2));
+            for run in result.runs {
+                assert_eq!(run.stdout.text.len(), 32, "{run:?}");
+                drawn[which].push((run.stdout.text, build.wall));
+            }
+        }
+        // Also the time that the build took is that of the one build.
+        for drawn in &drawn {
+            assert!(drawn.iter().all(|other| *other == drawn[0]), "{drawn:?}");
+        }
+        assert_ne!(drawn[0][0].0, drawn[1][0].0);
+        // One that is refused is refused again; the next backend asks anew.
+        let said = async |backend: &Local| {
+            let result = backend.execute(&drawing(refused, 1)).await.unwrap();
+            assert!(result.runs.is_empty());
+            let build = result.build.unwrap();
+            assert_eq!(build.status, Status::CompileError);
+            build.stdout.text
+        };
+        let first = said(&backend).await;
+        assert_eq!(said(&backend).await, first);
+        assert_ne!(said(&super::local::backend(engine, 1)).await, first);
+    });
+}
+
+fn a_build_that_nobody_waits_for_any_more_holds_nobody_up(engine: Engine) {
+    let backend = Arc::new(backend(engine, 1));
+    let slow = drawing(&format!("import time\ntime.sleep(1)\n{DRAW}"), 1);
+    runtime().block_on(async {
+        let start = || {
+            let (backend, job) = (Arc::clone(&backend), slow.clone());
+            tokio::spawn(async move { backend.execute(&job).await })
+        };
+        let (first, second) = (start(), start());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        first.abort();
+        let second = tokio::time::timeout(Duration::from_secs(30), second).await;
+        let result = second.expect("it builds").unwrap().unwrap();
+        assert_eq!(result.runs[0].status, Status::Ok);
+    });
 }
 
 fn a_signal_that_limits_use_is_no_limit(engine: Engine) {

@@ -1,4 +1,4 @@
-//! Private directories of programs: made fresh, copied from a build, removed whatever stands in
+//! Private directories of programs: made fresh, read after a build, removed whatever stands in
 //! them.
 
 use std::fs::{self, Permissions};
@@ -50,13 +50,25 @@ impl Directory {
         Ok(home)
     }
 
-    /// A directory in it that is a copy of what a program left in another.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::FileTooLarge`] when that is more than `bytes_max`, holes in files counted.
-    pub(super) fn copy_of(&self, name: &str, built: &Path, bytes_max: u64) -> io::Result<PathBuf> {
+    /// A directory in it with the files that a build left: path, content, mode.
+    pub(super) fn with_built(
+        &self,
+        name: &str,
+        files: &[(String, Vec<u8>, u32)],
+    ) -> io::Result<PathBuf> {
         let home = self.path.join(name);
-        copy(built, &home, &mut { bytes_max })?;
+        fs::DirBuilder::new().mode(0o700).create(&home)?;
+        for (path, bytes, mode) in files {
+            let path = home.join(path);
+            if let Some(parent) = path.parent() {
+                fs::DirBuilder::new()
+                    .mode(0o700)
+                    .recursive(true)
+                    .create(parent)?;
+            }
+            fs::write(&path, bytes)?;
+            fs::set_permissions(&path, Permissions::from_mode(*mode))?;
+        }
         self.hand_over(&home)?;
         Ok(home)
     }
@@ -82,18 +94,30 @@ impl Drop for Directory {
     }
 }
 
-fn copy(from: &Path, to: &Path, left: &mut u64) -> io::Result<()> {
-    fs::DirBuilder::new().mode(0o700).create(to)?;
-    // Its owner may have taken the right to read from itself.
-    let _ = fs::set_permissions(from, Permissions::from_mode(0o700));
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (data, path) = (entry.metadata()?, entry.path());
-        let target = to.join(entry.file_name());
-        if data.is_dir() {
-            copy(&path, &target, left)?;
-        } else if data.is_file() {
-            *left = left
+/// The regular files that a build left below a directory which nobody uses any more: path, content,
+/// mode. Links are not followed; what has no name in UTF-8 is as if it were not there.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] when that is more than `bytes_max`, holes in files counted.
+pub(super) fn files_of(root: &Path, bytes_max: u64) -> io::Result<Vec<(String, Vec<u8>, u32)>> {
+    let mut left = bytes_max;
+    let mut files = Vec::new();
+    let mut directories = vec![root.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        // Its owner may have taken the right to read from itself.
+        let _ = fs::set_permissions(&directory, Permissions::from_mode(0o700));
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let (data, path) = (entry.metadata()?, entry.path());
+            if data.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root).ok().and_then(Path::to_str);
+            let (true, Some(name)) = (data.is_file(), name) else {
+                continue;
+            };
+            left = left
                 .checked_sub(data.len())
                 .ok_or(io::ErrorKind::FileTooLarge)?;
             let mut mode = data.permissions().mode() & 0o777 | 0o600;
@@ -103,11 +127,10 @@ fn copy(from: &Path, to: &Path, left: &mut u64) -> io::Result<()> {
                 // Where programs may not change modes, linkers leave this to others.
                 mode |= 0o100;
             }
-            fs::write(&target, bytes)?;
-            fs::set_permissions(&target, Permissions::from_mode(mode))?;
+            files.push((name.to_owned(), bytes, mode));
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 /// What lies below a directory: bytes that it takes on the disk, and files and directories.

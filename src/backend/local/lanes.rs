@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use super::super::runs::Runs;
+use super::builds::{Build, Built, Claim, Files};
 use super::channel::channel;
 use super::janitor::{Janitor, Left};
 use super::sandbox::{
@@ -121,10 +122,11 @@ impl Lanes {
         &self,
         job: &Job,
         interpreter: &Path,
+        build: Option<Build>,
     ) -> Result<JobResult, InfrastructureError> {
         let (job, interpreter) = (job.clone(), interpreter.to_path_buf());
         let isolation = self.isolation;
-        self.in_a_lane(move |lane, cancel| lane.job(&job, &interpreter, cancel, isolation))
+        self.in_a_lane(move |lane, cancel| lane.job(&job, &interpreter, build, cancel, isolation))
             .await
     }
 
@@ -459,54 +461,62 @@ impl Lane {
         Ok(Some(group))
     }
 
+    /// Makes a build.
+    fn build(
+        &mut self,
+        program: &Program,
+        order: &SlotOrder,
+        interpreter: &Path,
+        claim: Claim,
+        cancel: &Flag,
+        isolation: Isolation,
+    ) -> Result<Arc<Built>, String> {
+        let run = Run {
+            command: claim.command().to_vec(),
+            ..Run::default()
+        };
+        let limits = Limits {
+            wall: program.limits.build,
+            cpu: program.limits.build,
+            ..program.limits
+        };
+        let files = files_of(&program.files);
+        let servers = &program.fork_server;
+        let mut run = run_of(&run, interpreter, limits, &files, servers, true);
+        let mut ran = self.run(order, &mut run, cancel)?;
+        let files = Arc::new(std::mem::take(&mut ran.files));
+        Ok(claim.ended(execution(ran, &limits, isolation), files, true))
+    }
+
     fn job(
         &mut self,
         job: &Job,
         interpreter: &Path,
+        build: Option<Build>,
         cancel: &Arc<Flag>,
         isolation: Isolation,
     ) -> Result<JobResult, String> {
         let program = &job.program;
         let order = order_of(program, interpreter);
-        let mut files = files_of(&program.files);
-        let run_of = |run: &Run, limits, files: &Arc<_>, keep_files| {
-            run_of(
-                run,
-                interpreter,
-                limits,
-                files,
-                &program.fork_server,
-                keep_files,
-            )
-        };
-        let mut built = None;
-        if let Some(words) = &program.build {
-            let run = Run {
-                command: words.clone(),
-                ..Run::default()
-            };
-            let limits = Limits {
-                wall: program.limits.build,
-                cpu: program.limits.build,
-                ..program.limits
-            };
-            let mut run = run_of(&run, limits, &files, true);
-            let mut ran = self.run(&order, &mut run, cancel)?;
-            files = Arc::new(std::mem::take(&mut ran.files));
-            let mut build = execution(ran, &limits, isolation);
-            if build.status != Status::Ok {
-                build.status = Status::CompileError;
-                return Ok(JobResult {
-                    build: Some(build),
-                    runs: Vec::new(),
-                });
+        let built = match build {
+            None => None,
+            Some(Build::Known(built)) => Some(built),
+            Some(Build::Wanted(claim)) => {
+                Some(self.build(program, &order, interpreter, claim, cancel, isolation)?)
             }
-            built = Some(build);
+        };
+        if let Some(failed) = built.as_ref().and_then(|built| built.failed()) {
+            return Ok(failed);
         }
+        let files = match &built {
+            Some(built) => Arc::clone(&built.files),
+            None => files_of(&program.files),
+        };
         let mut runs = Runs::of(job);
         for run in &job.runs {
             let Some(limits) = runs.next() else { break };
-            let mut wanted = run_of(run, limits, &files, false);
+            let servers = &program.fork_server;
+            let mut wanted = run_of(run, interpreter, limits, &files, servers, false);
             let Some(judge) = &run.judge else {
                 let ran = self.run(&order, &mut wanted, cancel)?;
                 runs.push(execution(ran, &limits, isolation));
@@ -520,7 +530,7 @@ impl Lane {
             });
         }
         Ok(JobResult {
-            build: built,
+            build: built.map(|built| built.build.clone()),
             runs: runs.finish(),
         })
     }
@@ -534,7 +544,7 @@ fn order_of(program: &Program, interpreter: &Path) -> SlotOrder {
 }
 
 /// Files as slots want them: path, content, mode.
-fn files_of(files: &[SourceFile]) -> Arc<Vec<(String, Vec<u8>, u32)>> {
+fn files_of(files: &[SourceFile]) -> Files {
     Arc::new(
         files
             .iter()
@@ -547,7 +557,7 @@ fn run_of(
     run: &Run,
     interpreter: &Path,
     limits: Limits,
-    files: &Arc<Vec<(String, Vec<u8>, u32)>>,
+    files: &Files,
     fork_server: &Option<Arc<ForkServer>>,
     keep_files: bool,
 ) -> RunOf {

@@ -1,6 +1,7 @@
 //! Runs programs on this machine: in the sandbox where it can be had, else as separate processes
 //! that are told to be no more than that.
 
+mod builds;
 mod channel;
 mod containment;
 mod directory;
@@ -30,6 +31,7 @@ use crate::execution::{InfrastructureError, Isolation, JobResult};
 use crate::program::{Job, Program, Word};
 #[cfg(target_os = "linux")]
 use crate::program::{Run, Streams};
+use builds::Builds;
 pub use containment::{Containment, Layer};
 use process::Processes;
 
@@ -89,6 +91,7 @@ pub struct Local {
     slots: usize,
     engine: OnceLock<Result<(Engine, Containment), InfrastructureError>>,
     interpreters: Arc<Interpreters>,
+    builds: Builds,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,7 @@ impl Local {
             options,
             engine: OnceLock::new(),
             interpreters: Arc::default(),
+            builds: Builds::default(),
         }
     }
 
@@ -227,7 +231,8 @@ impl Local {
         }
     }
 
-    /// Runs a job. Waiting for a slot is not charged to the program.
+    /// Runs a job. Waiting for a slot is not charged to the program. A program that was built before,
+    /// of the same files in the same way, is not built again: its result has the build that was made.
     ///
     /// # Errors
     /// When the interpreter is missing, or the machine fails.
@@ -238,10 +243,11 @@ impl Local {
             _ => Whose::Ours,
         };
         let interpreter = self.interpreter(&job.program, whose).await?;
+        let build = self.builds.want(&job.program, &interpreter).await;
         match engine {
             #[cfg(target_os = "linux")]
-            Engine::Sandbox(lanes) => lanes.execute(job, &interpreter).await,
-            Engine::Processes(processes) => processes.execute(job, &interpreter).await,
+            Engine::Sandbox(lanes) => lanes.execute(job, &interpreter, build).await,
+            Engine::Processes(processes) => processes.execute(job, &interpreter, build).await,
         }
     }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::super::output::{self, Kept};
 use super::super::runs::Runs;
+use super::builds::{Build, Built, Claim};
 use super::channel::{End, channel};
 use super::directory::{self, Directory};
 #[cfg(target_os = "linux")]
@@ -28,7 +30,7 @@ use super::janitor::{Janitor, Left};
 use super::wire::{self, Answer, Confinement, Ended, EndedBy, Full, KILL, Order, Side, TALK_OVER};
 use super::{AFTER_JUDGE, MODE, command, environment, failed, left};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
-use crate::program::{Job, Judge, Limits, Run, SourceFile, Word};
+use crate::program::{Job, Judge, Limits, Program, Run, SourceFile, Word};
 
 /// Beyond a program's wall time, how long its launcher may take to say that it is over.
 const LAUNCHER_LATE: Duration = Duration::from_secs(5);
@@ -197,6 +199,7 @@ impl Processes {
         &self,
         job: &Job,
         interpreter: &Path,
+        build: Option<Build>,
     ) -> Result<JobResult, InfrastructureError> {
         let _slot = self
             .free
@@ -206,31 +209,14 @@ impl Processes {
         let program = &job.program;
         let room = self.room(interpreter, program.network, program.fork_server.is_some())?;
         let mut judges_room = None;
-        let built = match &program.build {
+        let built = match build {
             None => None,
-            Some(command) => {
-                let home = room.home("build", &program.files)?;
-                let run = Run {
-                    command: command.clone(),
-                    ..Run::default()
-                };
-                let limits = Limits {
-                    wall: program.limits.build,
-                    cpu: program.limits.build,
-                    ..program.limits
-                };
-                let part = Part::of(&run, &limits, &home, &room);
-                let (mut build, _) = self.run(part, None).await?;
-                if build.status != Status::Ok {
-                    build.status = Status::CompileError;
-                    return Ok(JobResult {
-                        build: Some(build),
-                        runs: Vec::new(),
-                    });
-                }
-                Some((home, build))
-            }
+            Some(Build::Known(built)) => Some(built),
+            Some(Build::Wanted(claim)) => Some(self.build(&job.program, claim, &room).await?),
         };
+        if let Some(failed) = built.as_ref().and_then(|built| built.failed()) {
+            return Ok(failed);
+        }
         let mut runs = Runs::of(job);
         for (index, run) in job.runs.iter().enumerate() {
             let Some(limits) = runs.next() else { break };
@@ -240,24 +226,9 @@ impl Processes {
                 // Each run begins with the same files, whatever the one before did to its own.
                 let home = match &built {
                     None => room.directory.with_files(&name, &program.files),
-                    Some((built, _)) => room.directory.copy_of(&name, built, program.limits.disk),
+                    Some(built) => room.directory.with_built(&name, &built.files),
                 };
-                let home = match (home, &built) {
-                    (Err(error), Some((_, build)))
-                        if error.kind() == io::ErrorKind::FileTooLarge =>
-                    {
-                        let build = Execution {
-                            status: Status::CompileError,
-                            reason: Some("it left more than it may write".to_owned()),
-                            ..build.clone()
-                        };
-                        return Ok(JobResult {
-                            build: Some(build),
-                            runs: Vec::new(),
-                        });
-                    }
-                    (home, _) => home.map_err(|error| failed("write the program", &error))?,
-                };
+                let home = home.map_err(|error| failed("write the program", &error))?;
                 let crowds = self.crowds.load(Ordering::SeqCst);
                 let part = Part::of(run, &limits, &home, &room);
                 let (ran, crowded) = match &run.judge {
@@ -291,9 +262,47 @@ impl Processes {
             directory::remove(&home);
         }
         Ok(JobResult {
-            build: built.map(|(_, build)| build),
+            build: built.map(|built| built.build.clone()),
             runs: runs.finish(),
         })
+    }
+
+    /// Makes a build.
+    async fn build(
+        &self,
+        program: &Program,
+        claim: Claim,
+        room: &Room<'_>,
+    ) -> Result<Arc<Built>, InfrastructureError> {
+        let home = room.home("build", &program.files)?;
+        let run = Run {
+            command: claim.command().to_vec(),
+            ..Run::default()
+        };
+        let limits = Limits {
+            wall: program.limits.build,
+            cpu: program.limits.build,
+            ..program.limits
+        };
+        let crowds = self.crowds.load(Ordering::SeqCst);
+        let part = Part::of(&run, &limits, &home, room);
+        let (mut build, crowded) = self.run(part, None).await?;
+        let crowded = crowded || self.was_crowded(&build, crowds).await;
+        let files = if build.status == Status::Ok {
+            directory::files_of(&home, limits.disk)
+        } else {
+            Ok(Vec::new())
+        };
+        let files = match files {
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                build.status = Status::RuntimeError;
+                build.reason = Some("it left more than it may write".to_owned());
+                Vec::new()
+            }
+            files => files.map_err(|error| failed("read what a build left", &error))?,
+        };
+        directory::remove(&home);
+        Ok(claim.ended(build, Arc::new(files), !crowded))
     }
 
     /// Whether a program that shares its user with others may have been refused processes because
