@@ -433,7 +433,8 @@ fn memory_is_that_of_the_tree(engine: Engine) {
     let code = "import os, time\nfor _ in range(3): os.fork()\nheld = bytearray(b'x' * (40 << 20))\ntime.sleep(30)";
     let ran = run_with(engine, code, limits, main_py());
     assert_eq!(ran.status, Status::MemoryLimit);
-    assert!(ran.peak_memory > 128 * MIB);
+    // Not one process's; where the kernel counts, none ever had more than the limit.
+    assert!(ran.peak_memory > 120 * MIB, "{}", ran.peak_memory);
 }
 
 fn the_private_descriptors_carry_bytes_both_ways(engine: Engine) {

@@ -1,8 +1,10 @@
 //! Control groups: the kernel's own count of what a slot's programs use. Version 1 and 2, where
 //! this user may make one; without, the supervisor samples.
 
-use std::fs;
+use std::cell::Cell;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,62 @@ pub(in super::super) struct Group {
     tasks: Option<Directory>,
     /// Processor time; absent in version 2, and where it is not counted.
     time: Option<Directory>,
+    files: Files,
+    /// The limits of memory and tasks that hold.
+    limits: Cell<Option<(u64, u64)>>,
+}
+
+/// What is read and written for every program, kept open: to look up their names would take more time.
+#[derive(Debug)]
+struct Files {
+    /// Where each process of the group is written to, one in each hierarchy.
+    members: Vec<File>,
+    kills: File,
+    refusals: File,
+    statistics: File,
+    /// Absent where processor time is not counted.
+    time: Option<File>,
+    /// Absent in version 2.
+    peak: Option<File>,
+}
+
+impl Files {
+    fn open(memory: &Path, tasks: Option<&Path>, time: Option<&Path>) -> Result<Files, String> {
+        let open = |directory: &Path, name: &str, writes: bool| {
+            let path = directory.join(name);
+            let mut options = File::options();
+            options
+                .read(!writes)
+                .write(writes)
+                .open(&path)
+                .map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let directories = [Some(memory), tasks, time].into_iter().flatten();
+        let members = directories.map(|directory| open(directory, "cgroup.procs", true));
+        let is_version_2 = tasks.is_none();
+        let kills = if is_version_2 {
+            "memory.events"
+        } else {
+            "memory.oom_control"
+        };
+        let time = match time {
+            Some(time) => Some(open(time, "cpuacct.usage", false)?),
+            None if is_version_2 => Some(open(memory, "cpu.stat", false)?),
+            None => None,
+        };
+        let peak = match is_version_2 {
+            true => None,
+            false => open(memory, "memory.max_usage_in_bytes", false).ok(),
+        };
+        Ok(Files {
+            members: members.collect::<Result<_, _>>()?,
+            kills: open(memory, kills, false)?,
+            refusals: open(tasks.unwrap_or(memory), "pids.events", false)?,
+            statistics: open(memory, "memory.stat", false)?,
+            time,
+            peak,
+        })
+    }
 }
 
 /// A directory of a hierarchy. Removed with this value.
@@ -57,37 +115,46 @@ impl Group {
         if let (Some(memory), Some(tasks)) = (memory, tasks) {
             // Times are counted beside, where they are.
             let time = place(&memberships, &mounts, Some("cpuacct"));
-            let group = Group {
-                memory: made(&memory, name)?,
-                tasks: Some(made(&tasks, name)?),
-                time: time.and_then(|time| made(&time, name).ok()),
-            };
-            return group.checked("memory.limit_in_bytes");
+            let memory = made(&memory, name)?;
+            let tasks = made(&tasks, name)?;
+            let time = time.and_then(|time| made(&time, name).ok());
+            return Group::of(memory, Some(tasks), time, "memory.limit_in_bytes");
         }
         let unified = place(&memberships, &mounts, None).ok_or(
             "no hierarchy of control groups with the controllers memory and pids is mounted",
         )?;
-        let group = Group {
-            memory: made(&unified, name)?,
-            tasks: None,
-            time: None,
-        };
-        if !group.memory.0.join("memory.max").exists() {
+        let memory = made(&unified, name)?;
+        if !memory.0.join("memory.max").exists() {
             // Works where this process was given a group of its own to divide.
             let _ = fs::write(unified.join("cgroup.subtree_control"), "+memory +pids");
         }
-        group.checked("memory.max")
+        Group::of(memory, None, None, "memory.max")
     }
 
-    fn checked(self, file: &str) -> Result<Group, String> {
-        if self.memory.0.join(file).exists() && self.tasks().join("pids.max").exists() {
-            Ok(self)
-        } else {
-            Err(format!(
+    /// A group of these directories, the first of which must have `file`.
+    fn of(
+        memory: Directory,
+        tasks: Option<Directory>,
+        time: Option<Directory>,
+        file: &str,
+    ) -> Result<Group, String> {
+        let of_tasks = tasks.as_ref().map(|tasks| tasks.0.as_path());
+        let has_tasks = of_tasks.unwrap_or(&memory.0).join("pids.max").exists();
+        if !memory.0.join(file).exists() || !has_tasks {
+            return Err(format!(
                 "the controllers memory and pids are not given to {}",
-                self.memory.0.display()
-            ))
+                memory.0.display()
+            ));
         }
+        let of_time = time.as_ref().map(|time| time.0.as_path());
+        let files = Files::open(&memory.0, of_tasks, of_time)?;
+        Ok(Group {
+            memory,
+            tasks,
+            time,
+            files,
+            limits: Cell::new(None),
+        })
     }
 
     fn is_version_2(&self) -> bool {
@@ -109,8 +176,8 @@ impl Group {
 
     /// Takes a process in; all that it makes later is in too.
     pub(super) fn join(&self, pid: u32) -> io::Result<()> {
-        for directory in self.directories() {
-            fs::write(directory.join("cgroup.procs"), pid.to_string())?;
+        for members in &self.files.members {
+            members.write_all_at(pid.to_string().as_bytes(), 0)?;
         }
         Ok(())
     }
@@ -118,6 +185,13 @@ impl Group {
     /// Sets the limits of the next program and begins a new peak.
     pub(in super::super) fn limit(&self, memory_bytes: u64, tasks: u64) -> io::Result<()> {
         let memory = |file: &str, value: &str| fs::write(self.memory.0.join(file), value);
+        if self.limits.get() == Some((memory_bytes, tasks)) {
+            if !self.is_version_2() {
+                let _ = memory("memory.max_usage_in_bytes", "0");
+            }
+            return Ok(());
+        }
+        self.limits.set(None);
         let bytes = memory_bytes.to_string();
         if self.is_version_2() {
             memory("memory.max", &bytes)?;
@@ -132,7 +206,9 @@ impl Group {
             let _ = memory("memory.memsw.limit_in_bytes", &bytes);
             let _ = memory("memory.max_usage_in_bytes", "0");
         }
-        fs::write(self.tasks().join("pids.max"), tasks.to_string())
+        fs::write(self.tasks().join("pids.max"), tasks.to_string())?;
+        self.limits.set(Some((memory_bytes, tasks)));
+        Ok(())
     }
 
     /// Whether programs that are gone still have memory here: namespaces and what was in them are
@@ -144,7 +220,7 @@ impl Group {
 
     /// Memory in use that is no file's.
     fn used_bytes(&self) -> u64 {
-        let text = fs::read_to_string(self.memory.0.join("memory.stat")).unwrap_or_default();
+        let text = text(&self.files.statistics);
         // Version 1 says `rss`, version 2 `anon`.
         ["rss ", "anon ", "shmem "]
             .iter()
@@ -156,7 +232,7 @@ impl Group {
     /// Whether the processor time of programs is counted: then nothing about them needs to be looked
     /// up, process by process.
     pub(super) fn counts_time(&self) -> bool {
-        self.is_version_2() || self.time.is_some()
+        self.files.time.is_some()
     }
 
     /// What is in use now, where the kernel remembers no peak; else 0.
@@ -169,37 +245,26 @@ impl Group {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let events = if self.is_version_2() {
-            "memory.events"
-        } else {
-            "memory.oom_control"
-        };
         Counts {
-            memory_kills: counter(&self.memory.0.join(events), "oom_kill"),
-            refused_tasks: counter(&self.tasks().join("pids.events"), "max"),
+            memory_kills: counter(&self.files.kills, "oom_kill"),
+            refused_tasks: counter(&self.files.refusals, "max"),
             cpu: self.cpu(),
         }
     }
 
     fn cpu(&self) -> Duration {
-        match &self.time {
-            Some(time) => {
-                let text = fs::read_to_string(time.0.join("cpuacct.usage")).unwrap_or_default();
-                Duration::from_nanos(text.trim().parse().unwrap_or(0))
-            }
-            None => Duration::from_micros(counter(&self.memory.0.join("cpu.stat"), "usage_usec")),
+        match &self.files.time {
+            None => Duration::ZERO,
+            Some(time) if self.is_version_2() => Duration::from_micros(counter(time, "usage_usec")),
+            Some(time) => Duration::from_nanos(text(time).trim().parse().unwrap_or(0)),
         }
     }
 
     /// The highest use since the limits were set, in bytes. The group of version 2 has no such
     /// number for less than its whole life.
     pub(super) fn peak_bytes(&self) -> u64 {
-        if self.is_version_2() {
-            return 0;
-        }
-        fs::read_to_string(self.memory.0.join("memory.max_usage_in_bytes"))
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
+        let peak = self.files.peak.as_ref();
+        peak.and_then(|peak| text(peak).trim().parse().ok())
             .unwrap_or(0)
     }
 }
@@ -241,9 +306,22 @@ fn made(parent: &Path, name: &str) -> Result<Directory, String> {
     Ok(Directory(directory))
 }
 
-fn counter(file: &Path, name: &str) -> u64 {
-    fs::read_to_string(file)
-        .unwrap_or_default()
+/// What a file says now; nothing when the group is gone.
+fn text(file: &File) -> String {
+    let mut bytes = vec![0; 8192];
+    let mut length = 0;
+    while let Ok(read @ 1..) = file.read_at(&mut bytes[length..], length as u64) {
+        length += read;
+        if length < bytes.len() {
+            break;
+        }
+        bytes.resize(2 * length, 0);
+    }
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+fn counter(file: &File, name: &str) -> u64 {
+    text(file)
         .lines()
         .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
         .unwrap_or(0)
