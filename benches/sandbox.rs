@@ -2,7 +2,7 @@
 //!
 //! `cargo bench --bench sandbox` measures all; `-- --rounds 11 --runs 10000 --kills 50` are its
 //! defaults. The peer of the rate is a cold `python3 -I -S` that nothing contains, timed in turns with the same
-//! start in the sandbox.
+//! start in the sandbox; that of node is a cold `node` with an empty environment, two at a time.
 
 #![cfg(target_os = "linux")]
 #![allow(
@@ -41,6 +41,7 @@ fn main() {
         .unwrap();
     layers();
     runtime.block_on(rate(number("--rounds", 11)));
+    runtime.block_on(rate_of_node(number("--rounds", 11)));
     let before = State::now();
     let runs = number("--runs", 10_000);
     let took = runtime.block_on(mixed(runs));
@@ -158,6 +159,64 @@ async fn rate(rounds: usize) {
     let (bare, contained) = (median(bare), median(contained));
     println!(
         "python3 -I -S, one at a time: {bare:.0}/s without isolation, {contained:.0}/s contained; ratio {:.2}",
+        contained / bare
+    );
+    local.close().await;
+}
+
+/// Starts of node, contained and not, in turns, two at a time.
+async fn rate_of_node(rounds: usize) {
+    const CODE: &str = "console.log([3, 1, 2].sort().join(' '))";
+    let local = Arc::new(local(2));
+    let mut job = job(CODE, Limits::default());
+    let mut program = Program::clone(&job.program);
+    program.interpreter = Arc::new(Interpreter {
+        language: "javascript".to_owned(),
+        command: "node".to_owned(),
+        locate: ["-p", "process.execPath"].map(str::to_owned).to_vec(),
+        ..Interpreter::default()
+    });
+    program.files[0].path = "main.js".to_owned();
+    job.program = Arc::new(program);
+    job.runs[0].command = vec![Word::Interpreter, Word::Text("main.js".to_owned())];
+    if let Err(error) = local.execute(&job).await {
+        println!("node is not measured: {error}");
+        return;
+    }
+    let node = Command::new("node")
+        .args(["-p", "process.execPath"])
+        .output();
+    let node = String::from_utf8(node.unwrap().stdout).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("main.js");
+    std::fs::write(&file, CODE).unwrap();
+    let start = || {
+        let output = Command::new(node.trim()).arg(&file).env_clear().output();
+        assert_eq!(output.unwrap().stdout, b"1 2 3\n");
+    };
+    let (mut bare, mut contained) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let started = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..STARTS_A_ROUND / 2).for_each(|_| start()));
+            }
+        });
+        bare.push(STARTS_A_ROUND as f64 / started.elapsed().as_secs_f64());
+        let started = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..STARTS_A_ROUND {
+            let (local, job) = (Arc::clone(&local), job.clone());
+            tasks.spawn(async move { local.execute(&job).await.unwrap() });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            assert_eq!(ended.unwrap().runs[0].stdout.text, "1 2 3\n");
+        }
+        contained.push(STARTS_A_ROUND as f64 / started.elapsed().as_secs_f64());
+    }
+    let (bare, contained) = (median(bare), median(contained));
+    println!(
+        "node, two at a time: {bare:.0}/s without isolation, {contained:.0}/s contained; ratio {:.2}",
         contained / bare
     );
     local.close().await;
