@@ -43,14 +43,15 @@ impl<'j> Runs<'j> {
         })
     }
 
-    /// One has ended.
-    pub(super) fn push(&mut self, mut execution: Execution) {
+    /// One has ended. What it waited for others, and is excused for, is not taken from the total.
+    pub(super) fn push(&mut self, mut execution: Execution, excused: Duration) {
         if let Some(left) = &mut self.left {
             let is_by_clock = execution.reason.as_deref() == Some("wall");
             if execution.status == Status::Timeout && is_by_clock && *left < self.limits.wall {
                 execution.reason = Some("total".to_owned());
             }
-            *left = left.saturating_sub(execution.wall);
+            let charged = execution.wall.saturating_sub(excused);
+            *left = left.saturating_sub(charged);
         }
         self.done.push(execution);
     }
@@ -117,14 +118,24 @@ mod tests {
         let mut runs = Runs::of(&job);
         let wall = |runs: &Runs<'_>| runs.next().map(|limits| limits.wall.as_secs());
         assert_eq!(wall(&runs), Some(10));
-        runs.push(ended(Status::Timeout, Some("wall"), 10));
+        runs.push(ended(Status::Timeout, Some("wall"), 10), Duration::ZERO);
         assert_eq!(wall(&runs), Some(4));
-        runs.push(ended(Status::Timeout, Some("cpu"), 1));
+        runs.push(ended(Status::Timeout, Some("cpu"), 1), Duration::ZERO);
         assert_eq!(wall(&runs), Some(3));
-        runs.push(ended(Status::Timeout, Some("wall"), 3));
+        runs.push(ended(Status::Timeout, Some("wall"), 3), Duration::ZERO);
         assert_eq!(wall(&runs), None);
         let reasons = runs.finish().into_iter().map(|run| run.reason.unwrap());
         assert_eq!(reasons.collect::<Vec<_>>(), ["wall", "cpu", "total"]);
+    }
+
+    #[test]
+    fn what_a_run_waited_for_others_is_not_taken_from_the_total() {
+        let job = job(Some(Duration::from_secs(14)));
+        let mut runs = Runs::of(&job);
+        runs.push(ended(Status::Ok, None, 100), Duration::from_secs(98));
+        assert_eq!(runs.next().unwrap().wall, Duration::from_secs(10));
+        runs.push(ended(Status::Ok, None, 8), Duration::from_secs(1));
+        assert_eq!(runs.next().unwrap().wall, Duration::from_secs(5));
     }
 
     #[test]
@@ -133,7 +144,7 @@ mod tests {
         let mut runs = Runs::of(&job);
         for _ in 0..3 {
             assert_eq!(runs.next().unwrap().wall, Duration::from_secs(10));
-            runs.push(ended(Status::Timeout, Some("wall"), 10));
+            runs.push(ended(Status::Timeout, Some("wall"), 10), Duration::ZERO);
         }
         assert_eq!(runs.finish().len(), 3);
     }

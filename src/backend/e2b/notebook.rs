@@ -68,7 +68,7 @@ pub(super) async fn run(sandbox: &Sandbox, job: &Job, cells: &Cells) -> Result<J
     let mut runs = Runs::of(job);
     for _ in &job.runs {
         let Some(limits) = runs.next() else { break };
-        runs.push(one(sandbox, cells, &limits).await?);
+        runs.push(one(sandbox, cells, &limits).await?, Duration::ZERO);
     }
     Ok(JobResult {
         build: None,

@@ -148,7 +148,7 @@ pub(super) async fn run(
         let watch = Watch::start(sandbox, interpreter, &limits).await?;
         let mut ran = one(sandbox, command, &limits, &place, run, watch, judging).await?;
         ran.files = place.left(sandbox, run, limits.output).await?;
-        runs.push(ran);
+        runs.push(ran, Duration::ZERO);
     }
     Ok(JobResult {
         build: built.map(|(_, build)| build),

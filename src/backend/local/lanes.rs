@@ -16,10 +16,10 @@ use super::builds::{Build, Built, Claim, Files};
 use super::channel::channel;
 use super::janitor::{Janitor, Left};
 use super::sandbox::{
-    Flag, Group, InStep, NotRun, Private, Ran, RunOf, SCRATCH, Slot, SlotOrder, Standard, Users,
-    places_of,
+    Flag, Group, InStep, NotRun, Pair, Private, Ran, RunOf, SCRATCH, Slot, SlotOrder, Standard,
+    Users, places_of,
 };
-use super::wire::EndedBy;
+use super::wire::{EndedBy, Side};
 use super::{AFTER_JUDGE, Containment, MODE, command, environment};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{ForkServer, Job, Judge, Limits, Program, Run, SourceFile, Streams};
@@ -415,6 +415,8 @@ impl Lane {
             end: Some(programs),
             talk_over: Arc::clone(&talk_over),
         };
+        let pair = Arc::<Pair>::default();
+        run.pair = Some((Side::Program, Arc::clone(&pair)));
         let beside = match self.judges.take() {
             Some(beside) => beside,
             None => Beside::start(Lane::new(self.seat + 1, Arc::clone(&self.shared)))?,
@@ -427,7 +429,10 @@ impl Lane {
             end: Some(judges),
             talk_over: Arc::clone(&talk_over),
         };
-        let judge = judge_of(judge, interpreter, standard);
+        let judge = RunOf {
+            pair: Some((Side::Judge, pair)),
+            ..judge_of(judge, interpreter, standard)
+        };
         let judging = beside.run(judges_order, judge, Arc::clone(cancel), talk_over);
         let ran = self.run(order, &mut run, cancel);
         // The judge may wait for a program that was never started.
@@ -517,17 +522,21 @@ impl Lane {
             let Some(limits) = runs.next() else { break };
             let servers = &program.fork_server;
             let mut wanted = run_of(run, interpreter, limits, &files, servers, false);
+            wanted.tell_excused = job.ending.total.is_some();
             let Some(judge) = &run.judge else {
                 let ran = self.run(&order, &mut wanted, cancel)?;
-                runs.push(execution(ran, &limits, isolation));
+                let excused = ran.excused;
+                runs.push(execution(ran, &limits, isolation), excused);
                 continue;
             };
             let (ran, judged) = self.run_judged(&order, wanted, judge, interpreter, cancel)?;
             let judged = execution(judged, &judge.limits, isolation);
-            runs.push(Execution {
+            let excused = ran.excused;
+            let ran = Execution {
                 judge: Some(Box::new(judged)),
                 ..execution(ran, &limits, isolation)
-            });
+            };
+            runs.push(ran, excused);
         }
         Ok(JobResult {
             build: built.map(|built| built.build.clone()),
@@ -567,8 +576,10 @@ fn run_of(
         files: Arc::clone(files),
         standard: Standard::Kept(run.stdin.clone()),
         private: run.private.clone().map_or(Private::Absent, Private::Kept),
+        pair: None,
         limits,
         keep_files,
+        tell_excused: false,
         collect: run.collect.clone(),
         fork_server: fork_server.clone(),
     }
@@ -581,8 +592,10 @@ fn judge_of(judge: &Judge, interpreter: &Path, standard: Standard) -> RunOf {
         files: files_of(&judge.files),
         standard,
         private: Private::Kept(judge.order.clone()),
+        pair: None,
         limits: judge.limits,
         keep_files: false,
+        tell_excused: false,
         collect: Vec::new(),
         fork_server: judge.fork_server.clone(),
     }

@@ -3,6 +3,7 @@
 
 mod builds;
 mod channel;
+mod clock;
 mod containment;
 mod directory;
 #[cfg(target_os = "linux")]

@@ -28,12 +28,12 @@ use super::directory::{self, Directory};
 #[cfg(target_os = "linux")]
 use super::janitor::{Janitor, Left};
 use super::wire::{self, Answer, Confinement, Ended, EndedBy, Full, KILL, Order, Side, TALK_OVER};
-use super::{AFTER_JUDGE, MODE, command, environment, failed, left};
+use super::{AFTER_JUDGE, MODE, clock, command, environment, failed, left};
 use crate::execution::{Captured, Execution, InfrastructureError, Isolation, JobResult, Status};
 use crate::program::{Job, Judge, Limits, Program, Run, SourceFile, Word};
 
-/// Beyond a program's wall time, how long its launcher may take to say that it is over.
-const LAUNCHER_LATE: Duration = Duration::from_secs(5);
+/// After a program's end at the latest, how long its launcher may take to say that it is over.
+const LAUNCHER_LATE: Duration = Duration::from_secs(30);
 
 /// After a program's end, how long what it wrote may take to be read.
 const STREAMS_LATE: Duration = Duration::from_secs(1);
@@ -221,7 +221,7 @@ impl Processes {
         for (index, run) in job.runs.iter().enumerate() {
             let Some(limits) = runs.next() else { break };
             let mut repeats = 0;
-            let (home, mut ran) = loop {
+            let (home, ran) = loop {
                 let name = format!("run{index}.{repeats}");
                 // Each run begins with the same files, whatever the one before did to its own.
                 let home = match &built {
@@ -231,11 +231,11 @@ impl Processes {
                 let home = home.map_err(|error| failed("write the program", &error))?;
                 let crowds = self.crowds.load(Ordering::SeqCst);
                 let part = Part::of(run, &limits, &home, &room);
-                let (ran, crowded) = match &run.judge {
+                let ran = match &run.judge {
                     None => {
-                        let (ran, crowded) = self.run(part, None).await?;
-                        let crowded = crowded || self.was_crowded(&ran, crowds).await;
-                        (ran, crowded)
+                        let mut ran = self.run(part, None, None).await?;
+                        ran.crowded |= self.was_crowded(&ran.execution, crowds).await;
+                        ran
                     }
                     Some(judge) => {
                         let room = match &judges_room {
@@ -249,16 +249,17 @@ impl Processes {
                         self.run_judged(part, judge, &name, room, crowds).await?
                     }
                 };
-                if repeats == REPEATS || !crowded {
+                if repeats == REPEATS || !ran.crowded {
                     break (home, ran);
                 }
                 directory::remove(&home);
                 repeats += 1;
             };
+            let mut execution = ran.execution;
             if !run.collect.is_empty() {
-                ran.files = left::read_at(&home, &run.collect, limits.output);
+                execution.files = left::read_at(&home, &run.collect, limits.output);
             }
-            runs.push(ran);
+            runs.push(execution, ran.excused);
             directory::remove(&home);
         }
         Ok(JobResult {
@@ -286,8 +287,9 @@ impl Processes {
         };
         let crowds = self.crowds.load(Ordering::SeqCst);
         let part = Part::of(&run, &limits, &home, room);
-        let (mut build, crowded) = self.run(part, None).await?;
-        let crowded = crowded || self.was_crowded(&build, crowds).await;
+        let ran = self.run(part, None, None).await?;
+        let mut build = ran.execution;
+        let crowded = ran.crowded || self.was_crowded(&build, crowds).await;
         let files = if build.status == Status::Ok {
             directory::files_of(&home, limits.disk)
         } else {
@@ -321,8 +323,8 @@ impl Processes {
         self.crowds.load(Ordering::SeqCst) != crowds_before
     }
 
-    /// Runs a program and, at the same time, the judge that talks with it. The program's execution,
-    /// and whether the run is to be repeated.
+    /// Runs a program and, at the same time, the judge that talks with it. What came of the program;
+    /// crowded, the run is to be repeated.
     async fn run_judged(
         &self,
         mut program: Part<'_>,
@@ -330,35 +332,41 @@ impl Processes {
         name: &str,
         room: &Room<'_>,
         crowds_before: u64,
-    ) -> Result<(Execution, bool), InfrastructureError> {
+    ) -> Result<Ran, InfrastructureError> {
         let (programs, judges) =
             channel().map_err(|error| failed("make a channel to a judge", &error))?;
         let kept = judges
             .try_clone()
             .map_err(|error| failed("make a channel to a judge", &error))?;
         program.private = None;
-        program.channel = Some((Side::Program, programs));
         let home = room.home(name, &judge.files)?;
-        let part = Part {
+        let mut part = Part {
             command: &judge.command,
             stdin: &[],
             private: Some(&judge.order),
-            channel: Some((Side::Judge, judges)),
+            talk: None,
             limits: &judge.limits,
             home: &home,
             room,
         };
+        // Both before either has its order, which tells it of the other.
+        let programs = self.launch(Some(programs))?;
+        let judges = self.launch(Some(judges))?;
+        program.talk = Some((Side::Program, judges.process.id()));
+        part.talk = Some((Side::Judge, programs.process.id()));
         let (judge_ended, until_judge_ended) = oneshot::channel();
         let (program_lost, until_program_lost) = oneshot::channel();
         let running = async {
-            let ran = self.run(program, Some(until_judge_ended)).await;
+            let talk_over = Some(until_judge_ended);
+            let ran = self.run(program, Some(programs), talk_over).await;
             if ran.is_err() {
                 let _ = program_lost.send(None);
             }
             ran
         };
         let judging = async {
-            let judged = self.run(part, Some(until_program_lost)).await;
+            let talk_over = Some(until_program_lost);
+            let judged = self.run(part, Some(judges), talk_over).await;
             // A program that hung up itself is not excused by its judge's end.
             if judged.is_err() || !kept.is_hung_up() {
                 let _ = judge_ended.send(Some(kept));
@@ -367,35 +375,35 @@ impl Processes {
         };
         let (ran, judged) = tokio::join!(running, judging);
         directory::remove(&home);
-        let ((mut ran, ran_crowded), (judged, judge_crowded)) = (ran?, judged?);
-        let crowded = ran_crowded || self.was_crowded(&ran, crowds_before).await;
+        let (mut ran, judged) = (ran?, judged?);
+        ran.crowded |= self.was_crowded(&ran.execution, crowds_before).await;
         // What its own crowd did to its judge is no reason to repeat a program.
-        let crowded = crowded
-            || ran.status != Status::ProcessLimit
-                && (judge_crowded || self.was_crowded(&judged, crowds_before).await);
-        ran.judge = Some(Box::new(judged));
-        Ok((ran, crowded))
+        ran.crowded |= ran.execution.status != Status::ProcessLimit
+            && (judged.crowded || self.was_crowded(&judged.execution, crowds_before).await);
+        ran.execution.judge = Some(Box::new(judged.execution));
+        Ok(ran)
     }
 
-    /// Runs one process until it ends; not much longer than `talk_over` says that nobody is left to
-    /// talk with it. The execution, and whether its user had a crowd of processes at its end.
+    /// Runs one process until it ends, by a launcher that was started or one that is started now; not
+    /// much longer than `talk_over` says that nobody is left to talk with it.
     async fn run(
         &self,
         part: Part<'_>,
+        launched: Option<Launched>,
         talk_over: Option<TalkOver>,
-    ) -> Result<(Execution, bool), InfrastructureError> {
+    ) -> Result<Ran, InfrastructureError> {
         let order = part.order();
         let Part {
             stdin,
             private,
-            channel,
             limits,
             room,
             ..
         } = part;
-        let mut launched = self
-            .launch(channel.map(|(_, end)| end))
-            .map_err(|error| failed("start the launcher", &error))?;
+        let mut launched = match launched {
+            Some(launched) => launched,
+            None => self.launch(None)?,
+        };
         let input = [stdin, private.unwrap_or_default()];
         let flooded = Notify::new();
         let mut kept = [Kept::new(limits.output), Kept::new(limits.output)];
@@ -435,8 +443,11 @@ impl Processes {
             Some(_) => Isolation::Reduced,
             None => Isolation::None,
         };
-        let crowded = ended.ended.crowded;
-        Ok((execution(ended, limits, stdout, stderr, isolation), crowded))
+        Ok(Ran {
+            crowded: ended.ended.crowded,
+            excused: Duration::from_micros(ended.ended.excused_us),
+            execution: execution(ended, limits, stdout, stderr, isolation),
+        })
     }
 
     /// Ends what a launcher that was lost may have left.
@@ -456,7 +467,12 @@ impl Processes {
     }
 
     /// Starts a launcher and gives it an end of a channel, of which no copy stays here.
-    fn launch(&self, channel: Option<End>) -> io::Result<Launched> {
+    fn launch(&self, channel: Option<End>) -> Result<Launched, InfrastructureError> {
+        self.try_launch(channel)
+            .map_err(|error| failed("start the launcher", &error))
+    }
+
+    fn try_launch(&self, channel: Option<End>) -> io::Result<Launched> {
         let (control, theirs) = std::os::unix::net::UnixStream::pair()?;
         wire::send_channel(&control, channel.as_ref())?;
         drop(channel);
@@ -520,12 +536,22 @@ impl Room<'_> {
 /// Says that nobody is left to talk with, with what is to be closed once that was told.
 type TalkOver = oneshot::Receiver<Option<End>>;
 
+/// What came of one process of a run.
+struct Ran {
+    execution: Execution,
+    /// What of its wall time it was not charged.
+    excused: Duration,
+    /// Whether its user had a crowd of processes at its end.
+    crowded: bool,
+}
+
 /// One process of a run: the program, or its judge.
 struct Part<'a> {
     command: &'a [Word],
     stdin: &'a [u8],
     private: Option<&'a [u8]>,
-    channel: Option<(Side, End)>,
+    /// Which side of a channel it has, and the process of the other's launcher.
+    talk: Option<(Side, Option<u32>)>,
     limits: &'a Limits,
     home: &'a Path,
     room: &'a Room<'a>,
@@ -538,7 +564,7 @@ impl<'a> Part<'a> {
             command: &run.command,
             stdin: &run.stdin,
             private: run.private.as_deref(),
-            channel: None,
+            talk: None,
             limits,
             home,
             room,
@@ -559,7 +585,8 @@ impl<'a> Part<'a> {
             ),
             stdin_bytes: self.stdin.len(),
             private_bytes: self.private.map(<[u8]>::len),
-            channel: self.channel.as_ref().map(|(side, _)| *side),
+            channel: self.talk.map(|(side, _)| side),
+            beside: self.talk.and_then(|(_, launcher)| launcher),
             wall_ms: milliseconds(limits.wall),
             cpu_ms: milliseconds(limits.cpu),
             memory_bytes: limits.memory,
@@ -630,7 +657,8 @@ async fn converse(
     }
     let (mut was_flooded, mut was_heard) = (false, false);
     let last = {
-        let late = tokio::time::sleep(limits.wall + LAUNCHER_LATE);
+        let late = clock::latest(limits.wall).saturating_add(LAUNCHER_LATE);
+        let late = tokio::time::sleep(late);
         let last = answer(&mut read);
         let talk_over = async {
             match talk_over {
@@ -656,7 +684,7 @@ async fn converse(
                     }
                 }
                 () = &mut late => {
-                    return Err(InfrastructureError::new("a program could not be ended within its limit and 5 s"));
+                    return Err(InfrastructureError::new("a program could not be ended in time"));
                 }
             }
         }

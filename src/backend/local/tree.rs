@@ -1,4 +1,4 @@
-//! A process tree, seen through `/proc`: who is in it, what it uses, and its end.
+//! A process tree, seen through `/proc`: who is in it, what it uses and waits for, and its end.
 //!
 //! The root is a child subreaper: processes whose parents are gone come back to it, whatever
 //! session or group they made for themselves.
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
+use super::clock::Thread;
 use super::sandbox::sys;
 use super::usage::Usage;
 
@@ -89,6 +90,67 @@ fn usage_of_all(processes: Vec<Pid>) -> Usage {
         usage.memory_bytes += pages.unwrap_or(0) * page_bytes + page_table_bytes(pid);
     }
     usage
+}
+
+/// The threads of these processes and their descendants. What a thread that gave way to others by its
+/// own will waited is not told.
+pub(super) fn threads_of(roots: &[Pid]) -> Vec<Thread> {
+    let niceness = rustix::process::getpriority_process(None).unwrap_or(0);
+    let mut threads = Vec::new();
+    for pid in with_descendants(roots.to_vec()) {
+        let directory = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+        let directories = directory.into_iter().flatten().flatten();
+        threads.extend(directories.filter_map(|entry| thread(&entry.path(), niceness)));
+    }
+    threads
+}
+
+/// The same of the descendants of this process, and of one beside.
+pub(super) fn threads(beside: Option<Pid>) -> Vec<Thread> {
+    let mut roots = children(rustix::process::getpid());
+    roots.extend(beside.into_iter().flat_map(children));
+    threads_of(&roots)
+}
+
+/// Whether a launcher is there but its program is not: not yet, or not any more.
+pub(super) fn is_childless(launcher: Pid) -> bool {
+    let is_there = Path::new(&format!("/proc/{}", launcher.as_raw_nonzero())).exists();
+    is_there && children(launcher).into_iter().all(has_ended)
+}
+
+/// Whether a process has no thread that lives.
+pub(super) fn has_ended(pid: Pid) -> bool {
+    living_thread(pid).is_none()
+}
+
+/// A thread, by its directory in `/proc`.
+fn thread(directory: &Path, niceness: i32) -> Option<Thread> {
+    let times = fs::read_to_string(directory.join("schedstat")).ok()?;
+    let stat = fs::read_to_string(directory.join("stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    // Counted from the state: nice is 16, policy 38 (proc(5)).
+    let fields: Vec<&str> = rest.trim().split(' ').collect();
+    let number = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<i32>().ok())
+    };
+    let gives_way = number(16)? > niceness || number(38) == Some(libc::SCHED_IDLE);
+    // Nanoseconds on a core and in its queue, and the times that it left the queue for the core
+    // (Documentation/scheduler/sched-stats.rst).
+    let mut times = times.split_ascii_whitespace().map(str::parse::<u64>);
+    let (ran, waited, turns) = (
+        times.next()?.ok()?,
+        times.next()?.ok()?,
+        times.next()?.ok()?,
+    );
+    Some(Thread {
+        id: directory.file_name()?.to_str()?.parse().ok()?,
+        ran: Duration::from_nanos(ran),
+        waited: Duration::from_nanos(if gives_way { 0 } else { waited }),
+        turns,
+        is_awake: !gives_way && fields.first() == Some(&"R"),
+    })
 }
 
 /// What `smaps_rollup` says of a process or thread; nothing when that has ended.

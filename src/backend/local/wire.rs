@@ -42,6 +42,8 @@ pub(super) struct Order {
     pub(super) private_bytes: Option<usize>,
     /// Whose end of a channel the descriptors are that came before.
     pub(super) channel: Option<Side>,
+    /// The process of the launcher that serves the one that it talks with.
+    pub(super) beside: Option<u32>,
     pub(super) wall_ms: u64,
     pub(super) cpu_ms: u64,
     pub(super) memory_bytes: u64,
@@ -98,6 +100,8 @@ pub(super) struct Ended {
     /// Whether a program of the same user may have kept it from starting processes.
     pub(super) crowded: bool,
     pub(super) wall_us: u64,
+    /// What of it was not charged.
+    pub(super) excused_us: u64,
     /// Of the whole tree.
     pub(super) cpu_us: u64,
     /// The highest sampled sum of the tree, or the largest process, whichever is more.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::super::clock::Thread;
 use super::super::sandbox::sys::{self, Cloned, Waited};
 use super::super::sandbox::{
     Becoming, Confined, Filters, Grants, InStep, Openings, ProcessLimits, devices, readable,
@@ -158,6 +159,16 @@ impl Program {
     pub(super) fn used_now(&self) -> Usage {
         tree::reap_all_but(self.pid);
         tree::usage()
+    }
+
+    /// The threads of its tree, and those of the tree of the launcher beside; and whether that has none
+    /// that live.
+    pub(super) fn threads(&self, beside: Option<u32>) -> (Vec<Thread>, bool) {
+        let beside = beside.and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        (
+            tree::threads(beside),
+            beside.is_some_and(tree::is_childless),
+        )
     }
 
     /// Memory of its tree with what processes share counted once, where it can be told.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::channel::End;
+use super::clock::Clock;
 use super::sandbox::sys;
 use super::wire::{self, Answer, Ended, EndedBy, KILL, Order, Side, TALK_OVER, TALK_OVER_GRACE};
 #[cfg(target_os = "linux")]
@@ -94,8 +95,9 @@ impl Launcher {
         started: Instant,
         mut private: Option<PrivateOutput>,
     ) -> io::Result<()> {
+        let mut clock = Clock::new(Duration::from_millis(order.wall_ms));
         let watched = match self.answer(&Answer::Started) {
-            Ok(()) => self.watch(&mut program, order, started, private.as_mut()),
+            Ok(()) => self.watch(&mut program, order, started, &mut clock, private.as_mut()),
             Err(_) => Watched::Abandoned,
         };
         let Watched::Over { by, sampled_bytes } = watched else {
@@ -117,8 +119,9 @@ impl Launcher {
             signal: end.signal,
             by,
             crowded,
-            wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
-            cpu_us: u64::try_from(used.cpu.as_micros()).unwrap_or(u64::MAX),
+            wall_us: microseconds(wall),
+            excused_us: microseconds(clock.excused()),
+            cpu_us: microseconds(used.cpu),
             peak_bytes: used.largest_bytes.max(sampled_bytes),
             full: system::full(order),
             private_bytes: private.len(),
@@ -133,11 +136,16 @@ impl Launcher {
         self.socket.write_all(&line)
     }
 
-    /// What the supervisor says, if it says something now; 0 when it is gone.
-    fn word(&mut self) -> Option<u8> {
+    /// Whether the supervisor says something now, or is gone.
+    fn has_word(&self) -> bool {
         let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
         let _ = poll(&mut fds, Some(&Timespec::default()));
-        if fds[0].revents().is_empty() {
+        !fds[0].revents().is_empty()
+    }
+
+    /// What the supervisor says, if it says something now; 0 when it is gone.
+    fn word(&mut self) -> Option<u8> {
+        if !self.has_word() {
             return None;
         }
         let mut byte = [0];
@@ -151,9 +159,10 @@ impl Launcher {
         program: &mut Program,
         order: &Order,
         started: Instant,
+        clock: &mut Clock,
         mut private: Option<&mut PrivateOutput>,
     ) -> Watched {
-        let mut end_at = started + Duration::from_millis(order.wall_ms);
+        let mut end_at = started + clock.ends_at();
         let mut end_by = EndedBy::Wall;
         let mut sampled_bytes = 0;
         let mut sample_at = started + SAMPLE_EVERY;
@@ -190,6 +199,11 @@ impl Launcher {
                 (end_at, end_by) = (Instant::now() + TALK_OVER_GRACE, EndedBy::Judge);
             }
             if has_ended {
+                // What ends before has waited for nothing that matters.
+                if started.elapsed() >= SAMPLE_EVERY {
+                    let cpu = program.used_now().cpu + sys::used_by_children().cpu;
+                    look(clock, started, cpu, program, order);
+                }
                 return over((end_by == EndedBy::Judge).then_some(end_by));
             }
             match word {
@@ -197,10 +211,11 @@ impl Launcher {
                 Some(KILL) => return over(Some(EndedBy::Supervisor)),
                 Some(_) => return Watched::Abandoned,
             }
-            if Instant::now() >= end_at {
+            let is_late = Instant::now() >= end_at;
+            if is_late && end_by != EndedBy::Wall {
                 return over(Some(end_by));
             }
-            if Instant::now() < sample_at {
+            if Instant::now() < sample_at && !is_late {
                 continue;
             }
             sample_at = Instant::now() + SAMPLE_EVERY;
@@ -223,8 +238,29 @@ impl Launcher {
             if cpu > Duration::from_millis(order.cpu_ms) {
                 return over(Some(EndedBy::Cpu));
             }
+            // Of two, nothing else tells when the other begins.
+            let is_due = clock.is_due(started.elapsed()) || order.beside.is_some();
+            if end_by == EndedBy::Wall && (is_late || is_due) {
+                look(clock, started, cpu, program, order);
+                // What came meanwhile came in time: it may be this process that had to wait.
+                if clock.is_over() && !program.has_ended() && !self.has_word() {
+                    return over(Some(EndedBy::Wall));
+                }
+                end_at = started + clock.ends_at();
+            }
         }
     }
+}
+
+/// Charges a program what passed.
+fn look(clock: &mut Clock, started: Instant, used: Duration, program: &Program, order: &Order) {
+    let elapsed = started.elapsed();
+    let (threads, is_held) = program.threads(order.beside);
+    clock.look(elapsed, used, threads, is_held);
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 enum Watched {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
+use super::super::clock::Thread;
 use super::super::usage::Usage;
 use super::super::wire::{EndedBy, Full, Order};
 
@@ -119,6 +120,11 @@ impl Program {
     /// kernel for each process.
     pub(super) fn used_now(&self) -> Usage {
         Usage::default()
+    }
+
+    /// What they wait for is not told here.
+    pub(super) fn threads(&self, _: Option<u32>) -> (Vec<Thread>, bool) {
+        (Vec::new(), false)
     }
 
     /// Cannot be told here.

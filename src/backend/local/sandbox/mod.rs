@@ -60,7 +60,7 @@ mod linux {
     };
     pub(in super::super) use super::slot::serve;
     pub(in super::super) use super::supervise::{
-        Flag, NotRun, Private, Ran, RunOf, Slot, SlotOrder, Standard,
+        Flag, NotRun, Pair, Private, Ran, RunOf, Slot, SlotOrder, Standard,
     };
     pub(in super::super) use super::users::Users;
 }

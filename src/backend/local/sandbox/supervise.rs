@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -18,10 +18,11 @@ use rustix::process::{Pid, Signal};
 
 use super::super::super::output::Kept;
 use super::super::channel::End;
+use super::super::clock::{Clock, Thread};
 use super::super::usage::Usage;
-use super::super::wire::{EndedBy, TALK_OVER_GRACE};
+use super::super::wire::{EndedBy, Side, TALK_OVER_GRACE};
 use super::super::{left, tree};
-use super::cgroup::Group;
+use super::cgroup::{Counts, Group};
 use super::forks::{Chosen, Forks, Unserved, held};
 use super::wire::{Order, Ready, Report, Request, Setup};
 use super::{InStep, Places, memory_file, sys, wire};
@@ -57,9 +58,13 @@ pub(in super::super) struct RunOf {
     pub(in super::super) files: Arc<Vec<(String, Vec<u8>, u32)>>,
     pub(in super::super) standard: Standard,
     pub(in super::super) private: Private,
+    /// Where it and the one that it talks with find each other.
+    pub(in super::super) pair: Option<(Side, Arc<Pair>)>,
     pub(in super::super) limits: Limits,
     /// Whether the files that the program leaves are wanted.
     pub(in super::super) keep_files: bool,
+    /// Whether what it was not charged for is wanted, however it ends.
+    pub(in super::super) tell_excused: bool,
     /// Files that are read when it has ended, as in [`Run`](crate::program::Run).
     pub(in super::super) collect: Vec<String>,
     /// What it is to be a fork of; absent, it is started by itself.
@@ -99,7 +104,51 @@ pub(in super::super) enum Private {
     },
 }
 
+/// Where a program and its judge find each other's processes: one that waits for the other waits with it
+/// for a core, and before for its start.
+#[derive(Debug, Default)]
+pub(in super::super) struct Pair {
+    program: Mutex<Place>,
+    judge: Mutex<Place>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Place {
+    /// When it began.
+    at: Option<Instant>,
+    /// Where its processes begin, itself at the end, until its end was told.
+    roots: Vec<Pid>,
+}
+
+impl Pair {
+    fn of(&self, side: Side) -> MutexGuard<'_, Place> {
+        let place = match side {
+            Side::Program => &self.program,
+            Side::Judge => &self.judge,
+        };
+        place.lock().expect("no lane panics while it holds a pair")
+    }
+}
+
 impl RunOf {
+    /// Tells the one that it talks with, if there is one, where it is.
+    fn is_at(&self, at: Instant, roots: Vec<Pid>) {
+        if let Some((side, pair)) = &self.pair {
+            let at = Some(at);
+            *pair.of(*side) = Place { at, roots };
+        }
+    }
+
+    /// Where the one is that it talks with.
+    fn beside(&self) -> Option<Place> {
+        let (side, pair) = self.pair.as_ref()?;
+        let other = match side {
+            Side::Program => Side::Judge,
+            Side::Judge => Side::Program,
+        };
+        Some(pair.of(other).clone())
+    }
+
     /// The program has its end of a channel: its judge is to see when it ends.
     fn has_begun(&mut self) {
         if let Private::Channel { end, .. } = &mut self.private {
@@ -135,6 +184,8 @@ pub(in super::super) struct Ran {
     pub(in super::super) stderr: Captured,
     pub(in super::super) private: Vec<u8>,
     pub(in super::super) wall: Duration,
+    /// What of it was not charged, as far as that was asked.
+    pub(in super::super) excused: Duration,
     pub(in super::super) cpu: Duration,
     pub(in super::super) peak_bytes: u64,
     /// The files that it left, where they were wanted.
@@ -250,10 +301,18 @@ impl Slot {
         let before = group.map(Group::counts).unwrap_or_default();
         let mut started = self.start_program(run, group, server)?;
         run.has_begun();
+        run.is_at(started.at, started.family.roots());
         let limits = run.limits;
+        let mut clock = Clock::new(limits.wall);
         let mut streams = started.captures(limits.output);
-        let (by, sampled) = watch(&mut started, &mut streams, run, group, before, cancel)?;
+        let counted = (group, before);
+        let (by, sampled) = watch(&mut started, &mut streams, &mut clock, run, counted, cancel)?;
+        if run.tell_excused {
+            let (used, _) = used_by(&started, counted);
+            look(&mut clock, &started, run, used.cpu);
+        }
         run.has_ended();
+        run.is_at(started.at, Vec::new());
         let wall = started.at.elapsed();
         let full = full(&started.scratch);
         let (program, init) = started.family.end()?;
@@ -280,6 +339,7 @@ impl Slot {
             stderr,
             private: streams.private.map_or_else(Vec::new, |stream| stream.bytes),
             wall,
+            excused: clock.excused(),
             // Of children that nobody waited for only the group knows.
             cpu: (program.used.cpu + init.used.cpu).max(after.cpu - before.cpu),
             peak_bytes: sampled
@@ -429,15 +489,15 @@ fn standard(wanted: &Standard) -> Result<(Streams, [Option<OwnedFd>; 2]), String
 fn watch(
     started: &mut Started,
     streams: &mut Captures,
+    clock: &mut Clock,
     run: &RunOf,
-    group: Option<&Group>,
-    before: super::cgroup::Counts,
+    counted: (Option<&Group>, Counts),
     cancel: &Flag,
 ) -> Result<(Option<EndedBy>, u64), String> {
     let limits = &run.limits;
     let mut peak = 0;
     let mut sample_at = started.at + SAMPLE_EVERY;
-    let mut end_at = started.at + limits.wall;
+    let mut end_at = started.at + clock.ends_at();
     let mut end_by = EndedBy::Wall;
     let mut talk_over = match &run.private {
         Private::Channel { talk_over, .. } => Some(talk_over),
@@ -483,32 +543,23 @@ fn watch(
             talk_over = None;
             (end_at, end_by) = (now + TALK_OVER_GRACE, EndedBy::Judge);
         }
-        if now >= end_at {
+        let is_late = now >= end_at;
+        if is_late && end_by != EndedBy::Wall {
             return Ok((Some(end_by), peak));
         }
-        if now < sample_at {
+        if now < sample_at && !is_late {
             continue;
         }
         sample_at = now + SAMPLE_EVERY;
-        // What was looked up in `/proc` of many threads is given back when they end, one waiting
-        // for another: dearer than the look itself.
-        let mut usage = match group {
-            Some(group) if group.counts_time() => Usage {
-                memory_bytes: group.sampled_bytes(),
-                ..Usage::default()
-            },
-            _ => tree::usage_of(&started.family.roots()),
-        };
+        let (usage, counts) = used_by(started, counted);
         peak = peak.max(usage.memory_bytes);
-        match group {
-            Some(group) => {
-                let now = group.counts();
-                usage.cpu = usage.cpu.max(now.cpu - before.cpu);
-                if now.memory_kills > before.memory_kills {
+        match counted {
+            (Some(_), before) => {
+                if counts.memory_kills > before.memory_kills {
                     return Ok((Some(EndedBy::Memory), peak));
                 }
             }
-            None => {
+            (None, _) => {
                 // Files of the scratch directory are memory too.
                 let scratch = used_bytes(&started.scratch);
                 let mut bytes = usage.memory_bytes + scratch;
@@ -525,7 +576,51 @@ fn watch(
         if usage.cpu > limits.cpu {
             return Ok((Some(EndedBy::Cpu), peak));
         }
+        if end_by == EndedBy::Wall && (is_late || clock.is_due(started.at.elapsed())) {
+            look(clock, started, run, usage.cpu);
+            // What came meanwhile came in time: it may be this thread that had to wait.
+            let mut news = vec![PollFd::new(&program, PollFlags::IN)];
+            news.extend(talk_over.map(|flag| PollFd::new(&flag.0, PollFlags::IN)));
+            if clock.is_over() && poll(&mut news, Some(&Timespec::default())) == Ok(0) {
+                return Ok((Some(EndedBy::Wall), peak));
+            }
+            end_at = started.at + clock.ends_at();
+        }
     }
+}
+
+/// What the processes of a run use now, with what their group counted. Processor time is that of all
+/// that there were.
+fn used_by(started: &Started, (group, before): (Option<&Group>, Counts)) -> (Usage, Counts) {
+    // What was looked up in `/proc` of many threads is given back when they end, one waiting for
+    // another: dearer than the look itself.
+    let mut usage = match group {
+        Some(group) if group.counts_time() => Usage {
+            memory_bytes: group.sampled_bytes(),
+            ..Usage::default()
+        },
+        _ => tree::usage_of(&started.family.roots()),
+    };
+    let counts = group.map_or(before, Group::counts);
+    usage.cpu = usage.cpu.max(counts.cpu.saturating_sub(before.cpu));
+    (usage, counts)
+}
+
+/// Charges a run what passed.
+fn look(clock: &mut Clock, started: &Started, run: &RunOf, used: Duration) {
+    let elapsed = started.at.elapsed();
+    let mut roots = started.family.roots();
+    let mut threads = Vec::new();
+    let mut is_held = false;
+    if let Some(place) = run.beside() {
+        let begun = place.at.map(|at| at.saturating_duration_since(started.at));
+        threads.push(Thread::that_waited(begun.unwrap_or(elapsed)));
+        // That it has ended is yet to be seen, and told.
+        is_held = place.roots.last().is_some_and(|pid| tree::has_ended(*pid));
+        roots.extend(place.roots);
+    }
+    threads.extend(tree::threads_of(&roots));
+    clock.look(elapsed, used, threads, is_held);
 }
 
 /// Why a program did not run.
