@@ -31,12 +31,12 @@ use crate::program::{ForkServer, Limits, Streams};
 
 /// How often the use of a program is looked at.
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
-/// How long the kernel may take to start a program.
-const START_WITHIN: Duration = Duration::from_secs(20);
+/// How long the kernel may take to start a program: longer than it takes where very many want a core.
+const START_WITHIN: Duration = Duration::from_secs(30);
 /// Bytes kept of descriptor 4.
 const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How long the kernel may take to end what was killed.
-const END_WITHIN: Duration = Duration::from_secs(10);
+/// How long the kernel may take to end what was killed, each thread of which needs a core for that.
+const END_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a slot must offer; programs with the same wants share it, one after the other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
