@@ -192,6 +192,7 @@ macro_rules! promises {
 }
 
 mod judged;
+mod load;
 
 promises! {
     sandbox Sandbox

@@ -1,0 +1,226 @@
+//! What the local backend promises on a machine with more to do than it has cores: time that a program
+//! waits for one is not charged to it, and all that it spends is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rewardspec::execution::{Execution, Status};
+use rewardspec::program::{Ending, Job, Judge, Limits, Run, SourceFile, Word};
+use serde_json::Value;
+
+use super::{
+    Engine, GONE_WITHIN, backend, execute, job, main_py, python, roomy, run_with, runtime,
+};
+
+promises! {
+    sandbox Sandbox
+    container Container
+=> {
+    correct_programs_pass_however_many_ask
+    what_sleeps_is_ended_at_its_limit
+    what_spins_is_ended_when_it_has_spent_its_time
+    what_crowds_itself_is_not_excused
+    what_was_waited_is_not_taken_from_the_total
+}
+}
+
+const HUMANEVAL: &str = include_str!("../../../suites/data/humaneval/humaneval.jsonl");
+
+/// Less than the programs below wait for a core, more than twice what any of them uses.
+const TIGHT: Duration = Duration::from_millis(500);
+
+/// Keeps all cores busy, and more than that.
+struct Crowd {
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    fn start() -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = (0..2 * cores).map(|_| {
+            let is_over = Arc::clone(&is_over);
+            std::thread::spawn(move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        });
+        Crowd {
+            threads: threads.collect(),
+            is_over,
+        }
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn tight(wall: Duration) -> Limits {
+    Limits { wall, ..roomy() }
+}
+
+/// The solutions of HumanEval with their tests.
+fn solutions() -> Vec<Job> {
+    let rows = HUMANEVAL.lines().map(|line| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let text = |key: &str| row[key].as_str().unwrap().to_owned();
+        let code = format!(
+            "{}{}\n{}\ncheck({})\n",
+            text("prompt"),
+            text("canonical_solution"),
+            text("test"),
+            text("entry_point")
+        );
+        job(python(), &code, tight(TIGHT), vec![main_py()])
+    });
+    rows.collect()
+}
+
+/// A program and its judge, who wait for each other all the time.
+fn talk() -> Job {
+    let code = "import os
+heard, said = os.fdopen(3), os.fdopen(4, 'w')
+for line in heard:
+    said.write(line)
+    said.flush()";
+    let judge = "import os
+heard, said = os.fdopen(0, closefd=False), os.fdopen(1, 'w', closefd=False)
+for number in range(20):
+    print(number, file=said, flush=True)
+    assert heard.readline() == f'{number}\\n'
+os.write(4, b'all')";
+    let judge = Judge {
+        command: vec![Word::Interpreter, Word::Text("judge.py".to_owned())],
+        files: vec![SourceFile {
+            path: "judge.py".to_owned(),
+            bytes: judge.as_bytes().to_vec(),
+        }],
+        order: Vec::new(),
+        limits: tight(TIGHT),
+    };
+    let run = Run {
+        judge: Some(Arc::new(judge)),
+        ..main_py()
+    };
+    job(python(), code, tight(TIGHT), vec![run])
+}
+
+/// What was to be seen of a run that was not as it should be.
+fn failure(ran: &Execution) -> Option<String> {
+    let is_right = match &ran.judge {
+        None => ran.status == Status::Ok,
+        Some(judge) => judge.status == Status::Ok && judge.private == b"all",
+    };
+    (!is_right).then(|| {
+        let judge = ran.judge.as_ref();
+        let judge = judge.map(|judge| (judge.status, judge.reason.clone()));
+        let time = (ran.wall, ran.cpu);
+        format!("{:?} {:?} {time:?} {judge:?}", ran.status, ran.reason)
+    })
+}
+
+fn correct_programs_pass_however_many_ask(engine: Engine) {
+    // Starts cost more without slots: there fewer show the same.
+    let (every, talks) = match engine {
+        Engine::Sandbox => (1, 36),
+        _ => (8, 8),
+    };
+    let jobs = solutions().into_iter().step_by(every);
+    let jobs: Vec<Job> = jobs.chain((0..talks).map(|_| talk())).collect();
+    let count = jobs.len();
+    let failures: Vec<String> = runtime().block_on(async {
+        let backend = Arc::new(backend(engine, 64));
+        let _crowd = Crowd::start();
+        let running: Vec<_> = jobs
+            .into_iter()
+            .map(|job| {
+                let backend = Arc::clone(&backend);
+                tokio::spawn(async move { backend.execute(&job).await.unwrap().runs.remove(0) })
+            })
+            .collect();
+        let mut failures = Vec::new();
+        for task in running {
+            failures.extend(failure(&task.await.unwrap()));
+        }
+        failures
+    });
+    assert!(
+        failures.is_empty(),
+        "{} of {count}: {failures:#?}",
+        failures.len()
+    );
+}
+
+fn what_sleeps_is_ended_at_its_limit(engine: Engine) {
+    let limit = Duration::from_secs(1);
+    let _crowd = Crowd::start();
+    let code = "import time\nwhile True: time.sleep(0.05)";
+    let ran = run_with(engine, code, tight(limit), main_py());
+    assert_eq!(
+        (ran.status, ran.reason.as_deref()),
+        (Status::Timeout, Some("wall"))
+    );
+    assert!(ran.wall < limit + GONE_WITHIN, "{:?}", ran.wall);
+}
+
+fn what_spins_is_ended_when_it_has_spent_its_time(engine: Engine) {
+    let limit = Duration::from_secs(1);
+    let _crowd = Crowd::start();
+    let ran = run_with(engine, "while True: pass", tight(limit), main_py());
+    assert_eq!(
+        (ran.status, ran.reason.as_deref()),
+        (Status::Timeout, Some("wall"))
+    );
+    assert!(ran.wall > limit, "the wall time is the true one");
+    assert!(ran.cpu > limit / 2 && ran.cpu < limit * 2, "{ran:?}");
+    // Its processor time decides where the wall clock waits.
+    let limits = Limits {
+        cpu: limit / 2,
+        ..tight(limit)
+    };
+    let ran = run_with(engine, "while True: pass", limits, main_py());
+    assert_eq!(
+        (ran.status, ran.reason.as_deref()),
+        (Status::Timeout, Some("cpu"))
+    );
+}
+
+fn what_crowds_itself_is_not_excused(engine: Engine) {
+    let limit = Duration::from_secs(1);
+    let code = "import os
+for _ in range(4): os.fork()
+while True: pass";
+    let ran = run_with(engine, code, tight(limit), main_py());
+    assert_eq!(
+        (ran.status, ran.reason.as_deref()),
+        (Status::Timeout, Some("wall"))
+    );
+    // Not what each of them waited: what all of them spent.
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let most = limit * u32::try_from(cores).unwrap() + limit / 2;
+    assert!(ran.cpu < most, "{:?} in {:?}", ran.cpu, ran.wall);
+}
+
+fn what_was_waited_is_not_taken_from_the_total(engine: Engine) {
+    let code =
+        "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass";
+    let mut job = job(python(), code, roomy(), vec![main_py(); 3]);
+    job.ending = Ending {
+        total: Some(Duration::from_millis(1200)),
+        ..Ending::default()
+    };
+    let _crowd = Crowd::start();
+    let runs = execute(engine, &job).unwrap().runs;
+    let failures: Vec<String> = runs.iter().filter_map(failure).collect();
+    assert!(runs.len() == 3 && failures.is_empty(), "{failures:?}");
+}
