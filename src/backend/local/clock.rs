@@ -93,36 +93,41 @@ impl Clock {
     }
 
     /// Charges what passed since it was last looked. `used` of processors was by all that was ever in the
-    /// tree, since the start; `threads` are those that live. One that `is_held` waits for what this process
+    /// tree, since the start. `trees` are the threads that live, in groups that wait for each other in turn:
+    /// what one waited is added to what the other did. One that `is_held` waits for what this process
     /// or its helpers have still to do for it.
     pub(super) fn look(
         &mut self,
         elapsed: Duration,
         used: Duration,
-        threads: Vec<Thread>,
+        trees: Vec<Vec<Thread>>,
         is_held: bool,
     ) {
         let passed = elapsed.saturating_sub(self.looked_at);
         let mut ran = 0;
         let mut awake = if is_held { nanoseconds(passed) } else { 0 };
-        let mut seen = HashMap::with_capacity(threads.len());
-        for thread in threads {
-            let before = self.threads.get(&thread.id);
-            let was = before.map(|seen| seen.thread).unwrap_or_default();
-            let ran_now = nanoseconds(thread.ran) - nanoseconds(was.ran);
-            let told = ran_now + nanoseconds(thread.waited) - nanoseconds(was.waited);
-            let told = told + before.map_or(0, |seen| seen.due);
-            let has_waited = was.is_awake && thread.is_awake && was.turns == thread.turns;
-            let counted = if has_waited {
-                nanoseconds(passed)
-            } else {
-                told.clamp(0, nanoseconds(passed))
-            };
-            ran += ran_now.max(0);
-            awake = awake.max(counted);
-            // Of one that is new, what was before the start does not count.
-            let due = before.map_or(0, |_| told - counted);
-            seen.insert(thread.id, Seen { thread, due });
+        let mut seen = HashMap::new();
+        for threads in trees {
+            let mut most = 0;
+            for thread in threads {
+                let before = self.threads.get(&thread.id);
+                let was = before.map(|seen| seen.thread).unwrap_or_default();
+                let ran_now = nanoseconds(thread.ran) - nanoseconds(was.ran);
+                let told = ran_now + nanoseconds(thread.waited) - nanoseconds(was.waited);
+                let told = told + before.map_or(0, |seen| seen.due);
+                let has_waited = was.is_awake && thread.is_awake && was.turns == thread.turns;
+                let counted = if has_waited {
+                    nanoseconds(passed)
+                } else {
+                    told.clamp(0, nanoseconds(passed))
+                };
+                ran += ran_now.max(0);
+                most = most.max(counted);
+                // Of one that is new, what was before the start does not count.
+                let due = before.map_or(0, |_| told - counted);
+                seen.insert(thread.id, Seen { thread, due });
+            }
+            awake = nanoseconds(passed).min(awake + most);
         }
         let used_now = nanoseconds(used) - nanoseconds(self.used);
         let charge = used_now.max(ran) + nanoseconds(passed) - awake;
@@ -186,7 +191,7 @@ mod tests {
     fn charged(looks: &[Look]) -> u128 {
         let mut clock = Clock::new(ms(1000));
         for (elapsed, used, threads) in looks {
-            clock.look(ms(*elapsed), ms(*used), threads.clone(), false);
+            clock.look(ms(*elapsed), ms(*used), vec![threads.clone()], false);
         }
         clock.charged.as_millis()
     }
@@ -311,7 +316,7 @@ mod tests {
     #[test]
     fn what_a_program_is_held_up_is_not_charged() {
         let mut clock = Clock::new(ms(1000));
-        let asleep = || vec![thread(1, 20, 0, 1, false)];
+        let asleep = || vec![vec![thread(1, 20, 0, 1, false)]];
         clock.look(ms(500), ms(20), asleep(), false);
         clock.look(ms(800), ms(20), asleep(), true);
         clock.look(ms(900), ms(20), asleep(), false);
@@ -319,15 +324,34 @@ mod tests {
     }
 
     #[test]
+    fn two_that_wait_for_each_other_wait_in_turn() {
+        let mut clock = Clock::new(ms(1000));
+        let program = vec![thread(1, 50, 400, 9, false)];
+        let judge = vec![thread(2, 50, 400, 9, false)];
+        clock.look(ms(1000), ms(50), vec![program, judge], false);
+        assert_eq!(clock.charged, ms(50 + 50 + 100));
+    }
+
+    #[test]
     fn the_end_moves_by_what_is_not_charged_and_not_for_ever() {
         let mut clock = Clock::new(ms(1000));
         assert_eq!(clock.ends_at(), ms(1000));
-        clock.look(ms(1000), ms(100), vec![thread(1, 100, 900, 9, true)], false);
+        clock.look(
+            ms(1000),
+            ms(100),
+            vec![vec![thread(1, 100, 900, 9, true)]],
+            false,
+        );
         assert_eq!((clock.ends_at(), clock.is_over()), (ms(1900), false));
         assert_eq!(clock.excused(), ms(900));
         let end = latest(ms(1000));
         assert_eq!(end, ms(61_000));
-        clock.look(end, ms(100), vec![thread(1, 100, 60_900, 10, true)], false);
+        clock.look(
+            end,
+            ms(100),
+            vec![vec![thread(1, 100, 60_900, 10, true)]],
+            false,
+        );
         assert!(clock.is_over());
         assert_eq!(latest(Duration::from_secs(30)), Duration::from_secs(300));
         assert_eq!(latest(Duration::MAX), Duration::MAX);

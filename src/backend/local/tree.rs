@@ -105,11 +105,9 @@ pub(super) fn threads_of(roots: &[Pid]) -> Vec<Thread> {
     threads
 }
 
-/// The same of the descendants of this process, and of one beside.
-pub(super) fn threads(beside: Option<Pid>) -> Vec<Thread> {
-    let mut roots = children(rustix::process::getpid());
-    roots.extend(beside.into_iter().flat_map(children));
-    threads_of(&roots)
+/// The same of the descendants of a process.
+pub(super) fn threads_below(process: Pid) -> Vec<Thread> {
+    threads_of(&children(process))
 }
 
 /// Whether a launcher is there but its program is not: not yet, or not any more.

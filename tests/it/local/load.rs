@@ -1,9 +1,8 @@
 //! What the local backend promises on a machine with more to do than it has cores: time that a program
 //! waits for one is not charged to it, and all that it spends is.
 
+use std::process::{Child, Command};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rewardspec::execution::{Execution, Status};
@@ -31,38 +30,33 @@ const HUMANEVAL: &str = include_str!("../../../suites/data/humaneval/humaneval.j
 /// Less than the programs below wait for a core, more than twice what any of them uses.
 const TIGHT: Duration = Duration::from_millis(500);
 
-/// Keeps all cores busy, and more than that.
-struct Crowd {
-    is_over: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
-}
+/// Keeps all cores busy, and more than that: processes in sessions of their own, which some kernels share
+/// cores out to.
+struct Crowd(Vec<Child>);
 
 impl Crowd {
     fn start() -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = (0..2 * cores).map(|_| {
-            let is_over = Arc::clone(&is_over);
-            std::thread::spawn(move || {
-                while !is_over.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            })
-        });
-        Crowd {
-            threads: threads.collect(),
-            is_over,
-        }
+        const BUSY: &str = "import os, time
+os.setsid()
+end = time.monotonic() + 120
+while time.monotonic() < end: pass";
+        let busy = || Command::new("python3").args(["-c", BUSY]).spawn().unwrap();
+        Crowd((0..3 * cores()).map(|_| busy()).collect())
     }
 }
 
 impl Drop for Crowd {
     fn drop(&mut self) {
-        self.is_over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        for process in &mut self.0 {
+            let _ = process.kill();
+            let _ = process.wait();
         }
     }
+}
+
+fn cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.try_into().unwrap()
 }
 
 fn tight(wall: Duration) -> Limits {
@@ -107,6 +101,7 @@ os.write(4, b'all')";
         }],
         order: Vec::new(),
         limits: tight(TIGHT),
+        ..Judge::default()
     };
     let run = Run {
         judge: Some(Arc::new(judge)),
@@ -206,8 +201,7 @@ while True: pass";
         (Status::Timeout, Some("wall"))
     );
     // Not what each of them waited: what all of them spent.
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let most = limit * u32::try_from(cores).unwrap() + limit / 2;
+    let most = limit * cores() + limit / 2;
     assert!(ran.cpu < most, "{:?} in {:?}", ran.cpu, ran.wall);
 }
 

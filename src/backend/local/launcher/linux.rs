@@ -163,12 +163,11 @@ impl Program {
 
     /// The threads of its tree, and those of the tree of the launcher beside; and whether that has none
     /// that live.
-    pub(super) fn threads(&self, beside: Option<u32>) -> (Vec<Thread>, bool) {
+    pub(super) fn threads(&self, beside: Option<u32>) -> (Vec<Vec<Thread>>, bool) {
         let beside = beside.and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        (
-            tree::threads(beside),
-            beside.is_some_and(tree::is_childless),
-        )
+        let launchers = [rustix::process::getpid()].into_iter().chain(beside);
+        let trees = launchers.map(tree::threads_below).collect();
+        (trees, beside.is_some_and(tree::is_childless))
     }
 
     /// Memory of its tree with what processes share counted once, where it can be told.

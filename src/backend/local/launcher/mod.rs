@@ -256,8 +256,8 @@ impl Launcher {
 /// Charges a program what passed.
 fn look(clock: &mut Clock, started: Instant, used: Duration, program: &Program, order: &Order) {
     let elapsed = started.elapsed();
-    let (threads, is_held) = program.threads(order.beside);
-    clock.look(elapsed, used, threads, is_held);
+    let (trees, is_held) = program.threads(order.beside);
+    clock.look(elapsed, used, trees, is_held);
 }
 
 fn microseconds(time: Duration) -> u64 {

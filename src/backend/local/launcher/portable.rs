@@ -123,7 +123,7 @@ impl Program {
     }
 
     /// What they wait for is not told here.
-    pub(super) fn threads(&self, _: Option<u32>) -> (Vec<Thread>, bool) {
+    pub(super) fn threads(&self, _: Option<u32>) -> (Vec<Vec<Thread>>, bool) {
         (Vec::new(), false)
     }
 

@@ -609,18 +609,16 @@ fn used_by(started: &Started, (group, before): (Option<&Group>, Counts)) -> (Usa
 /// Charges a run what passed.
 fn look(clock: &mut Clock, started: &Started, run: &RunOf, used: Duration) {
     let elapsed = started.at.elapsed();
-    let mut roots = started.family.roots();
-    let mut threads = Vec::new();
+    let mut trees = vec![tree::threads_of(&started.family.roots())];
     let mut is_held = false;
     if let Some(place) = run.beside() {
         let begun = place.at.map(|at| at.saturating_duration_since(started.at));
-        threads.push(Thread::that_waited(begun.unwrap_or(elapsed)));
+        trees.push(vec![Thread::that_waited(begun.unwrap_or(elapsed))]);
         // That it has ended is yet to be seen, and told.
         is_held = place.roots.last().is_some_and(|pid| tree::has_ended(*pid));
-        roots.extend(place.roots);
+        trees.push(tree::threads_of(&place.roots));
     }
-    threads.extend(tree::threads_of(&roots));
-    clock.look(elapsed, used, threads, is_held);
+    clock.look(elapsed, used, trees, is_held);
 }
 
 /// Why a program did not run.
