@@ -192,7 +192,6 @@ macro_rules! promises {
 }
 
 mod judged;
-mod load;
 
 promises! {
     sandbox Sandbox

@@ -1,34 +1,95 @@
 //! What the local backend promises on a machine with more to do than it has cores: time that a program
 //! waits for one is not charged to it, and all that it spends is.
 
+//!
+//! In a binary of its own, because it leaves no core to other tests.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test that fails says so")]
+
+use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rewardspec::backend::local::{Local, LocalOptions};
 use rewardspec::execution::{Execution, Status};
-use rewardspec::program::{Ending, Job, Judge, Limits, Run, SourceFile, Word};
+use rewardspec::program::{
+    Cloud, Ending, ForkServer, Interpreter, Job, Judge, Limits, Program, Run, SourceFile, Word,
+};
 use serde_json::Value;
 
-use super::{
-    Engine, GONE_WITHIN, backend, execute, job, main_py, python, roomy, run_with, runtime,
-};
-
-promises! {
-    sandbox Sandbox
-    container Container
-=> {
-    correct_programs_pass_however_many_ask
-    what_sleeps_is_ended_at_its_limit
-    what_spins_is_ended_when_it_has_spent_its_time
-    what_crowds_itself_is_not_excused
-    what_was_waited_is_not_taken_from_the_total
-}
-}
-
-const HUMANEVAL: &str = include_str!("../../../suites/data/humaneval/humaneval.jsonl");
+const HUMANEVAL: &str = include_str!("../../suites/data/humaneval/humaneval.jsonl");
 
 /// Less than the programs below wait for a core, more than twice what any of them uses.
 const TIGHT: Duration = Duration::from_millis(500);
+
+/// How long after its limit a program may be seen.
+const GONE_WITHIN: Duration = Duration::from_secs(2);
+
+/// One test at a time: each makes its own crowd.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn backend(jobs: usize) -> Local {
+    Local::new(LocalOptions {
+        jobs: Some(jobs),
+        launcher: Some(PathBuf::from(env!("CARGO_BIN_EXE_rewardspec"))),
+        ..LocalOptions::default()
+    })
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+/// A program that is a fork of a warm interpreter, as programs of suites are.
+fn job(code: &str, limits: Limits, runs: Vec<Run>) -> Job {
+    let interpreter = Interpreter {
+        language: "python".to_owned(),
+        command: "python3".to_owned(),
+        locate: vec![
+            "-c".to_owned(),
+            "import sys; print(sys.executable)".to_owned(),
+        ],
+        ..Interpreter::default()
+    };
+    Job {
+        program: Arc::new(Program {
+            interpreter: Arc::new(interpreter),
+            files: vec![SourceFile {
+                path: "main.py".to_owned(),
+                bytes: code.as_bytes().to_vec(),
+            }],
+            build: None,
+            limits,
+            network: false,
+            cloud: Cloud::default(),
+            fork_server: Some(Arc::new(ForkServer::default())),
+        }),
+        runs,
+        ending: Ending::default(),
+    }
+}
+
+fn main_py() -> Run {
+    Run {
+        command: vec![Word::Interpreter, Word::Text("main.py".to_owned())],
+        ..Run::default()
+    }
+}
+
+fn run(code: &str, limits: Limits) -> Execution {
+    let job = job(code, limits, vec![main_py()]);
+    let mut result = runtime().block_on(async { backend(1).execute(&job).await.unwrap() });
+    result.runs.remove(0)
+}
 
 /// Keeps all cores busy, and more than that: processes in sessions of their own, which some kernels share
 /// cores out to.
@@ -60,7 +121,11 @@ fn cores() -> u32 {
 }
 
 fn tight(wall: Duration) -> Limits {
-    Limits { wall, ..roomy() }
+    Limits {
+        wall,
+        cpu: Duration::from_secs(60),
+        ..Limits::default()
+    }
 }
 
 /// The solutions of HumanEval with their tests.
@@ -75,7 +140,7 @@ fn solutions() -> Vec<Job> {
             text("test"),
             text("entry_point")
         );
-        job(python(), &code, tight(TIGHT), vec![main_py()])
+        job(&code, tight(TIGHT), vec![main_py()])
     });
     rows.collect()
 }
@@ -107,7 +172,7 @@ os.write(4, b'all')";
         judge: Some(Arc::new(judge)),
         ..main_py()
     };
-    job(python(), code, tight(TIGHT), vec![run])
+    job(code, tight(TIGHT), vec![run])
 }
 
 /// What was to be seen of a run that was not as it should be.
@@ -124,17 +189,14 @@ fn failure(ran: &Execution) -> Option<String> {
     })
 }
 
-fn correct_programs_pass_however_many_ask(engine: Engine) {
-    // Starts cost more without slots: there fewer show the same.
-    let (every, talks) = match engine {
-        Engine::Sandbox => (1, 36),
-        _ => (8, 8),
-    };
-    let jobs = solutions().into_iter().step_by(every);
-    let jobs: Vec<Job> = jobs.chain((0..talks).map(|_| talk())).collect();
+#[test]
+fn correct_programs_pass_however_many_ask() {
+    let _alone = alone();
+    let jobs = solutions().into_iter();
+    let jobs: Vec<Job> = jobs.chain((0..36).map(|_| talk())).collect();
     let count = jobs.len();
     let failures: Vec<String> = runtime().block_on(async {
-        let backend = Arc::new(backend(engine, 64));
+        let backend = Arc::new(backend(64));
         let _crowd = Crowd::start();
         let running: Vec<_> = jobs
             .into_iter()
@@ -156,11 +218,13 @@ fn correct_programs_pass_however_many_ask(engine: Engine) {
     );
 }
 
-fn what_sleeps_is_ended_at_its_limit(engine: Engine) {
+#[test]
+fn what_sleeps_is_ended_at_its_limit() {
+    let _alone = alone();
     let limit = Duration::from_secs(1);
     let _crowd = Crowd::start();
     let code = "import time\nwhile True: time.sleep(0.05)";
-    let ran = run_with(engine, code, tight(limit), main_py());
+    let ran = run(code, tight(limit));
     assert_eq!(
         (ran.status, ran.reason.as_deref()),
         (Status::Timeout, Some("wall"))
@@ -168,10 +232,12 @@ fn what_sleeps_is_ended_at_its_limit(engine: Engine) {
     assert!(ran.wall < limit + GONE_WITHIN, "{:?}", ran.wall);
 }
 
-fn what_spins_is_ended_when_it_has_spent_its_time(engine: Engine) {
+#[test]
+fn what_spins_is_ended_when_it_has_spent_its_time() {
+    let _alone = alone();
     let limit = Duration::from_secs(1);
     let _crowd = Crowd::start();
-    let ran = run_with(engine, "while True: pass", tight(limit), main_py());
+    let ran = run("while True: pass", tight(limit));
     assert_eq!(
         (ran.status, ran.reason.as_deref()),
         (Status::Timeout, Some("wall"))
@@ -183,19 +249,21 @@ fn what_spins_is_ended_when_it_has_spent_its_time(engine: Engine) {
         cpu: limit / 2,
         ..tight(limit)
     };
-    let ran = run_with(engine, "while True: pass", limits, main_py());
+    let ran = run("while True: pass", limits);
     assert_eq!(
         (ran.status, ran.reason.as_deref()),
         (Status::Timeout, Some("cpu"))
     );
 }
 
-fn what_crowds_itself_is_not_excused(engine: Engine) {
+#[test]
+fn what_crowds_itself_is_not_excused() {
+    let _alone = alone();
     let limit = Duration::from_secs(1);
     let code = "import os
 for _ in range(4): os.fork()
 while True: pass";
-    let ran = run_with(engine, code, tight(limit), main_py());
+    let ran = run(code, tight(limit));
     assert_eq!(
         (ran.status, ran.reason.as_deref()),
         (Status::Timeout, Some("wall"))
@@ -205,16 +273,20 @@ while True: pass";
     assert!(ran.cpu < most, "{:?} in {:?}", ran.cpu, ran.wall);
 }
 
-fn what_was_waited_is_not_taken_from_the_total(engine: Engine) {
+#[test]
+fn what_was_waited_is_not_taken_from_the_total() {
+    let _alone = alone();
     let code =
         "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass";
-    let mut job = job(python(), code, roomy(), vec![main_py(); 3]);
+    let mut job = job(code, tight(Duration::from_secs(60)), vec![main_py(); 3]);
     job.ending = Ending {
         total: Some(Duration::from_millis(1200)),
         ..Ending::default()
     };
     let _crowd = Crowd::start();
-    let runs = execute(engine, &job).unwrap().runs;
+    let runs = runtime()
+        .block_on(async { backend(1).execute(&job).await.unwrap() })
+        .runs;
     let failures: Vec<String> = runs.iter().filter_map(failure).collect();
     assert!(runs.len() == 3 && failures.is_empty(), "{failures:?}");
 }
