@@ -37,6 +37,16 @@ USUAL = """
 # Loaded by the modules above, and seen as attributes of packages that have none of them otherwise.
 HIDDEN = ("collections.abc", "importlib.machinery", "urllib.parse")
 
+# What numerical libraries take their number of threads from: a process with more than one cannot be
+# forked.
+ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
 CONTROL, SETUP = 3, 4
 # Below are the descriptors that programs get.
 FIRST_FREE = 16
@@ -156,7 +166,9 @@ class Server:
             package, _, rest = name.rpartition(".")
             if name not in COLD and sys.modules.pop(name, None) is not None:
                 delattr(sys.modules[package], rest)
-        self.loaded = frozenset(sys.modules)
+        # Libraries read these when they are loaded; programs do not see them.
+        for name in ONE_THREAD:
+            os.putenv(name, "1")
         for name in preload:
             try:
                 __import__(name)
@@ -164,6 +176,9 @@ class Server:
                 raise Refused(f"`preload` cannot import `{name}`: {type(error).__name__}: {error}")
             if threads() != 1:
                 raise Refused(f"`preload` cannot hold `{name}`: it starts a thread, which no fork has")
+        for name in ONE_THREAD:
+            os.unsetenv(name)
+        self.loaded = frozenset(sys.modules)
         # Seen by programs that preload; their state is renewed in each.
         self.generators = numpy_generators() if "numpy" in sys.modules else None
 
