@@ -107,7 +107,7 @@ fn job(code: &str, limits: Limits) -> Job {
             interpreter: python(),
             files: vec![SourceFile {
                 path: "main.py".to_owned(),
-                bytes: code.into(),
+                bytes: code.as_bytes().into(),
             }],
             build: None,
             limits,
@@ -115,10 +115,11 @@ fn job(code: &str, limits: Limits) -> Job {
             cloud: Cloud::default(),
             fork_server: None,
         }),
-        runs: vec![Run {
+        runs: [Run {
             command: vec![Word::Interpreter, text("-I"), text("-S"), text("main.py")],
             ..Run::default()
-        }],
+        }]
+        .into(),
         ending: rewardspec::program::Ending::default(),
     }
 }
@@ -178,7 +179,8 @@ async fn rate_of_node(rounds: usize) {
     });
     program.files[0].path = "main.js".to_owned();
     job.program = Arc::new(program);
-    job.runs[0].command = vec![Word::Interpreter, Word::Text("main.js".to_owned())];
+    Arc::make_mut(&mut job.runs)[0].command =
+        vec![Word::Interpreter, Word::Text("main.js".to_owned())];
     if let Err(error) = local.execute(&job).await {
         println!("node is not measured: {error}");
         return;

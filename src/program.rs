@@ -15,7 +15,7 @@ pub struct Job {
     /// What is run.
     pub program: Arc<Program>,
     /// The executions wanted, in order. Each starts from the same freshly built files.
-    pub runs: Vec<Run>,
+    pub runs: Arc<[Run]>,
     /// When the executions end early.
     pub ending: Ending,
 }
@@ -164,8 +164,8 @@ impl Streams {
 pub struct SourceFile {
     /// Relative path with `/` separators; never absolute, never with `..`.
     pub path: String,
-    /// Content.
-    pub bytes: Vec<u8>,
+    /// Content, shared: the same scripts stand beside very many programs.
+    pub bytes: Arc<[u8]>,
 }
 
 /// One word of a command.

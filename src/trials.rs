@@ -736,7 +736,7 @@ impl Shared {
         };
         let job = Job {
             program: Arc::new(language.program(&file, code)),
-            runs: vec![run],
+            runs: [run].into(),
             ending: Ending::default(),
         };
         let result = match self.handle.block_on(self.runner.execute(&job)) {

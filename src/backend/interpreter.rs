@@ -38,7 +38,7 @@ type Search = Arc<OnceLock<Result<Found, String>>>;
 /// The interpreters looked for so far; each is looked for once a process.
 #[derive(Debug, Default)]
 pub struct Interpreters {
-    searches: Mutex<HashMap<(Interpreter, Whose), Search>>,
+    searches: Mutex<HashMap<Whose, HashMap<Interpreter, Search>>>,
 }
 
 impl Interpreters {
@@ -52,9 +52,22 @@ impl Interpreters {
                 .searches
                 .lock()
                 .expect("no search panics while it holds the map");
-            Arc::clone(searches.entry((interpreter.clone(), whose)).or_default())
+            let searches = searches.entry(whose).or_default();
+            match searches.get(interpreter) {
+                Some(search) => Arc::clone(search),
+                None => Arc::clone(searches.entry(interpreter.clone()).or_default()),
+            }
         };
         search.get_or_init(|| find(interpreter, whose)).clone()
+    }
+
+    /// What was found before; never blocks.
+    pub fn known(&self, interpreter: &Interpreter, whose: Whose) -> Option<Result<Found, String>> {
+        let searches = self
+            .searches
+            .lock()
+            .expect("no search panics while it holds the map");
+        searches.get(&whose)?.get(interpreter)?.get().cloned()
     }
 
     /// Those found so far that say their version, each command with it.
@@ -63,7 +76,8 @@ impl Interpreters {
             .searches
             .lock()
             .expect("no search panics while it holds the map");
-        let found = searches.iter().filter_map(|((interpreter, _), search)| {
+        let found = searches.values().flatten();
+        let found = found.filter_map(|(interpreter, search)| {
             let version = search.get()?.as_ref().ok()?.version.clone()?;
             let name = Path::new(&interpreter.command).file_name()?;
             Some((name.to_string_lossy().into_owned(), version))

@@ -85,7 +85,7 @@ mod tests {
                 cloud: Cloud::default(),
                 fork_server: None,
             }),
-            runs: Vec::new(),
+            runs: Arc::default(),
             ending: Ending {
                 total,
                 ..Ending::default()

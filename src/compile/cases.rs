@@ -955,7 +955,7 @@ impl<'a> Compiler<'a> {
             return None;
         }
         let file = match &content.value {
-            Content::File(source) => FileText::Bytes(self.file_bytes(source)?.to_vec()),
+            Content::File(source) => FileText::Bytes(self.file_bytes(source)?.into()),
             _ => FileText::Text(self.text(content)?),
         };
         Some((path.value.clone(), file))

@@ -175,7 +175,7 @@ pub(super) enum ReplyText {
 
 #[derive(Debug)]
 pub(super) enum FileText {
-    Bytes(Vec<u8>),
+    Bytes(Arc<[u8]>),
     Text(Text),
 }
 
@@ -231,8 +231,8 @@ impl CasePlan {
             .iter()
             .map(|(path, file)| {
                 let bytes = match file {
-                    FileText::Bytes(bytes) => bytes.clone(),
-                    FileText::Text(text) => rendering.text(text)?.into_bytes(),
+                    FileText::Bytes(bytes) => Arc::clone(bytes),
+                    FileText::Text(text) => rendering.text(text)?.into_bytes().into(),
                 };
                 Ok(SourceFile {
                     path: path.clone(),

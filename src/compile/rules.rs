@@ -555,7 +555,7 @@ fn compile_language(
         if let Some(bytes) = content_bytes(content, files, sources, diagnostics) {
             helpers.push(SourceFile {
                 path: path.clone(),
-                bytes,
+                bytes: bytes.into(),
             });
         }
     }
@@ -566,7 +566,7 @@ fn compile_language(
             let run = command(&beside.run, &[("runner", &beside.file)], diagnostics);
             code.zip(run).map(|(code, run)| Beside {
                 file: beside.file.clone(),
-                code,
+                code: code.into(),
                 run,
             })
         }

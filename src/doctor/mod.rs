@@ -311,7 +311,7 @@ async fn run(
             interpreter: Arc::clone(interpreter),
             files: vec![SourceFile {
                 path: file,
-                bytes: ATTACK.into(),
+                bytes: Arc::from(ATTACK.as_bytes()),
             }],
             build: None,
             limits: Limits {
@@ -328,13 +328,14 @@ async fn run(
             cloud: InCloud::default(),
             fork_server: None,
         }),
-        runs: vec![Run {
+        runs: [Run {
             command: words
                 .into_iter()
                 .chain(arguments.iter().cloned().map(Word::Text))
                 .collect(),
             ..Run::default()
-        }],
+        }]
+        .into(),
         ending: Ending::default(),
     };
     let mut result = local

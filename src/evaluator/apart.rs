@@ -27,50 +27,50 @@ const JUDGE_TASKS: u64 = 64;
 /// Bytes of a judge's own directory, beside its files.
 const JUDGE_DISK: u64 = 16 * 1024 * 1024;
 
-/// The scripts of a channel: names and texts.
+/// The scripts of a channel.
 struct Scripts {
-    program: (&'static str, &'static str),
-    judge: (&'static str, &'static str),
+    program: SourceFile,
+    judge: SourceFile,
     /// What the judge shares with the runner beside a program: how tests are run and counted.
-    tests: (&'static str, &'static str),
+    tests: SourceFile,
     /// Options of the interpreter that runs the judge.
     options: &'static [&'static str],
 }
 
-const PYTHON: Scripts = Scripts {
-    program: (
+static PYTHON: LazyLock<Scripts> = LazyLock::new(|| Scripts {
+    program: file(
         "rewardspec_program.py",
         include_str!("apart/python/program.py"),
     ),
-    judge: ("rewardspec_judge.py", include_str!("apart/python/judge.py")),
-    tests: (
+    judge: file("rewardspec_judge.py", include_str!("apart/python/judge.py")),
+    tests: file(
         "rewardspec_tests.py",
         include_str!("../../rules/languages/python.beside.py"),
     ),
     options: &["-I"],
-};
+});
 
-const JAVASCRIPT: Scripts = Scripts {
-    program: (
+static JAVASCRIPT: LazyLock<Scripts> = LazyLock::new(|| Scripts {
+    program: file(
         "rewardspec_program.js",
         include_str!("apart/javascript/program.js"),
     ),
-    judge: (
+    judge: file(
         "rewardspec_judge.js",
         include_str!("apart/javascript/judge.js"),
     ),
-    tests: (
+    tests: file(
         "rewardspec_tests.js",
         include_str!("../../rules/languages/javascript.beside.js"),
     ),
     options: &[],
-};
+});
 
 /// What judges in Python are forks of.
 static PYTHON_JUDGES: LazyLock<Arc<ForkServer>> = LazyLock::new(|| {
     Arc::new(ForkServer {
         preload: Vec::new(),
-        scripts: vec![file(PYTHON.judge), file(PYTHON.tests)],
+        scripts: vec![PYTHON.judge.clone(), PYTHON.tests.clone()],
     })
 });
 
@@ -84,14 +84,14 @@ impl Channel {
 
     /// The server of calls, put beside a program.
     pub(crate) fn server(self) -> SourceFile {
-        file(self.scripts().program)
+        self.scripts().program.clone()
     }
 
     /// The command that serves the calls of a program.
     pub(super) fn command(self, program: &str, args: &[String]) -> Vec<Word> {
         let mut command = vec![
             Word::Interpreter,
-            Word::Text(self.scripts().program.0.to_owned()),
+            Word::Text(self.scripts().program.path.clone()),
             Word::Text(program.to_owned()),
         ];
         command.extend(args.iter().map(|arg| Word::Text(arg.clone())));
@@ -105,25 +105,20 @@ impl Channel {
             tests,
             options,
             ..
-        } = *self.scripts();
+        } = self.scripts();
         let mut command = vec![Word::Interpreter];
         command.extend(
             options
                 .iter()
                 .map(|option| Word::Text((*option).to_owned())),
         );
-        command.push(Word::Text(judge.0.to_owned()));
+        command.push(Word::Text(judge.path.clone()));
         // The author's files give way to the scripts.
-        let own = [judge.0, tests.0];
-        let files = files
-            .iter()
-            .filter(|file| !own.contains(&file.path.as_str()));
+        let own = [&judge.path, &tests.path];
+        let files = files.iter().filter(|file| !own.contains(&&file.path));
         Judge {
             command,
-            files: [file(judge), file(tests)]
-                .into_iter()
-                .chain(files.cloned())
-                .collect(),
+            files: [judge, tests].into_iter().chain(files).cloned().collect(),
             order,
             fork_server: match self {
                 Channel::Python => Some(Arc::clone(&PYTHON_JUDGES)),
@@ -140,9 +135,9 @@ impl Channel {
     }
 }
 
-fn file((path, text): (&str, &str)) -> SourceFile {
+fn file(path: &str, text: &str) -> SourceFile {
     SourceFile {
         path: path.to_owned(),
-        bytes: text.as_bytes().to_vec(),
+        bytes: Arc::from(text.as_bytes()),
     }
 }

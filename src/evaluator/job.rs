@@ -120,7 +120,7 @@ impl Evaluator {
             };
             program.files.push(SourceFile {
                 path: beside.file.clone(),
-                bytes: beside.code.clone(),
+                bytes: Arc::clone(&beside.code),
             });
             runs.push(Run {
                 command: command(&beside.run, &file, &self.args),
@@ -136,11 +136,11 @@ impl Evaluator {
         let others = others.iter().filter(|other| other.path != file);
         program.files.extend(others.map(|other| SourceFile {
             path: other.path.clone(),
-            bytes: other.text.as_bytes().to_vec(),
+            bytes: Arc::from(other.text.as_bytes()),
         }));
         Ok(Job {
             program: Arc::new(program),
-            runs,
+            runs: runs.into(),
             ending: Ending::default(),
         })
     }

@@ -45,7 +45,7 @@ impl Language {
     pub fn program(&self, file: &str, code: &str) -> Program {
         let mut files = vec![SourceFile {
             path: file.to_owned(),
-            bytes: code.as_bytes().to_vec(),
+            bytes: Arc::from(code.as_bytes()),
         }];
         files.extend(self.helpers.iter().cloned());
         Program {
@@ -66,7 +66,7 @@ pub struct Beside {
     /// Its file.
     pub file: String,
     /// Its text.
-    pub code: Vec<u8>,
+    pub code: Arc<[u8]>,
     /// The command.
     pub run: CommandTemplate,
 }

@@ -80,7 +80,7 @@ impl Reference {
         runs.extend(inputs.map(|case| run(&case.args, &case.stdin, Vec::new())));
         Ok(Job {
             program: Arc::new(program),
-            runs,
+            runs: runs.into(),
             ending: Ending::default(),
         })
     }

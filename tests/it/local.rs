@@ -57,7 +57,7 @@ fn job(interpreter: Interpreter, code: &str, limits: Limits, runs: Vec<Run>) -> 
         interpreter: Arc::new(interpreter),
         files: vec![SourceFile {
             path: "main.py".to_owned(),
-            bytes: code.as_bytes().to_vec(),
+            bytes: code.as_bytes().into(),
         }],
         build: None,
         limits,
@@ -67,7 +67,7 @@ fn job(interpreter: Interpreter, code: &str, limits: Limits, runs: Vec<Run>) -> 
     };
     Job {
         program: Arc::new(program),
-        runs,
+        runs: runs.into(),
         ending: Ending::default(),
     }
 }
@@ -910,7 +910,7 @@ fn what_a_build_leaves_is_its_own_failure(engine: Engine) {
         }];
         let job = Job {
             program: Arc::new(program),
-            runs,
+            runs: runs.into(),
             ending: Ending::default(),
         };
         let result = execute(engine, &job).unwrap();
@@ -933,7 +933,7 @@ fn drawing(code: &str, runs: usize) -> Job {
     };
     Job {
         program: Arc::new(program),
-        runs: vec![run; runs],
+        runs: vec![run; runs].into(),
         ending: Ending::default(),
     }
 }

@@ -203,7 +203,7 @@ impl Line {
 fn program(internet: bool) -> Arc<Program> {
     let file = |path: &str, text: &str| SourceFile {
         path: path.to_owned(),
-        bytes: text.into(),
+        bytes: text.as_bytes().into(),
     };
     let hour = Duration::from_secs(3600);
     Arc::new(Program {

@@ -49,7 +49,7 @@ impl Cells {
         if job.runs.iter().any(|run| !run.collect.is_empty()) {
             return refuse("the files that a program leaves cannot be read");
         }
-        let code = program.files.first().map(|file| file.bytes.as_slice());
+        let code = program.files.first().map(|file| &*file.bytes);
         Ok(Cells {
             kernel: kernel.clone(),
             code: String::from_utf8_lossy(code.unwrap_or_default()).into_owned(),
@@ -62,11 +62,11 @@ pub(super) async fn run(sandbox: &Sandbox, job: &Job, cells: &Cells) -> Result<J
         .program
         .files
         .iter()
-        .map(|file| (format!("{HOME}/{}", file.path), file.bytes.as_slice()))
+        .map(|file| (format!("{HOME}/{}", file.path), &*file.bytes))
         .collect();
     upload(sandbox, &files, None).await?;
     let mut runs = Runs::of(job);
-    for _ in &job.runs {
+    for _ in job.runs.iter() {
         let Some(limits) = runs.next() else { break };
         runs.push(one(sandbox, cells, &limits).await?, Duration::ZERO);
     }

@@ -21,8 +21,10 @@ const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Builds that may be kept.
 const BUILDS_MAX: usize = 512;
 
-/// Files of a program: path, content, mode.
-pub(super) type Files = Arc<Vec<(String, Vec<u8>, u32)>>;
+/// A file of a program: path, content, mode.
+pub(super) type FileOf = (String, Arc<[u8]>, u32);
+/// Files of a program.
+pub(super) type Files = Arc<Vec<FileOf>>;
 
 /// A build that is over.
 #[derive(Debug)]
@@ -349,7 +351,7 @@ mod tests {
                 .iter()
                 .map(|(path, text)| SourceFile {
                     path: (*path).to_owned(),
-                    bytes: text.as_bytes().to_vec(),
+                    bytes: text.as_bytes().into(),
                 })
                 .collect(),
             build: Some(vec![Word::Interpreter, Word::Text("a b".to_owned())]),
@@ -380,7 +382,7 @@ mod tests {
     }
 
     fn of_size(bytes: usize) -> Files {
-        Arc::new(vec![(String::new(), vec![0; bytes], 0o755)])
+        Arc::new(vec![(String::new(), vec![0; bytes].into(), 0o755)])
     }
 
     async fn want(builds: &Builds, program: &Program) -> Build {

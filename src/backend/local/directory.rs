@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use super::builds::FileOf;
 use crate::program::SourceFile;
 
 /// A directory that is gone when this is.
@@ -51,11 +52,7 @@ impl Directory {
     }
 
     /// A directory in it with the files that a build left: path, content, mode.
-    pub(super) fn with_built(
-        &self,
-        name: &str,
-        files: &[(String, Vec<u8>, u32)],
-    ) -> io::Result<PathBuf> {
+    pub(super) fn with_built(&self, name: &str, files: &[FileOf]) -> io::Result<PathBuf> {
         let home = self.path.join(name);
         fs::DirBuilder::new().mode(0o700).create(&home)?;
         for (path, bytes, mode) in files {
@@ -99,7 +96,7 @@ impl Drop for Directory {
 ///
 /// # Errors
 /// [`io::ErrorKind::FileTooLarge`] when that is more than `bytes_max`, holes in files counted.
-pub(super) fn files_of(root: &Path, bytes_max: u64) -> io::Result<Vec<(String, Vec<u8>, u32)>> {
+pub(super) fn files_of(root: &Path, bytes_max: u64) -> io::Result<Vec<FileOf>> {
     let mut left = bytes_max;
     let mut files = Vec::new();
     let mut directories = vec![root.to_path_buf()];
@@ -127,7 +124,7 @@ pub(super) fn files_of(root: &Path, bytes_max: u64) -> io::Result<Vec<(String, V
                 // Where programs may not change modes, linkers leave this to others.
                 mode |= 0o100;
             }
-            files.push((name.to_owned(), bytes, mode));
+            files.push((name.to_owned(), bytes.into(), mode));
         }
     }
     Ok(files)

@@ -4,6 +4,7 @@
 //! to the thread that made it. Jobs wait in one queue for the next free lane. What runs beside a
 //! program, its judge, has a lane of its own that serves no other.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -16,8 +17,8 @@ use super::builds::{Build, Built, Claim, Files};
 use super::channel::channel;
 use super::janitor::{Janitor, Left};
 use super::sandbox::{
-    Flag, Group, InStep, NotRun, Pair, Private, Ran, RunOf, SCRATCH, Slot, SlotOrder, Standard,
-    Users, places_of,
+    Flag, Group, InStep, NotRun, Pair, Places, Private, Ran, RunOf, SCRATCH, Slot, SlotOrder,
+    Standard, Users, places_of,
 };
 use super::wire::{EndedBy, Side};
 use super::{AFTER_JUDGE, Containment, MODE, command, environment};
@@ -35,7 +36,8 @@ type Work = Box<dyn FnOnce(&mut Lane) + Send>;
 /// All lanes of a backend.
 #[derive(Debug)]
 pub(super) struct Lanes {
-    /// Absent once closed.
+    /// Absent once closed. Not bounded itself: who asks for executions has few of them under way, a
+    /// small multiple of the slots.
     queue: Mutex<Option<mpsc::Sender<Work>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     isolation: Isolation,
@@ -60,6 +62,7 @@ impl Lanes {
             groups,
             users: Users::claim(),
             is_cold,
+            places: Mutex::default(),
         });
         let (sender, receiver) = mpsc::channel::<Work>();
         let receiver = Arc::new(Mutex::new(receiver));
@@ -141,7 +144,7 @@ impl Lanes {
         let interpreter = interpreter.to_path_buf();
         let isolation = self.isolation;
         self.in_a_lane(move |lane, cancel| {
-            let order = order_of(&program, &interpreter);
+            let order = lane.shared.order_of(&program, &interpreter);
             let files = files_of(&program.files);
             let mut run = RunOf {
                 standard: Standard::Attached(streams),
@@ -217,6 +220,29 @@ struct Shared {
     users: Option<Users>,
     /// Whether each program is started by itself.
     is_cold: bool,
+    /// What belongs to each interpreter so far: to find that out asks for very many files.
+    places: Mutex<HashMap<PathBuf, Places>>,
+}
+
+impl Shared {
+    fn order_of(&self, program: &Program, interpreter: &Path) -> SlotOrder {
+        let mut known = self
+            .places
+            .lock()
+            .expect("no lane panics while it looks for places");
+        let places = match known.get(interpreter) {
+            Some(places) => places.clone(),
+            None => {
+                let places = places_of(interpreter);
+                known.insert(interpreter.to_path_buf(), places.clone());
+                places
+            }
+        };
+        SlotOrder {
+            places,
+            network: program.network,
+        }
+    }
 }
 
 /// Makes control groups, and has them removed if this process is killed.
@@ -502,7 +528,7 @@ impl Lane {
         isolation: Isolation,
     ) -> Result<JobResult, String> {
         let program = &job.program;
-        let order = order_of(program, interpreter);
+        let order = self.shared.order_of(program, interpreter);
         let built = match build {
             None => None,
             Some(Build::Known(built)) => Some(built),
@@ -518,7 +544,7 @@ impl Lane {
             None => files_of(&program.files),
         };
         let mut runs = Runs::of(job);
-        for run in &job.runs {
+        for run in job.runs.iter() {
             let Some(limits) = runs.next() else { break };
             let servers = &program.fork_server;
             let mut wanted = run_of(run, interpreter, limits, &files, servers, false);
@@ -545,19 +571,12 @@ impl Lane {
     }
 }
 
-fn order_of(program: &Program, interpreter: &Path) -> SlotOrder {
-    SlotOrder {
-        places: places_of(interpreter),
-        network: program.network,
-    }
-}
-
 /// Files as slots want them: path, content, mode.
 fn files_of(files: &[SourceFile]) -> Files {
     Arc::new(
         files
             .iter()
-            .map(|file| (file.path.clone(), file.bytes.clone(), 0o644))
+            .map(|file| (file.path.clone(), Arc::clone(&file.bytes), 0o644))
             .collect(),
     )
 }

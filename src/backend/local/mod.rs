@@ -283,6 +283,11 @@ impl Local {
         program: &Program,
         whose: Whose,
     ) -> Result<PathBuf, InfrastructureError> {
+        if let Some(found) = self.interpreters.known(&program.interpreter, whose) {
+            return found
+                .map(|found| found.path)
+                .map_err(InfrastructureError::new);
+        }
         let (interpreters, wanted) = (
             Arc::clone(&self.interpreters),
             Arc::clone(&program.interpreter),

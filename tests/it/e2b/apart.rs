@@ -68,7 +68,7 @@ os._exit(0)
 fn file(path: &str, text: String) -> SourceFile {
     SourceFile {
         path: path.to_owned(),
-        bytes: text.into_bytes(),
+        bytes: text.into_bytes().into(),
     }
 }
 
@@ -109,12 +109,13 @@ fn job(code: &str, order: &Value) -> Job {
             cloud: Cloud::default(),
             fork_server: None,
         }),
-        runs: vec![Run {
+        runs: [Run {
             command: words(&["main.py"]),
             stdin: b"its input".to_vec(),
             judge: Some(judge(order, Duration::from_secs(60))),
             ..Run::default()
-        }],
+        }]
+        .into(),
         ending: Ending::default(),
     }
 }
@@ -274,7 +275,7 @@ fn each_sees_the_others_end_and_is_ended_after_it() {
 #[test]
 fn a_judge_that_fails_or_hangs_is_told_and_does_no_harm_to_the_program() {
     let mut late = job(SERVE, &json!({"calls": 1, "bytes": 10, "hang": true}));
-    late.runs[0].judge = Some(judge(
+    Arc::make_mut(&mut late.runs)[0].judge = Some(judge(
         &json!({"calls": 1, "bytes": 10, "hang": true}),
         Duration::from_secs(2),
     ));
@@ -334,7 +335,7 @@ fn a_program_reaches_nothing_of_its_judge() {
         &json!({"calls": 5, "bytes": 10}),
     );
     // The second finds what the first left.
-    job.runs = vec![job.runs[0].clone(), job.runs[0].clone()];
+    job.runs = [job.runs[0].clone(), job.runs[0].clone()].into();
     let runs = executed(&job).0.unwrap();
     assert_eq!(runs.len(), 2);
     for run in runs {
@@ -353,7 +354,7 @@ fn a_judge_in_another_language_talks_the_same() {
     let judge = "const fs = require('fs'); const sent = Buffer.from('ask'); fs.writeSync(1, sent); const heard = Buffer.alloc(3); fs.readSync(0, heard, 0, 3); fs.writeSync(4, fs.readFileSync(3, 'utf8') + heard); ";
     let program = "const fs = require('fs'); const heard = Buffer.alloc(3); fs.readSync(3, heard, 0, 3); fs.writeSync(4, heard.toString().toUpperCase()); console.log(fs.readSync(3, heard, 0, 3))";
     let mut job = job("", &Value::Null);
-    let mut run = job.runs.remove(0);
+    let mut run = job.runs[0].clone();
     run.command = words(&["main.js"]);
     run.judge = Some(Arc::new(Judge {
         command: words(&["judge.js"]),
@@ -369,7 +370,7 @@ fn a_judge_in_another_language_talks_the_same() {
         ..Interpreter::default()
     });
     of.files = vec![file("main.js", program.to_owned())];
-    (job.program, job.runs) = (Arc::new(of), vec![run]);
+    (job.program, job.runs) = (Arc::new(of), [run].into());
     let run = ran(&job);
     assert_eq!(
         (run.status, run.stdout.text.as_str()),
@@ -407,7 +408,7 @@ fn what_cannot_be_judged_apart_is_refused_and_is_no_low_score() {
         ..Cloud::default()
     };
     cell.program = Arc::new(program);
-    cell.runs[0].stdin.clear();
+    Arc::make_mut(&mut cell.runs)[0].stdin.clear();
     let (refused, requests) = executed(&cell);
     let message = refused.unwrap_err().message;
     assert!(message.contains("e2b: {mode: script}"), "{message}");

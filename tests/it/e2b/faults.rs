@@ -115,7 +115,7 @@ fn python(code: &str, limits: Limits) -> Job {
             }),
             files: vec![SourceFile {
                 path: "main.py".to_owned(),
-                bytes: code.into(),
+                bytes: code.as_bytes().into(),
             }],
             build: None,
             limits,
@@ -123,10 +123,11 @@ fn python(code: &str, limits: Limits) -> Job {
             cloud: Cloud::default(),
             fork_server: None,
         }),
-        runs: vec![Run {
+        runs: [Run {
             command: vec![Word::Interpreter, word("main.py")],
             ..Run::default()
-        }],
+        }]
+        .into(),
         ending: Ending::default(),
     }
 }
@@ -200,7 +201,7 @@ fn a_run_finds_nothing_of_the_others_and_changes_nothing_for_them() {
             stdin: b"SECRET".to_vec(),
             ..job.runs[0].clone()
         };
-        job.runs = vec![run.clone(), run];
+        job.runs = [run.clone(), run].into();
         let ran = backend.execute(&job).await.unwrap();
         for run in &ran.runs {
             assert_eq!(

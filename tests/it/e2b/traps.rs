@@ -118,7 +118,7 @@ fn notebook_program(language: &str, code: &str, limits: Limits) -> Job {
             }),
             files: vec![SourceFile {
                 path: file.to_owned(),
-                bytes: code.into(),
+                bytes: code.as_bytes().into(),
             }],
             build: None,
             limits,
@@ -130,10 +130,11 @@ fn notebook_program(language: &str, code: &str, limits: Limits) -> Job {
                 kernel: Some(language.to_owned()),
             },
         }),
-        runs: vec![Run {
+        runs: [Run {
             command: vec![Word::Interpreter, Word::Text(file.to_owned())],
             ..Run::default()
-        }],
+        }]
+        .into(),
         ending: Ending::default(),
     }
 }
@@ -218,9 +219,9 @@ fn what_a_notebook_has_not_is_refused_before_anything_is_made() {
         let config = client(emulator.address()).config().clone();
         let backend = E2b::new(config, Some(1)).unwrap();
         let mut with_input = notebook_program("python", "print(input())", Limits::default());
-        with_input.runs[0].stdin = b"x".to_vec();
+        Arc::make_mut(&mut with_input.runs)[0].stdin = b"x".to_vec();
         let mut with_tests = notebook_program("python", "", Limits::default());
-        with_tests.runs[0].private = Some(Vec::new());
+        Arc::make_mut(&mut with_tests.runs)[0].private = Some(Vec::new());
         for job in [with_input, with_tests] {
             let error = backend.execute(&job).await.unwrap_err();
             assert!(error.message.contains("e2b: {mode: script}"), "{error}");

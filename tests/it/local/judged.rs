@@ -77,7 +77,7 @@ fn judge(code: &str) -> Judge {
         ],
         files: vec![SourceFile {
             path: "judge.py".to_owned(),
-            bytes: format!("{JUDGE}{code}").into_bytes(),
+            bytes: format!("{JUDGE}{code}").into_bytes().into(),
         }],
         order: b"order".to_vec(),
         limits: roomy(),

@@ -162,7 +162,7 @@ fn interpreter_of(command: &[String]) -> Option<usize> {
 
 fn start(control: &OwnedFd, number: u32, kind: &Kind) -> Result<Option<State>, Unserved> {
     let scripts = kind.holds.scripts.iter().filter_map(|script| {
-        let text = String::from_utf8(script.bytes.clone()).ok()?;
+        let text = String::from_utf8(script.bytes.to_vec()).ok()?;
         Some((script.path.clone(), text))
     });
     let order = ServerOrder {

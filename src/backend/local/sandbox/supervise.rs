@@ -17,6 +17,7 @@ use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal};
 
 use super::super::super::output::Kept;
+use super::super::builds::FileOf;
 use super::super::channel::End;
 use super::super::clock::{Clock, Thread};
 use super::super::usage::Usage;
@@ -54,8 +55,8 @@ pub(in super::super) struct RunOf {
     pub(in super::super) command: Vec<String>,
     /// The whole environment.
     pub(in super::super) environment: Vec<(String, String)>,
-    /// What lies in the scratch directory: relative path, content, mode.
-    pub(in super::super) files: Arc<Vec<(String, Vec<u8>, u32)>>,
+    /// What lies in the scratch directory.
+    pub(in super::super) files: Arc<Vec<FileOf>>,
     pub(in super::super) standard: Standard,
     pub(in super::super) private: Private,
     /// Where it and the one that it talks with find each other.
@@ -189,7 +190,7 @@ pub(in super::super) struct Ran {
     pub(in super::super) cpu: Duration,
     pub(in super::super) peak_bytes: u64,
     /// The files that it left, where they were wanted.
-    pub(in super::super) files: Vec<(String, Vec<u8>, u32)>,
+    pub(in super::super) files: Vec<FileOf>,
     /// The files that were asked for.
     pub(in super::super) collected: Vec<LeftFile>,
 }
@@ -376,7 +377,7 @@ impl Slot {
         };
         let mut header = serde_json::to_vec(&order).in_step("write an order")?;
         header.push(b'\n');
-        let contents = run.files.iter().map(|(_, bytes, _)| bytes.as_slice());
+        let contents = run.files.iter().map(|(_, bytes, _)| &**bytes);
         let order_file = memory_file(std::iter::once(header.as_slice()).chain(contents))
             .in_step("write an order")?;
         let (report, report_write) = pipe()?;
@@ -969,7 +970,7 @@ fn full(scratch: &OwnedFd) -> Option<&'static str> {
 
 /// The regular files below the directory of a program that is gone. Links are not followed, and no
 /// more is read than the directory may hold; what cannot be read is as if it were not there.
-fn snapshot(scratch: &OwnedFd, bytes_max: u64) -> Vec<(String, Vec<u8>, u32)> {
+fn snapshot(scratch: &OwnedFd, bytes_max: u64) -> Vec<FileOf> {
     use rustix::fs::{Dir, FileType, Mode, OFlags, openat};
     let open = |path: &Path, more: OFlags| {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | more;
@@ -1012,7 +1013,7 @@ fn snapshot(scratch: &OwnedFd, bytes_max: u64) -> Vec<(String, Vec<u8>, u32)> {
                 if File::from(file).take(left).read_to_end(&mut bytes).is_ok() {
                     left -= bytes.len() as u64;
                     let path = path.strip_prefix(".").unwrap_or(&path);
-                    files.push((path.to_string_lossy().into_owned(), bytes, mode));
+                    files.push((path.to_string_lossy().into_owned(), bytes.into(), mode));
                 }
             }
         }
