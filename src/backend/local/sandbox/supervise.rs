@@ -34,6 +34,8 @@ use crate::program::{ForkServer, Limits, Streams};
 const SAMPLE_EVERY: Duration = Duration::from_millis(20);
 /// How long the kernel may take to start a program: longer than it takes where very many want a core.
 const START_WITHIN: Duration = Duration::from_secs(30);
+/// Bytes read of a stream at once: what a pipe holds.
+const CHUNK_BYTES: usize = 64 * 1024;
 /// Bytes kept of descriptor 4.
 const PRIVATE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long the kernel may take to end what was killed, each thread of which needs a core for that.
@@ -519,16 +521,16 @@ fn watch(
         ];
         fds.extend(talk_over.map(|flag| PollFd::new(&flag.0, PollFlags::IN)));
         streams.add_to(&mut fds);
-        match poll(&mut fds, Some(&pause)) {
-            Ok(_) => {}
+        let is_any_news = match poll(&mut fds, Some(&pause)) {
+            Ok(count) => count > 0,
             Err(rustix::io::Errno::INTR) => continue,
             Err(error) => return Err(format!("could not wait for a program: {error}")),
-        }
+        };
         let has_news = |index: usize| !fds[index].revents().is_empty();
         let (ended, cancelled) = (has_news(0), has_news(1));
         let is_talk_over = talk_over.is_some() && has_news(2);
         drop(fds);
-        if streams.read() {
+        if is_any_news && streams.read() {
             return Ok((Some(EndedBy::Supervisor), peak));
         }
         if ended {
@@ -692,6 +694,7 @@ impl Started {
                 }
             }),
             output_max,
+            chunk: vec![0; CHUNK_BYTES],
         }
     }
 }
@@ -870,6 +873,8 @@ struct Captures {
     outputs: [Output; 2],
     private: Option<PrivateOutput>,
     output_max: u64,
+    /// Where what is read stands for a moment.
+    chunk: Vec<u8>,
 }
 
 struct Output {
@@ -901,14 +906,14 @@ impl Captures {
 
     /// Reads what there is, a chunk of each; whether an output is over its limit.
     fn read(&mut self) -> bool {
-        let mut chunk = [0; 64 * 1024];
+        let chunk = &mut self.chunk;
         for output in &mut self.outputs {
-            if let Some(bytes) = available(&mut output.source, &mut chunk) {
+            if let Some(bytes) = available(&mut output.source, chunk) {
                 output.kept.add(bytes);
             }
         }
         if let Some(private) = &mut self.private
-            && let Some(bytes) = available(&mut private.source, &mut chunk)
+            && let Some(bytes) = available(&mut private.source, chunk)
         {
             private.bytes.extend_from_slice(bytes);
             if private.bytes.len() > PRIVATE_BYTES_MAX {
@@ -923,14 +928,14 @@ impl Captures {
 
     /// Reads what is left when all writers are gone.
     fn drain(&mut self) {
-        let mut chunk = [0; 64 * 1024];
+        let chunk = &mut self.chunk;
         for output in &mut self.outputs {
-            while let Some(bytes) = available(&mut output.source, &mut chunk) {
+            while let Some(bytes) = available(&mut output.source, chunk) {
                 output.kept.add(bytes);
             }
         }
         if let Some(private) = &mut self.private {
-            while let Some(bytes) = available(&mut private.source, &mut chunk) {
+            while let Some(bytes) = available(&mut private.source, chunk) {
                 private.bytes.extend_from_slice(bytes);
             }
             private.bytes.truncate(PRIVATE_BYTES_MAX);
