@@ -28,7 +28,7 @@ use crate::backend::e2b::E2b;
 use crate::backend::interpreter;
 use crate::backend::local::Local;
 use crate::evaluator::code::Extraction;
-use crate::evaluator::{BackendChoice, Evaluator, Known, Nonce, Reply, Step};
+use crate::evaluator::{Attempt, BackendChoice, Evaluator, Known, Nonce, Reply, Step};
 use crate::execution::{Execution, InfrastructureError, Isolation, JobResult};
 use crate::program::{CloudMode, Interpreter, Job};
 use crate::reward::{Fault, Reward};
@@ -180,25 +180,39 @@ impl Runner {
         };
         let backend = self.backend(evaluator)?;
         let attempt = evaluator.attempt(reply, nonce())?;
-        extraction.clone_from(&attempt.extraction);
-        program.clone_from(&attempt.program);
-        let failed = |error: InfrastructureError| Fault::infrastructure(error.message);
         let mut known = Known::default();
+        let result = self.steps(evaluator, &attempt, &backend, &mut known).await;
+        (*extraction, *program) = (attempt.extraction, attempt.program);
+        if let Some(ran) = known.result {
+            *executions = ran.build.into_iter().chain(ran.runs).collect();
+        }
+        result
+    }
+
+    /// Finds out what the evaluator asks for, until it has a reward.
+    async fn steps(
+        &self,
+        evaluator: &Evaluator,
+        attempt: &Attempt,
+        backend: &Backend<'_>,
+        known: &mut Known,
+    ) -> Result<Reward, Fault> {
+        let failed = |error: InfrastructureError| Fault::infrastructure(error.message);
         loop {
-            match evaluator.step(&attempt, &known)? {
+            match evaluator.step(attempt, known)? {
                 Step::Done(reward) => return Ok(reward),
                 Step::Reference(job) => {
-                    let result = self.references.result(&backend, &job).await;
+                    let result = self.references.result(backend, &job).await;
                     known.reference = Some(result.map_err(failed)?);
                 }
                 Step::Run(job) => {
-                    let result = backend.execute(&job).await.map_err(failed)?;
-                    executions.extend(result.build.iter().cloned());
-                    executions.extend(result.runs.iter().cloned());
-                    known.result = Some(result);
+                    known.result = Some(backend.execute(&job).await.map_err(failed)?);
                 }
                 Step::Ask(commands) => {
-                    let answers = checker::ask(&commands, evaluator, &attempt, executions);
+                    let ran = known.result.iter();
+                    let ran = ran.flat_map(|ran| ran.build.iter().chain(&ran.runs));
+                    let executions: Vec<Execution> = ran.cloned().collect();
+                    let answers = checker::ask(&commands, evaluator, attempt, &executions);
                     known.answers = Some(answers.await);
                 }
             }
