@@ -111,6 +111,12 @@ enum End {
 /// The lines of one row's result.
 type Results = Vec<Map<String, Value>>;
 
+/// Rows that are begun at once, and replies of one row. Those that wait for a slot are few: what is read
+/// ahead is memory.
+fn at_once(runner: &Runner) -> usize {
+    runner.slots() * 2 + 2
+}
+
 impl Scorer {
     async fn stream(&mut self, unordered: bool, interrupts: &mut Interrupts) -> io::Result<End> {
         let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_AHEAD);
@@ -122,8 +128,7 @@ impl Scorer {
                 }
             }
         });
-        // Those that wait for a slot are few: what is read ahead is memory.
-        let rows_at_once = self.runner.slots() * 2 + 2;
+        let rows_at_once = at_once(&self.runner);
         let mut window = Window::new(WINDOW_ROWS, WINDOW_BYTES);
         // Ended with the set, should this future be dropped.
         let mut scoring: JoinSet<(usize, Results)> = JoinSet::new();
@@ -193,19 +198,25 @@ impl Scorer {
                 Ok(compiled) => compiled,
                 Err(fault) => return vec![wire::fault(id, number, &fault)],
             };
+            // A group may be large, and each reply that is begun takes memory.
+            let at_once = at_once(&runner);
+            let mut replies = replies.into_iter().enumerate();
             // Ended with this future, should it be dropped.
             let mut samples = JoinSet::new();
-            for (index, reply) in replies.into_iter().enumerate() {
-                let (runner, evaluator) = (Arc::clone(&runner), Arc::clone(&evaluator));
-                samples.spawn(async move {
-                    let mut outcome = runner.evaluate(&evaluator, Some(&reply)).await;
-                    outcome.sample = is_group.then_some(index);
-                    (index, outcome)
-                });
-            }
             let mut outcomes = BTreeMap::new();
             let mut results = Vec::new();
-            while let Some(joined) = samples.join_next().await {
+            loop {
+                for (index, reply) in replies.by_ref().take(at_once - samples.len()) {
+                    let (runner, evaluator) = (Arc::clone(&runner), Arc::clone(&evaluator));
+                    samples.spawn(async move {
+                        let mut outcome = runner.evaluate(&evaluator, Some(&reply)).await;
+                        outcome.sample = is_group.then_some(index);
+                        (index, outcome)
+                    });
+                }
+                let Some(joined) = samples.join_next().await else {
+                    break;
+                };
                 match joined {
                     Ok((index, outcome)) => drop(outcomes.insert(index, outcome)),
                     Err(error) => {
