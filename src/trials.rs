@@ -4,7 +4,7 @@
 //! Listing runs nothing and keeps stdout clean. `--exact suite::case` compiles only that suite. A
 //! suite that does not compile is one failing trial with the diagnostics, so listing never fails.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -214,8 +214,9 @@ impl Shared {
 }
 
 fn trials(project: &mut Project, arguments: &Arguments, shared: &Arc<Shared>) -> Vec<Trial> {
-    let wanted = wanted_suite(arguments);
-    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
+    let exact = arguments.filter.as_deref().filter(|_| arguments.exact);
+    let wanted = exact.map(suite_of);
+    let is_wanted = |name: &str| wanted.is_none_or(|wanted| wanted == name);
     if !project.diagnostics.is_empty() {
         return vec![broken("rewardspec", &project.diagnostics, project)];
     }
@@ -227,7 +228,7 @@ fn trials(project: &mut Project, arguments: &Arguments, shared: &Arc<Shared>) ->
     for file in files {
         let name = stem(&file);
         if is_wanted(&name) {
-            trials.extend(suite_trials(project, &file, &name, shared));
+            trials.extend(suite_trials(project, &file, &name, exact, shared));
         }
     }
     if is_wanted(RULES) {
@@ -241,15 +242,16 @@ fn trials(project: &mut Project, arguments: &Arguments, shared: &Arc<Shared>) ->
     trials
 }
 
-/// With `--exact`, only the suite before `::` can hold the trial.
-fn wanted_suite(arguments: &Arguments) -> Option<String> {
-    let filter = arguments.filter.as_ref().filter(|_| arguments.exact)?;
-    Some(
-        filter
-            .split_once("::")
-            .map_or(filter.as_str(), |(suite, _)| suite)
-            .to_owned(),
-    )
+/// The suite that alone can hold a trial.
+fn suite_of(trial: &str) -> &str {
+    trial.split_once("::").map_or(trial, |(suite, _)| suite)
+}
+
+/// Whether a trial may be that of many rows, or of a bad one: those are named after no case.
+fn is_of_rows(trial: &str) -> bool {
+    trial
+        .split_once("::")
+        .is_some_and(|(_, name)| name.starts_with("row"))
 }
 
 fn broken(name: &str, diagnostics: &Diagnostics, project: &Project) -> Trial {
@@ -257,10 +259,12 @@ fn broken(name: &str, diagnostics: &Diagnostics, project: &Project) -> Trial {
     Trial::test(name, move || Err(Failed::from(text)))
 }
 
+/// The trials of a suite; of the one whose exact name is wanted no other is made that need not be.
 fn suite_trials(
     project: &mut Project,
     file: &Path,
     name: &str,
+    exact: Option<&str>,
     shared: &Arc<Shared>,
 ) -> Vec<Trial> {
     let suite = match project.suite(file) {
@@ -270,10 +274,20 @@ fn suite_trials(
     if !suite.requirements.is_empty() {
         return vec![whole_trial(suite, shared)];
     }
+    let is_wanted = |id: &CaseId| exact.is_none_or(|exact| exact == id.to_string());
+    let one_row = exact.filter(|exact| !is_of_rows(exact));
     let mut trials = Vec::new();
     for case in &suite.cases {
-        let mut rows = match RowCases::open(case, project, None) {
-            Ok(Some(rows)) => rows,
+        let read = match Read::rows(case, project, |id| one_row.is_none() || is_wanted(id)) {
+            // Whether each row is a trial depends on how many of them are good.
+            Ok(Some(read)) if one_row.is_some() && read.seen > ROW_TRIALS_MAX => {
+                Read::rows(case, project, |_| true)
+            }
+            read => read,
+        };
+        let read = match read {
+            Ok(Some(read)) => read,
+            Ok(None) if !is_wanted(&case.id) => continue,
             Ok(None) => {
                 match case.evaluator(None, &project.sources) {
                     Ok(evaluator) => trials.push(case_trial(Arc::new(evaluator), project, shared)),
@@ -288,17 +302,11 @@ fn suite_trials(
                 continue;
             }
         };
-        let mut evaluators = Vec::new();
-        while let Some((_, made)) = rows.next(|_| true) {
-            match made {
-                Made::Case(evaluator) => evaluators.push(Arc::from(evaluator)),
-                Made::Skipped(place) => trials.push(left_out(case, place.line)),
-                Made::Bad(diagnostic) => trials.push(bad_row(case, diagnostic, project)),
-            }
-        }
-        if let Some(note) = rows.left_over() {
+        trials.extend(read.aside);
+        if let Some(note) = read.left_over {
             shared.note(note);
         }
+        let evaluators = read.evaluators;
         if evaluators.len() <= ROW_TRIALS_MAX {
             trials.extend(
                 evaluators
@@ -310,6 +318,52 @@ fn suite_trials(
         }
     }
     trials
+}
+
+/// What a dataset's rows make.
+struct Read {
+    evaluators: Vec<Arc<Evaluator>>,
+    /// Trials of rows that make no case.
+    aside: Vec<Trial>,
+    /// Rows that have an id, wanted or not.
+    seen: usize,
+    /// What is to be said of saved samples, where all rows were wanted.
+    left_over: Option<String>,
+}
+
+impl Read {
+    /// Reads the rows of a case's dataset, if it has one; those whose id is not wanted are not rendered.
+    fn rows(
+        case: &CasePlan,
+        project: &Project,
+        is_wanted: impl Fn(&CaseId) -> bool,
+    ) -> Result<Option<Read>, Diagnostic> {
+        let Some(mut rows) = RowCases::open(case, project, None)? else {
+            return Ok(None);
+        };
+        let (seen, wanted) = (Cell::new(0), Cell::new(0));
+        let wants = |id: &CaseId| {
+            let is_wanted = is_wanted(id);
+            seen.set(seen.get() + 1);
+            wanted.set(wanted.get() + usize::from(is_wanted));
+            is_wanted
+        };
+        let (mut evaluators, mut aside) = (Vec::new(), Vec::new());
+        while let Some((_, made)) = rows.next(wants) {
+            match made {
+                Made::Case(evaluator) => evaluators.push(Arc::from(evaluator)),
+                Made::Skipped(place) => aside.push(left_out(case, place.line)),
+                Made::Bad(diagnostic) => aside.push(bad_row(case, diagnostic, project)),
+            }
+        }
+        let is_all = wanted == seen;
+        Ok(Some(Read {
+            evaluators,
+            aside,
+            seen: seen.get(),
+            left_over: rows.left_over().filter(|_| is_all),
+        }))
+    }
 }
 
 /// A bad row that the suite leaves out: listed as ignored, and failing never.

@@ -66,6 +66,43 @@ fn exact_names_do_not_need_other_suites_to_compile() {
 }
 
 #[test]
+fn an_exact_name_needs_no_other_row() {
+    let project = TempProject::new(&[
+        (
+            "rules/own.yaml",
+            "languages:\n  nowhere: {file: main, find: {command: rewardspec-nowhere}, run: [\"{{ interpreter }}\", \"{{ file }}\"]}\n",
+        ),
+        (
+            "suites/a.yaml",
+            "dataset: {file: rows.jsonl, name: \"{{ row.name }}\"}\n\
+             language: {expr: row.language}\n\
+             reply: print(1)\ncode: verbatim\nexpect: 1\n",
+        ),
+        (
+            "suites/rows.jsonl",
+            "{\"name\": \"one\", \"language\": \"python\"}\n\
+             {\"name\": \"two\", \"language\": \"nowhere\"}\n\
+             {\"name\": \"three\", \"language\": \"unknown\"}\n",
+        ),
+    ]);
+    let ran = project.run(&["test", "--exact", "a::one"]).expect_status(0);
+    assert!(ran.stdout.contains("1 passed; 0 failed"), "{}", ran.stdout);
+    assert!(!ran.stderr.contains("nowhere"), "{}", ran.stderr);
+    // A bad row is found by its own name, whatever else is wanted.
+    let ran = project
+        .run(&["test", "--exact", "a::row 3"])
+        .expect_status(101);
+    assert!(ran.stdout.contains("`unknown`"), "{}", ran.stdout);
+    let ran = project.run(&["test"]).expect_status(101);
+    assert!(
+        ran.stdout.contains("1 passed; 1 failed; 1 ignored"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.stderr.contains("nowhere"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_suite_that_does_not_compile_is_one_failing_trial() {
     let project = project();
     project.write("suites/broken.yaml", "cases:\n  - {nmae: x, expect: 1}\n");
