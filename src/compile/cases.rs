@@ -18,7 +18,7 @@ use super::{
 use crate::diagnostic::{Diagnostic, Diagnostics, did_you_mean};
 use crate::evaluator::code::CodeExtractor;
 use crate::evaluator::compare::Comparator;
-use crate::evaluator::{CaseId, Evaluator, Language, Place};
+use crate::evaluator::{CaseId, Evaluator, Language, LazyRegex, Place};
 use crate::execution::Isolation;
 use crate::program::{CloudMode, ForkServer, Interpreter};
 use crate::source::{Sources, Span, Spanned};
@@ -663,7 +663,7 @@ impl<'a> Compiler<'a> {
             Some((CodeSpec::Name(name), span)) => (name.as_str(), span),
             Some((CodeSpec::Rule(rule), _)) => {
                 validate::extractor(rule, keys, self);
-                return match rule.compile("inline") {
+                return match rule.compile("inline", LazyRegex::new) {
                     Ok(extractor) => Some(Arc::new(match self.rules.extractor("standard") {
                         Ok(standard) => extractor.over(standard),
                         Err(_) => extractor,

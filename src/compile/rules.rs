@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::evaluator::LazyRegex;
+use crate::evaluator::{LazyRegex, ReadPattern};
 
 use super::cases::{is_inside, preset_names};
 use super::{Files, resolve_path, values};
@@ -38,6 +38,8 @@ pub struct RuleSet {
     origins: BTreeMap<(&'static str, String), String>,
     /// Names of rules that are wrong themselves: they are not unknown.
     broken: BTreeSet<String>,
+    /// How the code of each language is known.
+    tags: Arc<[LanguageTags]>,
 }
 
 /// Keys that stand where comparators' names do.
@@ -46,7 +48,7 @@ const TAKEN: &[&str] = &["", "text", "file", "expr", "from", "rule", "not", "val
 /// Merges packs, the later over the earlier. `broken` are the names of rules in packs that could not
 /// be read.
 pub fn compile_rules(
-    packs: &[RulePack],
+    packs: &[&RulePack],
     broken: &BTreeSet<String>,
     files: &Files,
     sources: &Sources,
@@ -59,9 +61,15 @@ pub fn compile_rules(
     let mut hacks = Vec::new();
     let mut replaced = BTreeSet::new();
     for pack in packs {
+        let read: ReadPattern = if pack.is_standard {
+            LazyRegex::known
+        } else {
+            LazyRegex::new
+        };
         replaced.extend(rules.take_names(pack));
         for named in &pack.languages {
-            if let Some(language) = compile_language(named, files, sources, &mut diagnostics) {
+            if let Some(language) = compile_language(named, read, files, sources, &mut diagnostics)
+            {
                 rules.note("language", &named.name.value, &pack.name);
                 rules
                     .languages
@@ -72,7 +80,7 @@ pub fn compile_rules(
             if let Some(wrong) = super::validate::files_of_rule(&named.rule, named.name.span) {
                 diagnostics.push(wrong);
             }
-            let compiled = named.rule.compile(&named.name.value);
+            let compiled = named.rule.compile(&named.name.value, read);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note("code", &named.name.value, &pack.name);
                 rules.describe("code", &named.name.value, named.rule.description.as_ref());
@@ -86,7 +94,7 @@ pub fn compile_rules(
             }
         }
         for named in &pack.expected_output {
-            let compiled = ExpectedExtractor::compile(&named.name.value, &named.rule);
+            let compiled = ExpectedExtractor::compile(&named.name.value, &named.rule, read);
             if let Some(extractor) = keep(compiled, &named.node, sources, &mut diagnostics) {
                 rules.note_more("expected-output", &named.name.value, &pack.name);
                 let extractor = match rules.expected.get(&named.name.value) {
@@ -169,7 +177,7 @@ pub fn compile_rules(
             diagnostics.push(unknown.at(name.span));
         }
     }
-    let named = packs.iter().flat_map(RulePack::rules);
+    let named = packs.iter().flat_map(|pack| pack.rules());
     let is_missing = |name: &&String| {
         !replaced.contains(*name) && !rules.origins.keys().any(|(_, known)| known == *name)
     };
@@ -179,6 +187,8 @@ pub fn compile_rules(
         .cloned()
         .collect();
     rules.broken.extend(missing);
+    let tags = rules.languages.values();
+    rules.tags = tags.map(|language| language.tags.clone()).collect();
     let rules = Arc::new(rules);
     for preset in rules.presets.values() {
         diagnostics.extend(preset_names(preset, &rules, files, sources));
@@ -343,10 +353,7 @@ impl RuleSet {
 
     /// How the code of each language is known.
     pub fn tags(&self) -> Arc<[LanguageTags]> {
-        self.languages
-            .values()
-            .map(|language| language.tags.clone())
-            .collect()
+        Arc::clone(&self.tags)
     }
 
     /// Every rule: its kind, its name, and the pack it comes from.
@@ -436,6 +443,7 @@ pub(super) fn rule_diagnostic(error: &RuleError, node: &Node, sources: &Sources)
 
 fn compile_language(
     named: &Named<LanguageRule>,
+    read: ReadPattern,
     files: &Files,
     sources: &Sources,
     diagnostics: &mut Diagnostics,
@@ -445,14 +453,15 @@ fn compile_language(
     let name = &named.name.value;
     let mut patterns = |written: &[Spanned<String>]| -> Vec<LazyRegex> {
         let compiled = written.iter();
-        let compiled = compiled.filter_map(|pattern| regex(pattern, &[], sources, diagnostics));
+        let compiled =
+            compiled.filter_map(|pattern| regex(pattern, read, &[], sources, diagnostics));
         compiled.collect()
     };
     let looks_like = patterns(&rule.looks_like);
     let declares = patterns(&rule.declares);
     let file = match &rule.file.class {
         None => FileNameRule::Fixed(rule.file.name.clone()),
-        Some(class) => match regex(class, &[], sources, diagnostics) {
+        Some(class) => match regex(class, read, &[], sources, diagnostics) {
             Some(pattern) => FileNameRule::Class {
                 name: rule.file.name.clone(),
                 pattern,
@@ -463,7 +472,7 @@ fn compile_language(
     let exception = rule
         .exception
         .as_ref()
-        .and_then(|pattern| regex(pattern, &["name"], sources, diagnostics));
+        .and_then(|pattern| regex(pattern, read, &["name"], sources, diagnostics));
     let build = rule
         .build
         .as_ref()
@@ -650,11 +659,12 @@ fn command(
 /// A regular expression with the named groups it must have.
 fn regex(
     pattern: &Spanned<String>,
+    read: ReadPattern,
     groups: &[&str],
     sources: &Sources,
     diagnostics: &mut Diagnostics,
 ) -> Option<LazyRegex> {
-    let regex = match values::regex(&pattern.value) {
+    let regex = match values::regex(&pattern.value, read) {
         Ok(regex) => regex,
         Err((message, at)) => {
             let span = at.map_or(pattern.span, |at| {
@@ -756,7 +766,7 @@ mod tests {
             &[("shell", "sh, dash"), ("golang", "go"), ("mine", "js")],
         );
         let (rules, diagnostics) = compile_rules(
-            &[standard, own],
+            &[&standard, &own],
             &BTreeSet::new(),
             &crate::compile::Files::default(),
             &sources,

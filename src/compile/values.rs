@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::evaluator::LazyRegex;
+use crate::evaluator::{LazyRegex, ReadPattern};
 
 use crate::diagnostic::Diagnostic;
 use crate::evaluator::rule_error::RuleError;
@@ -83,8 +83,11 @@ pub(super) fn cloud_mode(written: CloudModeName) -> CloudMode {
 ///
 /// # Errors
 /// What is wrong, and the bytes of the pattern that are meant.
-pub(super) fn regex(pattern: &str) -> Result<LazyRegex, (String, Option<Range<usize>>)> {
-    LazyRegex::new(pattern).map_err(|error| {
+pub(super) fn regex(
+    pattern: &str,
+    read: ReadPattern,
+) -> Result<LazyRegex, (String, Option<Range<usize>>)> {
+    read(pattern).map_err(|error| {
         let error = RuleError::of_pattern(pattern, &error, &[]);
         (error.message, error.at)
     })

@@ -22,8 +22,11 @@ const CLASS_BYTES: usize = 1536;
 pub struct LazyRegex {
     text: Arc<str>,
     built: Arc<OnceLock<Regex>>,
-    groups: usize,
 }
+
+/// How patterns of rules are read: [`LazyRegex::new`], or [`LazyRegex::known`] where they are known to
+/// be right.
+pub type ReadPattern = fn(&str) -> Result<LazyRegex, regex::Error>;
 
 impl LazyRegex {
     /// Reads a pattern.
@@ -43,13 +46,25 @@ impl LazyRegex {
         Ok(LazyRegex {
             text: pattern.into(),
             built: Arc::new(built),
-            groups: hir.map_or(0, |hir| hir.properties().explicit_captures_len()),
+        })
+    }
+
+    /// A pattern that is known to be right, as those that are compiled in are: to read them all takes
+    /// most of a start.
+    ///
+    /// # Errors
+    /// None.
+    pub fn known(pattern: &str) -> Result<Self, regex::Error> {
+        Ok(LazyRegex {
+            text: pattern.into(),
+            built: Arc::default(),
         })
     }
 
     /// How many groups it has, beside the whole.
     pub fn groups(&self) -> usize {
-        self.groups
+        let read = regex_syntax::parse(&self.text);
+        read.map_or(0, |hir| hir.properties().explicit_captures_len())
     }
 
     /// Whether it has a group of this name.
@@ -88,7 +103,8 @@ impl Deref for LazyRegex {
 
     fn deref(&self) -> &Regex {
         self.built.get_or_init(|| {
-            Regex::new(&self.text).expect("what was read and is surely small can be built")
+            Regex::new(&self.text)
+                .expect("what was read and is surely small, or is known to be right, can be built")
         })
     }
 }

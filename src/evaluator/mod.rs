@@ -35,7 +35,7 @@ pub use expect::{
     Against, Credit, Expectation, ExpectedText, FoundBy, InputCase, InputCases, Matcher, Origin,
 };
 pub use language::{Beside, CommandError, CommandTemplate, FileNameRule, Language};
-pub use lazy_regex::LazyRegex;
+pub use lazy_regex::{LazyRegex, ReadPattern};
 pub use reference::Reference;
 pub use samples::Need;
 pub use score::{ScoreRule, Wanted};

@@ -66,7 +66,7 @@ impl Project {
 
     /// The texts of the project's own rule packs; none without one.
     pub fn digest_of_rules(&self) -> Option<Digest> {
-        let own = || self.packs.iter().filter(|pack| !pack.is_standard);
+        let own = || self.packs.iter().filter(|pack| !pack.pack.is_standard);
         own().next()?;
         let mut digest = Digest::default();
         for pack in own() {

@@ -74,7 +74,6 @@ struct LoadedPack {
     source: SourceId,
     /// Whether it lies in the project, so that its examples are the project's to keep true.
     in_project: bool,
-    is_standard: bool,
 }
 
 impl Project {
@@ -213,7 +212,7 @@ impl Project {
                 let known: Vec<&str> = self
                     .packs
                     .iter()
-                    .filter(|pack| !pack.is_standard)
+                    .filter(|pack| !pack.pack.is_standard)
                     .map(|pack| pack.pack.name.as_str())
                     .collect();
                 for name in names {
@@ -396,7 +395,7 @@ impl Project {
         let mut warnings = Diagnostics::default();
         for loaded in self.packs.iter().filter(|loaded| loaded.in_project) {
             warnings.extend(pack_warnings(&loaded.pack));
-            if are_all && !loaded.is_standard {
+            if are_all && !loaded.pack.is_standard {
                 warnings.extend(unused_rules(&loaded.pack, suites));
             }
         }
@@ -413,16 +412,16 @@ impl Project {
         if let Some(known) = self.rule_sets.get(&selection) {
             return known.clone();
         }
-        let packs: Vec<RulePack> = self
+        let packs: Vec<&RulePack> = self
             .packs
             .iter()
             .filter(|pack| {
-                pack.is_standard
+                pack.pack.is_standard
                     || selection
                         .as_ref()
                         .is_none_or(|names| names.contains(&pack.pack.name))
             })
-            .map(|pack| pack.pack.clone())
+            .map(|pack| &pack.pack)
             .collect();
         let known = compile_rules(&packs, &self.broken, &self.files, &self.sources);
         self.rule_sets.insert(selection, known.clone());
@@ -525,7 +524,8 @@ impl Project {
     ) {
         let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
         match parse_rules(name, source, text) {
-            Ok(pack) => {
+            Ok(mut pack) => {
+                pack.is_standard = is_standard;
                 for language in &pack.languages {
                     self.read_named_files(&language.node);
                 }
@@ -536,7 +536,6 @@ impl Project {
                     pack,
                     source,
                     in_project,
-                    is_standard,
                 });
             }
             Err(diagnostics) => {

@@ -24,6 +24,7 @@ pub use decode::decode;
 pub use node::{Key, Kind, Node};
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, nearest};
 use crate::source::{SourceId, Span, Spanned};
@@ -263,9 +264,10 @@ fn wrong_alone<S: AsRef<str>>(path: &[S], span: Span) -> Mistake {
 
 /// Every structural error, where decoding found at least one. Decoding stops at the first error of a
 /// key; the schema tells all of them, and decoding's own stands where the schema has nothing to say.
-fn told(root: &Node, wrong: Vec<Mistake>, structure: &Structure) -> Diagnostics {
+fn told(root: &Node, wrong: Vec<Mistake>, structure: &LazyLock<Structure>) -> Diagnostics {
     let mut diagnostics = Diagnostics::default();
     if wrong.is_empty() {
+        // The schema is not even made.
         return diagnostics;
     }
     let all = structure.mistakes(root);

@@ -36,6 +36,8 @@ pub struct Named<T> {
 pub struct RulePack {
     /// The path under `rules/` without its ending.
     pub name: String,
+    /// Whether it is compiled in, and its patterns are known to be right.
+    pub is_standard: bool,
     /// Languages.
     pub languages: Vec<Named<LanguageRule>>,
     /// Code extractors.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::LazyRegex;
+use super::super::{LazyRegex, ReadPattern};
 
 use super::patterns::Pattern;
 use super::rule::{BlockPattern, CodeRule, Preference};
@@ -49,10 +49,10 @@ pub(super) struct Compiled {
 impl Compiled {
     /// # Errors
     /// Every pattern that is none, and block patterns without a group `code`.
-    pub(super) fn new(rule: &CodeRule) -> Result<Compiled, Vec<RuleError>> {
+    pub(super) fn new(rule: &CodeRule, read: ReadPattern) -> Result<Compiled, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut compile = |pattern: &str, path: &[&str]| {
-            LazyRegex::new(pattern)
+            read(pattern)
                 .map_err(|error| errors.push(RuleError::of_pattern(pattern, &error, path)))
                 .ok()
         };

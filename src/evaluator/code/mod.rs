@@ -19,7 +19,7 @@ mod rule;
 mod sections;
 mod unfenced;
 
-use super::LazyRegex;
+use super::{LazyRegex, ReadPattern};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -153,10 +153,10 @@ impl CodeRule {
     ///
     /// # Errors
     /// Every pattern that is none, with its place.
-    pub fn compile(&self, name: &str) -> Result<CodeExtractor, Vec<RuleError>> {
+    pub fn compile(&self, name: &str, read: ReadPattern) -> Result<CodeExtractor, Vec<RuleError>> {
         Ok(CodeExtractor {
             name: name.to_owned(),
-            compiled: Compiled::new(self)?,
+            compiled: Compiled::new(self, read)?,
         })
     }
 }

@@ -69,7 +69,7 @@ fn extract(rule: &str, reply: &str, language: &str) -> Option<String> {
     let languages = languages();
     let wanted = languages.iter().find(|tags| tags.name == language).unwrap();
     standard()[rule]
-        .compile(rule)
+        .compile(rule, LazyRegex::new)
         .unwrap()
         .extract(reply, wanted, &languages)
         .code
@@ -124,7 +124,9 @@ fn essence(code: &str) -> Vec<String> {
 /// Rows found exactly, and those found as one of the accepted choices, of all.
 fn score(rows: &str) -> (usize, usize, usize, String) {
     let languages = languages();
-    let extractor = standard()["standard"].compile("standard").unwrap();
+    let extractor = standard()["standard"]
+        .compile("standard", LazyRegex::new)
+        .unwrap();
     let (mut strict, mut lenient, mut all) = (0, 0, 0);
     let mut wrong = Vec::new();
     for line in rows.lines() {

@@ -11,7 +11,7 @@ pub use rule::{Block, Cleaner, ExpectedExample, ExpectedRule};
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::LazyRegex;
+use super::{LazyRegex, ReadPattern};
 
 use super::rule_error::RuleError;
 use clean::Clean;
@@ -122,10 +122,17 @@ impl ExpectedExtractor {
     ///
     /// # Errors
     /// Every pattern that is not a regular expression or lacks the group `value`, and every name used twice.
-    pub fn compile(name: &str, rules: &[ExpectedRule]) -> Result<Self, Vec<RuleError>> {
+    pub fn compile(
+        name: &str,
+        rules: &[ExpectedRule],
+        read: ReadPattern,
+    ) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
         let mut meant = Vec::new();
-        let mut patterns = Patterns::new();
+        let mut patterns = Patterns {
+            known: HashMap::new(),
+            read,
+        };
         for (index, rule) in rules.iter().enumerate() {
             if rules[..index]
                 .iter()
@@ -587,7 +594,10 @@ fn quote(text: &str) -> String {
 }
 
 /// Compiled patterns: rules share some.
-type Patterns = HashMap<String, LazyRegex>;
+struct Patterns {
+    known: HashMap<String, LazyRegex>,
+    read: ReadPattern,
+}
 
 /// Whether double quotes after a label stand around a place that they are not part of, and hold words.
 fn is_between_quotes(text: &str, span: &Range<usize>) -> bool {
@@ -604,16 +614,16 @@ fn is_between_quotes(text: &str, span: &Range<usize>) -> bool {
 fn compile_pattern(
     pattern: &str,
     path: Vec<String>,
-    known: &mut Patterns,
+    patterns: &mut Patterns,
 ) -> Result<LazyRegex, RuleError> {
-    if let Some(regex) = known.get(pattern) {
+    if let Some(regex) = patterns.known.get(pattern) {
         return Ok(regex.clone());
     }
-    let regex = LazyRegex::new(pattern).map_err(|error| RuleError {
+    let regex = (patterns.read)(pattern).map_err(|error| RuleError {
         path,
         ..RuleError::of_pattern(pattern, &error, &[])
     })?;
-    known.insert(pattern.to_owned(), regex.clone());
+    patterns.known.insert(pattern.to_owned(), regex.clone());
     Ok(regex)
 }
 

@@ -19,7 +19,8 @@ fn standard() -> (Vec<ExpectedRule>, ExpectedExtractor) {
     let pack: Pack =
         serde_yaml::from_str(include_str!("../../../rules/expected.yaml")).expect("the pack reads");
     let rules = pack.expected_output["standard"].clone();
-    let extractor = ExpectedExtractor::compile("standard", &rules).expect("the rules compile");
+    let extractor =
+        ExpectedExtractor::compile("standard", &rules, LazyRegex::new).expect("the rules compile");
     (rules, extractor)
 }
 
@@ -286,7 +287,8 @@ fn a_rule_needs_no_more_than_a_pattern() {
         r#"{name: stated, pattern: '(?im)^.*\bexpected output:[ \t]*(?P<value>\S.*?)[ \t]*(?:\((?:for|given|when)\b[^)]*\))?[ \t]*$'}"#,
     )
     .expect("a rule");
-    let extractor = ExpectedExtractor::compile("mine", &[rule]).expect("it compiles");
+    let extractor =
+        ExpectedExtractor::compile("mine", &[rule], LazyRegex::new).expect("it compiles");
     let value = |text| extractor.find(text).map(|stated| stated.value);
     assert_eq!(
         value("Expected output: 15 (for [1,2,3,4,5])").as_deref(),
@@ -303,8 +305,12 @@ fn a_broken_pattern_is_told_with_its_place() {
         )
         .expect("a rule")
     };
-    let errors = ExpectedExtractor::compile("mine", &[rule("a(?P<value>x"), rule("Output: (.*)")])
-        .expect_err("both");
+    let errors = ExpectedExtractor::compile(
+        "mine",
+        &[rule("a(?P<value>x"), rule("Output: (.*)")],
+        LazyRegex::new,
+    )
+    .expect_err("both");
     assert_eq!(errors[0].path, ["0", "pattern"]);
     assert_eq!(errors[0].at, Some(1..2));
     assert_eq!(
@@ -322,7 +328,7 @@ fn rules_of_a_later_pack_come_first_or_take_a_place() {
         .expect("a rule")
     };
     let compile = |rules: &[ExpectedRule]| {
-        ExpectedExtractor::compile("standard", rules).expect("they compile")
+        ExpectedExtractor::compile("standard", rules, LazyRegex::new).expect("they compile")
     };
     let earlier = compile(&[rule("a", "a(?P<value>.)"), rule("b", "b(?P<value>.)")]);
     let later = compile(&[rule("b", "B(?P<value>.)"), rule("c", "c(?P<value>.)")]);
@@ -401,7 +407,8 @@ fn lines_above_that_say_so_pass_a_match_over() {
         "name": "arrow", "pattern": r"(?m)^ *\d -> (?P<value>\S+)$", "unless_above": r"(?m)^case .* of$",
     }))
     .expect("a rule");
-    let extractor = ExpectedExtractor::compile("mine", &[rule]).expect("it compiles");
+    let extractor =
+        ExpectedExtractor::compile("mine", &[rule], LazyRegex::new).expect("it compiles");
     let far = format!("case n of\n{}1 -> 2", "x\n".repeat(ABOVE_CONTEXT));
     for (text, want) in [
         ("1 -> 2", Some("2")),
