@@ -65,7 +65,7 @@ fn job(code: &str, limits: Limits, runs: Vec<Run>) -> Job {
             interpreter: Arc::new(interpreter),
             files: vec![SourceFile {
                 path: "main.py".to_owned(),
-                bytes: code.as_bytes().to_vec(),
+                bytes: code.as_bytes().into(),
             }],
             build: None,
             limits,
@@ -73,7 +73,7 @@ fn job(code: &str, limits: Limits, runs: Vec<Run>) -> Job {
             cloud: Cloud::default(),
             fork_server: Some(Arc::new(ForkServer::default())),
         }),
-        runs,
+        runs: runs.into(),
         ending: Ending::default(),
     }
 }
@@ -162,7 +162,7 @@ os.write(4, b'all')";
         command: vec![Word::Interpreter, Word::Text("judge.py".to_owned())],
         files: vec![SourceFile {
             path: "judge.py".to_owned(),
-            bytes: judge.as_bytes().to_vec(),
+            bytes: judge.as_bytes().into(),
         }],
         order: Vec::new(),
         limits: tight(TIGHT),
