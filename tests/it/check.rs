@@ -430,10 +430,6 @@ const LATER: &[(&str, &str)] = &[
         "e2b: {reuse: shared}\ncases: [{reply: print(1), expect: 1}]",
     ),
     (
-        "preload",
-        "language: {name: python, preload: [json]}\ncases: [{reply: print(1), expect: 1}]",
-    ),
-    (
         "model",
         "model: {url: 'http://localhost:1/v1', model: m}\ncases: [{prompt: a, expect: 1}]",
     ),

@@ -498,3 +498,49 @@ fn a_mistake_in_a_block_has_its_own_line_and_column() {
         ),
     ]);
 }
+
+#[test]
+fn modules_are_preloaded_or_refused_with_the_reason() {
+    let suite = |preload: &str| {
+        format!(
+            "language: {{name: python, preload: [{preload}]}}
+cases:
+  - name: one
+    code: verbatim
+    reply: |
+      import sys, os
+      print('wave' in sys.modules, 'OMP_NUM_THREADS' in os.environ, 'json' in globals())
+    expect: {{output: True False False}}
+"
+        )
+    };
+    // On a machine without namespaces nothing is preloaded.
+    let doctor = TempProject::new(&[("suites/one.yaml", &suite("wave"))]);
+    let isolation = doctor.run(&["doctor", "--json"]).stdout;
+    if !isolation.contains("\"isolation\": \"full\"") && !isolation.contains("\"isolation\":\"full\"") {
+        return;
+    }
+    doctor
+        .run(&["run", "--format", "human"])
+        .expect_status(0);
+    let missing = TempProject::new(&[("suites/one.yaml", &suite("no_such_module"))]);
+    let ran = missing.run(&["run"]).expect_status(3);
+    let told = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        told.contains("`preload` cannot import `no_such_module`: ModuleNotFoundError"),
+        "{told}"
+    );
+    // Without a fork server nothing is imported before the program.
+    let cold = missing.run(&["run", "--cold"]).expect_status(1);
+    assert!(!cold.stdout.contains("cannot import"), "{}", cold.stdout);
+    let other = suite("wave").replace("name: python", "name: javascript");
+    let other = TempProject::new(&[("suites/one.yaml", &other)]);
+    let ran = other.run(&["check"]).expect_status(2);
+    assert!(
+        ran.stderr
+            .contains("nothing can be preloaded for javascript: its rule has no `fork_server`")
+            && ran.stderr.contains("suites/one.yaml:1:"),
+        "{}",
+        ran.stderr
+    );
+}

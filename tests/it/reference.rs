@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::support::{TempProject, assert_golden, root};
 
 /// Examples of what is read and checked, and not run in this version.
-const NOT_RUN: &[&str] = &["e2b-reuse", "language-list", "model", "samples-several"];
+const NOT_RUN: &[&str] = &["e2b-reuse", "model", "samples-several"];
 
 /// Maps that have a heading of their own, small as they are.
 const OWN: &[&str] = &["StdinCase"];

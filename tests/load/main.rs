@@ -243,10 +243,10 @@ fn what_spins_is_ended_when_it_has_spent_its_time() {
         (Status::Timeout, Some("wall"))
     );
     assert!(ran.wall > limit, "the wall time is the true one");
-    assert!(ran.cpu > limit / 2 && ran.cpu < limit * 2, "{ran:?}");
+    assert!(ran.cpu >= limit / 2 && ran.cpu < limit * 2, "{ran:?}");
     // Its processor time decides where the wall clock waits.
     let limits = Limits {
-        cpu: limit / 2,
+        cpu: limit / 4,
         ..tight(limit)
     };
     let ran = run("while True: pass", limits);

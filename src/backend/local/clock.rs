@@ -10,6 +10,9 @@
 //! is time in which somebody in the tree waits for a core while nobody in the tree has one: a crowd
 //! that a program makes for itself excuses nothing, and on a machine with a core to spare all is
 //! charged. Where the kernel does not tell, all is charged too.
+//!
+//! What has had a core for half of its limit is excused no longer: it ends at its limit, or there. So a
+//! program that spins is gone soon after its limit on a busy machine too.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,6 +22,8 @@ const CROWDED_TIMES: u32 = 10;
 const CROWDED_AT_LEAST: Duration = Duration::from_secs(60);
 /// How soon it is looked again when nearly all is charged.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// What part of its limit a program may use of processors and still be excused.
+const EXCUSED_PART: u32 = 2;
 
 /// When a program with this limit of wall time ends at the latest, whatever it waited for.
 pub(super) fn latest(limit: Duration) -> Duration {
@@ -140,12 +145,23 @@ impl Clock {
 
     /// Whether the limit is reached, as it was last looked.
     pub(super) fn is_over(&self) -> bool {
-        self.charged >= self.limit || self.looked_at >= latest(self.limit)
+        let is_at_its_limit = self.looked_at >= self.limit;
+        self.charged >= self.limit
+            || is_at_its_limit && !self.is_excused()
+            || self.looked_at >= latest(self.limit)
+    }
+
+    fn is_excused(&self) -> bool {
+        self.used < self.limit / EXCUSED_PART
     }
 
     /// When the limit is reached if all that is to come is charged.
     pub(super) fn ends_at(&self) -> Duration {
-        let left = self.limit.saturating_sub(self.charged);
+        let gone = match self.is_excused() {
+            true => self.charged,
+            false => self.looked_at,
+        };
+        let left = self.limit.saturating_sub(gone);
         let left = match self.looked_at.is_zero() {
             true => left,
             false => left.max(LOOK_AGAIN),
@@ -194,6 +210,20 @@ mod tests {
             clock.look(ms(*elapsed), ms(*used), vec![threads.clone()], false);
         }
         clock.charged.as_millis()
+    }
+
+    #[test]
+    fn what_has_had_its_time_is_excused_no_longer() {
+        let over = |elapsed: u64, used: u64| {
+            let mut clock = Clock::new(ms(1000));
+            // It waits, but for the time that it has had.
+            let waits = thread(1, used, elapsed - used, 2, true);
+            clock.look(ms(1), ms(0), vec![vec![thread(1, 0, 1, 1, true)]], false);
+            clock.look(ms(elapsed), ms(used), vec![vec![waits]], false);
+            clock.is_over()
+        };
+        assert!(!over(900, 600) && over(1000, 500) && over(3000, 500));
+        assert!(!over(1000, 499) && !over(3000, 499));
     }
 
     #[test]

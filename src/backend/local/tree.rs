@@ -196,7 +196,10 @@ pub(super) fn proportional_bytes_of(roots: &[Pid]) -> Option<u64> {
             Ok(Some(text)) => text,
             Err(_) => return None,
         };
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        let Some(line) = text.lines().find_map(|line| line.strip_prefix("Pss:")) else {
+            // It gave its memory back while it was read.
+            continue;
+        };
         bytes += line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024;
         bytes += page_table_bytes(pid);
     }

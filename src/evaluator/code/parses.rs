@@ -1,5 +1,7 @@
 //! Is a text code of a language? By a compiled-in grammar, else by the language's patterns.
 
+use std::cell::OnceCell;
+
 use tree_sitter::{Node, Parser, Tree};
 
 use super::names::{self, Names};
@@ -21,8 +23,19 @@ pub(super) struct Facts {
     pub(super) acts: bool,
     /// Whether it returns outside of any function: a part of one.
     pub(super) is_fragment: bool,
-    /// What it defines and needs.
-    pub(super) names: Names,
+    names: OnceCell<Names>,
+    /// What the names are found in, where a grammar finds them.
+    tree: Option<(Tree, Grammar)>,
+}
+
+impl Facts {
+    /// What the text, the one that was looked at, defines and needs.
+    pub(super) fn names(&self, text: &str) -> &Names {
+        self.names.get_or_init(|| match &self.tree {
+            Some((tree, grammar)) => names::of_tree(tree.root_node(), text, *grammar),
+            None => Names::default(),
+        })
+    }
 }
 
 /// Looks at a text.
@@ -35,7 +48,8 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
             is_fragment: false,
             does_something: !is_blank,
             parses: !is_blank && any_match(&language.looks_like, text),
-            names: names::of_words(text, &language.declares),
+            names: names::of_words(text, &language.declares).into(),
+            tree: None,
         };
     };
     if text.len() > PARSED_MAX {
@@ -46,7 +60,8 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
             does_something: true,
             // Not known: only a tag can say so.
             parses: false,
-            names: names::of_words(text, &language.declares),
+            names: names::of_words(text, &language.declares).into(),
+            tree: None,
         };
     }
     let Some(tree) = tree(text, grammar) else {
@@ -60,7 +75,8 @@ pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
         is_fragment: returns_outside(tree.root_node()),
         does_something: errors > 0 || does_something,
         parses: !is_blank && errors == 0 && does_something,
-        names: names::of_tree(tree.root_node(), text, grammar),
+        names: OnceCell::new(),
+        tree: Some((tree, grammar)),
     }
 }
 

@@ -59,7 +59,7 @@ struct Candidate<'c> {
 
 impl Candidate<'_> {
     fn names(&self) -> &Names {
-        &self.piece.facts.names
+        self.piece.facts.names(&self.piece.code)
     }
 }
 
@@ -321,7 +321,8 @@ impl<'a> Search<'a> {
             let is_other = other.name != self.wanted.name && other.grammar.is_some();
             is_other && {
                 let facts = facts(code, other);
-                facts.parses && (!facts.names.declared.is_empty() || !facts.names.once.is_empty())
+                let names = || facts.names(code);
+                facts.parses && (!names().declared.is_empty() || !names().once.is_empty())
             }
         })
     }
@@ -377,6 +378,10 @@ impl<'a> Search<'a> {
             } else {
                 kept = rest;
             }
+        }
+        if kept.len() == 1 {
+            // Nothing is there to be joined with it, or to take its place.
+            return kept;
         }
         let base = self.base(&kept, list, lost, &says);
         self.joined(base, &kept, list, lost, &says)

@@ -14,12 +14,14 @@ FIRST = dict(globals())
 # What every start of the interpreter loads by itself: it comes before files of the program.
 COLD = frozenset(sys.modules)
 
+import _frozen_importlib
 import _thread
 import atexit
 import ctypes
 import gc
 import itertools
 import json
+import marshal
 import os
 import resource
 import socket
@@ -28,10 +30,9 @@ import weakref
 # A list for programs as models write them. Of these no import shows more of another module than a
 # start of its own would, but for HIDDEN; a test compares them.
 USUAL = """
-    abc array ast base64 binascii bisect cmath collections contextlib copy copyreg dataclasses
-    datetime decimal enum errno fractions functools hashlib heapq inspect io itertools json keyword
-    linecache math numbers operator os random re reprlib statistics string struct textwrap time token
-    tokenize traceback types typing unicodedata warnings weakref zlib
+    abc ast bisect collections contextlib copy copyreg dataclasses datetime enum errno functools hashlib
+    heapq inspect io itertools json keyword linecache math numbers operator os random re reprlib string
+    struct textwrap time token tokenize traceback types typing warnings weakref
 """.split()
 
 # Loaded by the modules above, and seen as attributes of packages that have none of them otherwise.
@@ -141,10 +142,9 @@ class Server:
         self.warm(setup["preload"])
         self.preloads = bool(setup["preload"])
         self.reseed = sys.modules["random"].seed if "random" in sys.modules else None
-        self.scripts = {
-            path: compile(text, os.path.join(self.scratch, path), "exec", 0, True)
-            for path, text in setup["scripts"]
-        }
+        self.scripts = compiled(
+            {path: (text, os.path.join(self.scratch, path)) for path, text in setup["scripts"]}
+        )
         self.restrict_self = ctypes.c_long(self.calls["landlock_restrict_self"])
         code = bytes.fromhex(setup["filter"])
         self.filter_code = ctypes.create_string_buffer(code, len(code))
@@ -309,8 +309,44 @@ class Server:
         return namespace, path
 
 
+class Known:
+    """Imports files that were compiled ahead."""
+
+    def __init__(self, codes):
+        self.codes = {path.partition(".")[0]: code for path, code in codes.items()}
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.codes:
+            return _frozen_importlib.ModuleSpec(name, self, origin=self.codes[name].co_filename)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        code = self.codes[module.__name__]
+        module.__file__ = code.co_filename
+        exec(code, module.__dict__)
+
+
 class Refused(Exception):
     """Why there can be no such server: the author's to mend."""
+
+
+def compiled(scripts):
+    """The code of scripts. A child compiles them: what that takes of memory would be each fork's."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        code = {path: compile(text, name, "exec", 0, True) for path, (text, name) in scripts.items()}
+        with open(write, "wb") as file:
+            marshal.dump(code, file)
+        os._exit(0)
+    os.close(write)
+    with open(read, "rb") as file:
+        code = marshal.load(file)
+    os.waitpid(child, 0)
+    return code
 
 
 def threads():
@@ -482,7 +518,10 @@ except BaseException as error:
     say(descriptors[2], {"failed": f"could not become a program: {type(error).__name__}: {error}"})
     os._exit(1)
 namespace, path = server.look_like_a_start(order)
-script = server.scripts[order["script"]] if order["is_known"] else None
+known = {path: server.scripts[path] for path in order["known"]}
+script = known.pop(order["script"], None)
+if known:
+    sys.meta_path.insert(0, Known(known))
 warm = server.loaded
 # The server itself stays: to take it down would touch, and so copy, all that it holds.
 del order, descriptors

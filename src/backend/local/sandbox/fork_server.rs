@@ -68,8 +68,8 @@ struct Fork<'a> {
     /// The file that is run, and what follows it.
     script: &'a str,
     args: &'a [String],
-    /// Whether the file is one of those that were compiled ahead.
-    is_known: bool,
+    /// Those of its files that were compiled ahead.
+    known: &'a [String],
     /// Whether there is a ruleset of Landlock.
     landlock: bool,
     limits: Vec<(u32, [u64; 2])>,
@@ -131,7 +131,7 @@ impl ForkServer {
             command: &order.command,
             script,
             args,
-            is_known: order.is_known,
+            known: &order.known,
             landlock,
             limits: limits
                 .iter()

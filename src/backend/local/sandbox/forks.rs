@@ -36,11 +36,11 @@ pub(super) enum Unserved {
 }
 
 /// The server that a program is to be a fork of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) number: u32,
-    /// Whether it has compiled the script that the command names.
-    pub(super) knows_script: bool,
+    /// Those of the program's files that it has compiled.
+    pub(super) known: Vec<String>,
 }
 
 /// What servers are told apart by.
@@ -134,16 +134,14 @@ impl Forks {
             // Not now: the program that is about to run is its last.
             server.kind.command.clear();
         }
-        let script = &run.command[words];
-        let bytes = run.files.iter().find(|(path, _, _)| path == script);
-        let knows_script = bytes.is_some_and(|(_, bytes, _)| {
-            let mut known = holds.scripts.iter();
-            known.any(|known| known.path == *script && known.bytes == *bytes)
-        });
-        Ok(Some(Chosen {
-            number,
-            knows_script,
-        }))
+        let is_known = |path: &str, bytes: &[u8]| {
+            let mut scripts = holds.scripts.iter();
+            scripts.any(|script| script.path == path && *script.bytes == *bytes)
+        };
+        let files = run.files.iter();
+        let known = files.filter(|(path, bytes, _)| is_known(path, bytes));
+        let known = known.map(|(path, _, _)| path.clone()).collect();
+        Ok(Some(Chosen { number, known }))
     }
 }
 

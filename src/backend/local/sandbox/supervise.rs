@@ -369,7 +369,9 @@ impl Slot {
                 .map(|(path, bytes, mode)| (path.clone(), bytes.len(), *mode))
                 .collect(),
             private: !matches!(run.private, Private::Absent),
-            is_known: server.is_some_and(|server| server.knows_script),
+            known: server
+                .as_ref()
+                .map_or_else(Vec::new, |server| server.known.clone()),
             disk_bytes: limits.disk,
             inodes: limits.inodes,
             cpu_seconds: limits.cpu.as_secs() + 1,

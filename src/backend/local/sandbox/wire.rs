@@ -94,8 +94,8 @@ pub(super) struct Order {
     pub(super) files: Vec<(String, usize, u32)>,
     /// Whether descriptors 3 and 4 are wanted.
     pub(super) private: bool,
-    /// Whether the fork server has compiled the script ahead.
-    pub(super) is_known: bool,
+    /// Those of its files that the fork server has compiled ahead.
+    pub(super) known: Vec<String>,
     pub(super) disk_bytes: u64,
     pub(super) inodes: u64,
     pub(super) cpu_seconds: u64,
