@@ -8,13 +8,56 @@ own copy. Only code of this file, of the standard library, of preloaded modules 
 own runners is run or compiled here; a program's code never is.
 """
 
+# Before any name of this file is among them.
+FIRST = {**globals(), "__doc__": None}
+
+import builtins
 import sys
 
-FIRST = dict(globals())
 # What every start of the interpreter loads by itself: it comes before files of the program.
 COLD = frozenset(sys.modules)
+# Those that the interpreter has when it begins to take them down; `open` is the first of the rest.
+BUILTINS = list(vars(builtins)).index("open")
+# A program that changes the builtins changes nothing of what follows it here.
+globals().update({name: value for name, value in vars(builtins).items() if not name.startswith("__")})
+
+
+class Imports:
+    """Which modules each module imports while it is loaded."""
+
+    def __init__(self):
+        self.of = {}
+        self.real, builtins.__import__ = builtins.__import__, self.note
+
+    def note(self, name, globals=None, locals=None, fromlist=(), level=0):
+        module = self.real(name, globals, locals, fromlist, level)
+        names = self.of.setdefault((globals or {}).get("__name__"), set())
+        if level:
+            package = globals["__package__"].rsplit(".", level - 1)[0]
+            name = f"{package}.{name}" if name else package
+        parts = name.split(".")
+        names.update(".".join(parts[: count + 1]) for count in range(len(parts)))
+        names.update(f"{name}.{part}" for part in fromlist or () if f"{name}.{part}" in sys.modules)
+        return module
+
+    def end(self):
+        builtins.__import__ = self.real
+
+    def reached(self, name):
+        """What is loaded once a module is."""
+        seen, left = set(), [name]
+        while left:
+            name = left.pop()
+            if name not in seen:
+                seen.add(name)
+                left.extend(self.of.get(name, ()))
+        return seen
+
+
+IMPORTS = Imports()
 
 import _frozen_importlib
+import _signal
 import _thread
 import atexit
 import ctypes
@@ -27,16 +70,12 @@ import resource
 import socket
 import weakref
 
-# A list for programs as models write them. Of these no import shows more of another module than a
-# start of its own would, but for HIDDEN; a test compares them.
+# A list for programs as models write them.
 USUAL = """
     abc ast bisect collections contextlib copy copyreg dataclasses datetime enum errno functools hashlib
     heapq inspect io itertools json keyword linecache math numbers operator os random re reprlib string
     struct textwrap time token tokenize traceback types typing warnings weakref
 """.split()
-
-# Loaded by the modules above, and seen as attributes of packages that have none of them otherwise.
-HIDDEN = ("collections.abc", "importlib.machinery", "urllib.parse")
 
 # What numerical libraries take their number of threads from: a process with more than one cannot be
 # forked.
@@ -84,6 +123,71 @@ libc.sbrk.restype = ctypes.c_void_p
 libc.sbrk.argtypes = [ctypes.c_ssize_t]
 libc.fopen.restype = ctypes.c_void_p
 libc.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+
+
+# Looked up here, since a program may watch that.
+fflush = libc.fflush
+api.PyThreadState_Get.restype = ctypes.c_void_p
+
+
+class Unimported(type(sys.__spec__)):
+    """The spec of a module that is loaded, until a program imports it: the interpreter asks each time
+    whether it is being loaded. What the import of a module makes visible of packages is so invisible
+    before."""
+
+    @property
+    def _initializing(self):
+        self.__class__ = type(self).__base__
+        for package, name, module in self.__dict__.pop("_shows"):
+            vars(package).setdefault(name, module)
+        return False
+
+
+Unimported.__name__, Unimported.__qualname__ = ("ModuleSpec",) * 2
+
+
+def hide_submodules(imports):
+    """Takes away what packages have of modules that others of the loaded imported."""
+    hidden = {}
+    for name in sys.modules:
+        package, _, rest = name.rpartition(".")
+        if package in sys.modules and name not in COLD and name not in imports.reached(package):
+            hidden[name] = sys.modules[package], rest, sys.modules[name]
+    for name, module in sys.modules.items():
+        shows = [hidden[one] for one in imports.reached(name) if one in hidden]
+        spec = getattr(module, "__spec__", None)
+        if shows and name not in COLD and type(spec) is Unimported.__base__:
+            spec._shows = shows
+            spec.__class__ = Unimported
+    for package, rest, _ in hidden.values():
+        vars(package).pop(rest, None)
+
+
+class Depth:
+    """How deep the interpreter counts itself to be: a program is not to count what is below it."""
+
+    # Calls of C functions, which count like those of Python in versions before 3.12.
+    calls = 1 if sys.version_info < (3, 12) else 0
+
+    def __init__(self):
+        self.left = None
+        if sys.version_info < (3, 11):
+            return
+        # What is left stands before the limit, which is known, in the state of the thread.
+        usual, rare = sys.getrecursionlimit(), 54321
+        words = (ctypes.c_int * 64).from_address(api.PyThreadState_Get())
+        sys.setrecursionlimit(rare)
+        places = [place for place in range(1, 64) if words[place] == rare]
+        if len(places) == 1 and rare - 10 < words[places[0] - 1] < rare:
+            address = ctypes.addressof(words) + 4 * places[0]
+            self.left, self.limit = ctypes.c_int.from_address(address - 4), ctypes.c_int.from_address(address)
+        sys.setrecursionlimit(usual)
+
+    def forget(self, calls=0):
+        """The next call is the first, but for some calls of C functions."""
+        if self.left is not None:
+            # This one is left again.
+            self.left.value = self.limit.value + calls - 1
 
 
 class Memory(ctypes.Structure):
@@ -162,10 +266,11 @@ class Server:
             except ImportError:
                 # Builds without some of it are usual.
                 continue
-        for name in HIDDEN:
-            package, _, rest = name.rpartition(".")
-            if name not in COLD and sys.modules.pop(name, None) is not None:
-                delattr(sys.modules[package], rest)
+        IMPORTS.end()
+        hide_submodules(IMPORTS)
+        if "re" in sys.modules:
+            sys.modules["re"].purge()
+        self.loaded = frozenset(sys.modules)
         # Libraries read these when they are loaded; programs do not see them.
         for name in ONE_THREAD:
             os.putenv(name, "1")
@@ -382,18 +487,20 @@ def complain(error):
     sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
     if sys.version_info >= (3, 12):
         sys.last_exc = error
-    hook = getattr(sys, "excepthook", None)
-    if hook is None:
+    absent = object()
+    hook = getattr(sys, "excepthook", absent)
+    if hook is absent:
         print("sys.excepthook is missing", file=sys.stderr)
         show(kind, error, trace)
         return 1
     try:
+        depth.forget()
         hook(kind, error, trace)
     except SystemExit as inner:
         return status_of(inner)
     except BaseException as inner:
         print("Error in sys.excepthook:", file=sys.stderr)
-        show(type(inner), inner, inner.__traceback__.tb_next)
+        show_inner(inner)
         print("\nOriginal exception was:", file=sys.stderr)
         show(kind, error, trace)
     return 1
@@ -404,17 +511,27 @@ show = sys.excepthook
 
 def status_of(error):
     """What `SystemExit` asks for, as `_Py_HandleSystemExit` of CPython reads it."""
-    code = getattr(error, "code", None)
+    try:
+        code = error.code
+    except BaseException:
+        code = error
     if code is None:
         return 0
     if isinstance(code, int):
         return int(code) & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
-    try:
-        print(code, file=sys.stderr)
-    except BaseException:
-        # Whoever closed it wanted no word.
-        return 1
+    # Whoever closed the stream wanted no word.
+    for text in (code, "\n"):
+        try:
+            print(text, end="", file=sys.stderr)
+        except BaseException:
+            continue
     return 1
+
+
+def show_inner(error):
+    """Shows an exception that was raised by what the caller called."""
+    trace = error.__traceback__.tb_next
+    show(type(error), error.with_traceback(trace), trace)
 
 
 def flush():
@@ -423,19 +540,31 @@ def flush():
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name, None)
         try:
-            if stream is not None and not stream.closed:
+            is_closed = stream is None or bool(stream.closed)
+        except BaseException:
+            is_closed = False
+        try:
+            if not is_closed:
                 stream.flush()
         except BaseException as error:
             if name == "stdout":
                 unraisable(error, stream)
-            is_whole = False
+                is_whole = False
     return is_whole
+
+
+def flush_quietly(*names):
+    for name in names:
+        try:
+            getattr(sys, name).flush()
+        except BaseException:
+            continue
 
 
 def unraisable(error, source):
     try:
         sys.stderr.write(f"Exception ignored in: {source!r}\n")
-        show(type(error), error, error.__traceback__)
+        show_inner(error)
     except BaseException:
         return
 
@@ -445,19 +574,24 @@ def end(status, is_interrupted, warm):
     threading = sys.modules.get("threading")
     if threading is not None and (_thread._count() or getattr(threading, "_threading_atexits", True)):
         try:
+            depth.forget()
             threading._shutdown()
         except BaseException as error:
             unraisable(error, threading)
-    if atexit._ncallbacks() != CALLBACKS:
+    if count_callbacks() != CALLBACKS:
         try:
-            atexit._run_exitfuncs()
+            depth.forget(Depth.calls)
+            run_exitfuncs()
         except BaseException as error:
             status = complain(error)
     if not flush():
         status = 120
-    gc.collect()
+    collect()
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         sys.__dict__.pop(name, None)
+    for name in ("path", "argv", "path_hooks", "path_importer_cache", "meta_path"):
+        sys.__dict__[name] = None
+    depth.forget(2 * Depth.calls)
     main = sys.modules.get("__main__")
     alive = weakref.ref(main) if main is not None else lambda: None
     del main
@@ -465,18 +599,42 @@ def end(status, is_interrupted, warm):
     own = list(itertools.takewhile(lambda name: name not in warm, reversed(sys.modules)))
     for name in [*own, "__main__"]:
         sys.modules.pop(name, None)
-    gc.collect()
+    collect()
     main = alive()
     if main is not None:
         main.__dict__.clear()
-    flush()
-    libc.fflush(None)
+    for name in [*vars(builtins)][BUILTINS:]:
+        vars(builtins).pop(name, None)
+    flush_quietly("stdout", "stderr", "__stdout__", "__stderr__")
+    fflush(None)
     if is_interrupted:
-        import signal
+        set_signal(SIGINT, 0)
+        send_signal(libc.getpid(), SIGINT)
+    leave(status)
 
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    os._exit(status)
+
+def word_at(address):
+    return ctypes.c_void_p.from_address(address).value
+
+
+def frame_places():
+    """Addresses that may hold which frame is the innermost: words of the thread's state, or of what one
+    of them points to on the stack."""
+    state = api.PyThreadState_Get()
+    places = [state + number * POINTER for number in range(32)]
+    with open("/proc/self/maps") as maps:
+        stack = next(line.split()[0] for line in maps if line.rstrip().endswith("[stack]"))
+    low, high = (int(address, 16) for address in stack.split("-"))
+    if (3, 11) <= sys.version_info < (3, 13):
+        pointers = {word_at(place) or 0 for place in places}
+        places = [one + by for one in pointers if low <= one < high - 2 * POINTER for by in (0, POINTER)]
+    return places
+
+
+# Kept, whatever a program puts into their places.
+collect, leave, send_signal = gc.collect, os._exit, os.kill
+run_exitfuncs, count_callbacks = atexit._run_exitfuncs, atexit._ncallbacks
+set_signal, SIGINT = _signal.signal, _signal.SIGINT
 
 
 def open_server():
@@ -511,6 +669,22 @@ def open_server():
 
 
 server = open_server()
+depth = Depth()
+# Where the interpreter keeps which frame is the innermost. It is none while a program runs, which so
+# sees none below its own; what stands there is looked for here since each function has a frame.
+memmove, POINTER = ctypes.memmove, ctypes.sizeof(ctypes.c_void_p)
+frame = sys._getframe()
+kept = ctypes.c_void_p(id(frame) if sys.version_info < (3, 11) else word_at(id(frame) + 3 * POINTER))
+nothing, found = ctypes.c_void_p(), ctypes.c_void_p()
+nothing_at, found_at, kept_at = map(ctypes.addressof, (nothing, found, kept))
+# Where it is not found, that is nowhere that matters.
+slot = found_at
+for place in frame_places():
+    memmove(found_at, place, POINTER)
+    if found.value == kept.value:
+        slot = place
+        break
+del frame, place
 order, descriptors = server.serve()
 try:
     server.become(order, descriptors)
@@ -527,15 +701,22 @@ warm = server.loaded
 del order, descriptors
 failure, status, is_interrupted = None, 0, False
 try:
+    stream, path = libc.fopen(os.fsencode(path), b"rb") if script is None else None, os.fsencode(path)
+    depth.forget(Depth.calls)
+    memmove(slot, nothing_at, POINTER)
     if script is not None:
         exec(script, namespace)
     else:
-        run_file(libc.fopen(os.fsencode(path), b"rb"), os.fsencode(path), PY_FILE_INPUT, namespace, namespace, 1, None)
+        run_file(stream, path, PY_FILE_INPUT, namespace, namespace, 1, None)
 except BaseException as error:
+    memmove(slot, kept_at, POINTER)
     failure = error.with_traceback(error.__traceback__.tb_next)
+else:
+    memmove(slot, kept_at, POINTER)
+flush_quietly("stderr", "stdout")
 del namespace, script
 if failure is not None:
     status = complain(failure)
-    is_interrupted = isinstance(failure, KeyboardInterrupt)
+    is_interrupted = type(failure) is KeyboardInterrupt
     del failure
 end(status, is_interrupted, warm)
