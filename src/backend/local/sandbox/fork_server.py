@@ -61,11 +61,14 @@ import _signal
 import _thread
 import atexit
 import ctypes
+import functools
 import gc
 import itertools
 import json
+import linecache
 import marshal
 import os
+import re
 import resource
 import socket
 import weakref
@@ -149,9 +152,9 @@ Unimported.__name__, Unimported.__qualname__ = ("ModuleSpec",) * 2
 def hide_submodules(imports):
     """Takes away what packages have of modules that others of the loaded imported."""
     hidden = {}
-    for name in sys.modules:
+    for name in set().union(*imports.of.values()):
         package, _, rest = name.rpartition(".")
-        if package in sys.modules and name not in COLD and name not in imports.reached(package):
+        if name in sys.modules and name not in COLD and package and name not in imports.reached(package):
             hidden[name] = sys.modules[package], rest, sys.modules[name]
     for name, module in sys.modules.items():
         shows = [hidden[one] for one in imports.reached(name) if one in hidden]
@@ -168,9 +171,13 @@ class Depth:
 
     # Calls of C functions, which count like those of Python in versions before 3.12.
     calls = 1 if sys.version_info < (3, 12) else 0
+    # Those below a program where they have a count of their own, or nothing has a place to find.
+    others = 2 if sys.version_info < (3, 11) else 0 if sys.version_info < (3, 12) else 3
 
     def __init__(self):
         self.left = None
+        for _ in range(self.others):
+            api.Py_LeaveRecursiveCall()
         if sys.version_info < (3, 11):
             return
         # What is left stands before the limit, which is known, in the state of the thread.
@@ -268,8 +275,9 @@ class Server:
                 continue
         IMPORTS.end()
         hide_submodules(IMPORTS)
-        if "re" in sys.modules:
-            sys.modules["re"].purge()
+        # What this file left in them.
+        re.purge()
+        linecache.clearcache()
         self.loaded = frozenset(sys.modules)
         # Libraries read these when they are loaded; programs do not see them.
         for name in ONE_THREAD:
@@ -494,13 +502,12 @@ def complain(error):
         show(kind, error, trace)
         return 1
     try:
-        depth.forget()
-        hook(kind, error, trace)
+        alone(functools.partial(hook, kind, error, trace))
     except SystemExit as inner:
         return status_of(inner)
     except BaseException as inner:
         print("Error in sys.excepthook:", file=sys.stderr)
-        show_inner(inner)
+        show_inner(inner, 2)
         print("\nOriginal exception was:", file=sys.stderr)
         show(kind, error, trace)
     return 1
@@ -518,19 +525,36 @@ def status_of(error):
     if code is None:
         return 0
     if isinstance(code, int):
-        return int(code) & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
-    # Whoever closed the stream wanted no word.
+        if -(1 << 63) <= code < 1 << 63:
+            return int(code) & 0xFF
+        if sys.version_info >= (3, 12):
+            show(OverflowError, OverflowError("Python int too large to convert to C long"), None)
+        return 0xFF
     for text in (code, "\n"):
         try:
             print(text, end="", file=sys.stderr)
-        except BaseException:
-            continue
+        except BaseException as error:
+            if sys.version_info >= (3, 12):
+                show_inner(error)
     return 1
 
 
-def show_inner(error):
-    """Shows an exception that was raised by what the caller called."""
-    trace = error.__traceback__.tb_next
+def alone(call):
+    """Calls something that is not written in Python with no frame below, and as the first call."""
+    depth.forget(1 + Depth.calls)
+    memmove(found_at, slot, POINTER)
+    memmove(slot, nothing_at, POINTER)
+    try:
+        return call()
+    finally:
+        memmove(slot, found_at, POINTER)
+
+
+def show_inner(error, frames=1):
+    """Shows an exception that was raised beyond some frames of this file."""
+    trace = error.__traceback__
+    for _ in range(frames):
+        trace = trace.tb_next
     show(type(error), error.with_traceback(trace), trace)
 
 
@@ -549,7 +573,7 @@ def flush():
         except BaseException as error:
             if name == "stdout":
                 unraisable(error, stream)
-                is_whole = False
+            is_whole = False
     return is_whole
 
 
@@ -563,7 +587,9 @@ def flush_quietly(*names):
 
 def unraisable(error, source):
     try:
-        sys.stderr.write(f"Exception ignored in: {source!r}\n")
+        is_new = sys.version_info >= (3, 13)
+        what = "on flushing sys.stdout:" if is_new else f"in: {source!r}"
+        sys.stderr.write(f"Exception ignored {what}\n")
         show_inner(error)
     except BaseException:
         return
@@ -574,38 +600,49 @@ def end(status, is_interrupted, warm):
     threading = sys.modules.get("threading")
     if threading is not None and (_thread._count() or getattr(threading, "_threading_atexits", True)):
         try:
-            depth.forget()
-            threading._shutdown()
+            alone(functools.partial(threading._shutdown))
         except BaseException as error:
-            unraisable(error, threading)
+            print(f"Exception ignored in: {threading!r}", file=sys.stderr)
+            show_inner(error, 2)
     if count_callbacks() != CALLBACKS:
         try:
-            depth.forget(Depth.calls)
-            run_exitfuncs()
-        except BaseException as error:
-            status = complain(error)
+            alone(run_exitfuncs)
+        except BaseException:
+            # Shown already.
+            pass
     if not flush():
         status = 120
-    collect()
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         sys.__dict__.pop(name, None)
     for name in ("path", "argv", "path_hooks", "path_importer_cache", "meta_path"):
         sys.__dict__[name] = None
-    depth.forget(2 * Depth.calls)
+    for name in ("stdin", "stdout", "stderr"):
+        sys.__dict__[name] = sys.__dict__.get(f"__{name}__")
     main = sys.modules.get("__main__")
-    alive = weakref.ref(main) if main is not None else lambda: None
+    alive = weakref.ref(main) if main is not None else None
     del main
     # The last first: those of the server are never looked at.
     own = list(itertools.takewhile(lambda name: name not in warm, reversed(sys.modules)))
-    for name in [*own, "__main__"]:
-        sys.modules.pop(name, None)
+    # As in `alone`: what is left of the program may run code.
+    depth.forget()
+    memmove(found_at, slot, POINTER)
+    memmove(slot, nothing_at, POINTER)
     collect()
-    main = alive()
+    held = [sys.modules.pop(name, None) for name in own if name != "__main__"]
+    if (3, 11) <= sys.version_info < (3, 12):
+        held.clear()
+    sys.modules.pop("__main__", None)
+    collect()
+    while held:
+        held.pop()
+    collect()
+    main = alive and alive()
     if main is not None:
         main.__dict__.clear()
     for name in [*vars(builtins)][BUILTINS:]:
         vars(builtins).pop(name, None)
-    flush_quietly("stdout", "stderr", "__stdout__", "__stderr__")
+    memmove(slot, found_at, POINTER)
+    flush_quietly("stdout", "stderr")
     fflush(None)
     if is_interrupted:
         set_signal(SIGINT, 0)
