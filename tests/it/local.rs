@@ -191,6 +191,7 @@ macro_rules! promises {
     };
 }
 
+mod forks;
 mod judged;
 
 promises! {

@@ -502,12 +502,13 @@ def complain(error):
         show(kind, error, trace)
         return 1
     try:
-        alone(functools.partial(hook, kind, error, trace))
+        # What cannot be called fails here, as there.
+        alone(functools.partial(hook, kind, error, trace)) if callable(hook) else hook(kind, error, trace)
     except SystemExit as inner:
         return status_of(inner)
     except BaseException as inner:
         print("Error in sys.excepthook:", file=sys.stderr)
-        show_inner(inner, 2)
+        show_inner(inner, 2 if callable(hook) else 1)
         print("\nOriginal exception was:", file=sys.stderr)
         show(kind, error, trace)
     return 1
@@ -539,9 +540,9 @@ def status_of(error):
     return 1
 
 
-def alone(call):
+def alone(call, calls=0):
     """Calls something that is not written in Python with no frame below, and as the first call."""
-    depth.forget(1 + Depth.calls)
+    depth.forget(calls)
     memmove(found_at, slot, POINTER)
     memmove(slot, nothing_at, POINTER)
     try:
@@ -606,7 +607,7 @@ def end(status, is_interrupted, warm):
             show_inner(error, 2)
     if count_callbacks() != CALLBACKS:
         try:
-            alone(run_exitfuncs)
+            alone(run_exitfuncs, Depth.calls)
         except BaseException:
             # Shown already.
             pass
@@ -623,12 +624,17 @@ def end(status, is_interrupted, warm):
     del main
     # The last first: those of the server are never looked at.
     own = list(itertools.takewhile(lambda name: name not in warm, reversed(sys.modules)))
+    if "__main__" in own:
+        own.remove("__main__")
     # As in `alone`: what is left of the program may run code.
     depth.forget()
     memmove(found_at, slot, POINTER)
     memmove(slot, nothing_at, POINTER)
     collect()
-    held = [sys.modules.pop(name, None) for name in own if name != "__main__"]
+    # No comprehension, which would be a frame.
+    held = []
+    for name in own:
+        held.append(sys.modules.pop(name, None))
     if (3, 11) <= sys.version_info < (3, 12):
         held.clear()
     sys.modules.pop("__main__", None)
@@ -672,6 +678,7 @@ def frame_places():
 collect, leave, send_signal = gc.collect, os._exit, os.kill
 run_exitfuncs, count_callbacks = atexit._run_exitfuncs, atexit._ncallbacks
 set_signal, SIGINT = _signal.signal, _signal.SIGINT
+get_trace, set_trace, get_profile, set_profile = sys.gettrace, sys.settrace, sys.getprofile, sys.setprofile
 
 
 def open_server():
@@ -750,6 +757,11 @@ except BaseException as error:
     failure = error.with_traceback(error.__traceback__.tb_next)
 else:
     memmove(slot, kept_at, POINTER)
+# A program's watcher is not to see what follows.
+if get_trace() is not None:
+    set_trace(None)
+if get_profile() is not None:
+    set_profile(None)
 flush_quietly("stderr", "stdout")
 del namespace, script
 if failure is not None:
