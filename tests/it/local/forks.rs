@@ -132,9 +132,9 @@ impl Row {
     }
 }
 
-fn local(cold: bool) -> Arc<Local> {
+fn local(jobs: usize, cold: bool) -> Arc<Local> {
     Arc::new(Local::new(LocalOptions {
-        jobs: Some(2),
+        jobs: Some(jobs),
         launcher: Some(env!("CARGO_BIN_EXE_rewardspec").into()),
         uncontained: false,
         cold,
@@ -185,13 +185,14 @@ fn seen(execution: &Execution) -> String {
 fn version(interpreter: &Interpreter) -> String {
     let code = "import sys\nprint('%d.%d' % sys.version_info[:2])";
     let job = Row::of("version".to_owned(), code.to_owned()).job(interpreter);
-    let ran = runtime().block_on(async { local(true).execute(&job).await.unwrap().runs.remove(0) });
+    let ran =
+        runtime().block_on(async { local(2, true).execute(&job).await.unwrap().runs.remove(0) });
     ran.stdout.text.trim().to_owned()
 }
 
 /// Runs programs both ways and returns those that differ, and how many were compared.
 fn compare(interpreter: &Interpreter, rows: &[Row]) -> (usize, Vec<String>) {
-    let backends = [local(true), local(false)];
+    let backends = [local(2, true), local(2, false)];
     let containment = backends[0].containment().unwrap();
     if !has_slots(containment) {
         return (rows.len(), Vec::new());
@@ -361,7 +362,7 @@ fn modules(interpreter: &Interpreter) -> Vec<Row> {
     let code = "import sys, pkgutil\nnames = {m.name for m in pkgutil.iter_modules()} | set(sys.builtin_module_names)\nprint(*sorted(n for n in names if n not in ('antigravity', 'this', 'idlelib', 'main')))";
     let named = Row::of("names".to_owned(), code.to_owned()).job(interpreter);
     let named =
-        runtime().block_on(async { local(true).execute(&named).await.unwrap().runs.remove(0) });
+        runtime().block_on(async { local(2, true).execute(&named).await.unwrap().runs.remove(0) });
     let names = named.stdout.text.split_whitespace().map(str::to_owned);
     names
         .map(|name| {
@@ -373,12 +374,7 @@ fn modules(interpreter: &Interpreter) -> Vec<Row> {
 
 /// Runs programs one after the other in one slot.
 fn in_turn(codes: &[&str]) -> Vec<Execution> {
-    let backend = Arc::new(Local::new(LocalOptions {
-        jobs: Some(1),
-        launcher: Some(env!("CARGO_BIN_EXE_rewardspec").into()),
-        uncontained: false,
-        cold: false,
-    }));
+    let backend = local(1, false);
     runtime().block_on(async {
         let mut ran = Vec::new();
         for code in codes {
@@ -418,7 +414,7 @@ print(colorsys.__name__)";
 
 #[test]
 fn a_fork_cannot_find_what_it_is_a_fork_of() {
-    if !has_slots(local(false).containment().unwrap()) {
+    if !has_slots(local(1, false).containment().unwrap()) {
         return;
     }
     let ran = in_turn(&["import os
@@ -459,7 +455,7 @@ fn servers() -> Vec<i32> {
 #[test]
 fn a_server_that_is_killed_is_replaced() {
     // Servers of tests beside this one may be hit too: their jobs must not fail either.
-    let backend = local(false);
+    let backend = local(1, false);
     let job = Row::of(String::new(), "print('ran')".to_owned()).job(&python());
     let is_slot = has_slots(backend.containment().unwrap());
     for turn in 0..3 {
