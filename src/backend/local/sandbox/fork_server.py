@@ -154,7 +154,10 @@ def hide_submodules(imports):
     hidden = {}
     for name in set().union(*imports.of.values()):
         package, _, rest = name.rpartition(".")
-        if name in sys.modules and name not in COLD and package and name not in imports.reached(package):
+        spec = getattr(sys.modules.get(name), "__spec__", None)
+        # A package gives those of the interpreter itself their other names.
+        is_own = package and spec is not None and not spec.name.startswith("_frozen")
+        if is_own and name not in COLD and name not in imports.reached(package):
             hidden[name] = sys.modules[package], rest, sys.modules[name]
     for name, module in sys.modules.items():
         shows = [hidden[one] for one in imports.reached(name) if one in hidden]
@@ -278,7 +281,6 @@ class Server:
         # What this file left in them.
         re.purge()
         linecache.clearcache()
-        self.loaded = frozenset(sys.modules)
         # Libraries read these when they are loaded; programs do not see them.
         for name in ONE_THREAD:
             os.putenv(name, "1")
