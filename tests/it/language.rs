@@ -517,12 +517,12 @@ cases:
     // On a machine without namespaces nothing is preloaded.
     let doctor = TempProject::new(&[("suites/one.yaml", &suite("wave"))]);
     let isolation = doctor.run(&["doctor", "--json"]).stdout;
-    if !isolation.contains("\"isolation\": \"full\"") && !isolation.contains("\"isolation\":\"full\"") {
+    if !isolation.contains("\"isolation\": \"full\"")
+        && !isolation.contains("\"isolation\":\"full\"")
+    {
         return;
     }
-    doctor
-        .run(&["run", "--format", "human"])
-        .expect_status(0);
+    doctor.run(&["run", "--format", "human"]).expect_status(0);
     let missing = TempProject::new(&[("suites/one.yaml", &suite("no_such_module"))]);
     let ran = missing.run(&["run"]).expect_status(3);
     let told = format!("{}{}", ran.stdout, ran.stderr);

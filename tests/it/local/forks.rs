@@ -105,7 +105,10 @@ impl Row {
         let others = self.files.iter();
         let files = std::iter::once(main)
             .chain(others.map(|(path, text)| (path.clone(), text.bytes())))
-            .map(|(path, bytes)| SourceFile { path, bytes })
+            .map(|(path, bytes)| SourceFile {
+                path,
+                bytes: bytes.into(),
+            })
             .collect();
         let words = self.options.iter().cloned();
         let words = words.chain(["main.py".to_owned()]).chain(self.args.clone());
@@ -126,7 +129,8 @@ impl Row {
                 stdin: self.stdin.bytes(),
                 collect: self.collect.clone(),
                 ..Run::default()
-            }],
+            }]
+            .into(),
             ending: Ending::default(),
         }
     }
