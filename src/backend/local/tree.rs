@@ -180,34 +180,48 @@ fn page_table_bytes(pid: Pid) -> u64 {
     kibibytes.unwrap_or(0) * 1024
 }
 
-/// Memory of these processes and their descendants with what they share counted once, where it can
-/// be told. Slow: for when the sum of the resident sets is too much.
-pub(super) fn proportional_bytes_of(roots: &[Pid]) -> Option<u64> {
+/// Memory of these processes and their descendants with what they share counted once. All that is
+/// resident of those that close their memory to this process. Slow: for when the sum of the resident sets
+/// is too much.
+pub(super) fn proportional_bytes_of(roots: &[Pid]) -> u64 {
     let mut bytes = 0;
     for pid in with_descendants(roots.to_vec()) {
         let whole = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
         let text = match read_memory(&whole) {
             // Its first thread is over, or all is. Another thread tells the same.
             Ok(None) => match living_thread(pid).map(|(thread, _)| read_memory(&thread)) {
-                Some(Ok(Some(text))) => text,
-                Some(Err(_)) => return None,
-                Some(Ok(None)) | None => continue,
+                Some(text) => text,
+                None => continue,
             },
-            Ok(Some(text)) => text,
-            Err(_) => return None,
+            text => text,
         };
-        let Some(line) = text.lines().find_map(|line| line.strip_prefix("Pss:")) else {
-            // It gave its memory back while it was read.
-            continue;
+        let kibibytes = |text: String| {
+            let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+            line.trim().trim_end_matches(" kB").parse::<u64>().ok()
         };
-        bytes += line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024;
+        bytes += match text {
+            // What it had was given back while it was read, where nothing is said.
+            Ok(text) => text.and_then(kibibytes).unwrap_or(0) * 1024,
+            Err(_) => resident_bytes(pid),
+        };
         bytes += page_table_bytes(pid);
     }
-    Some(bytes)
+    bytes
+}
+
+fn resident_bytes(pid: Pid) -> u64 {
+    let numbers =
+        fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).unwrap_or_default();
+    // The second is what is resident, in pages (proc(5)).
+    let pages = numbers
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0) * rustix::param::page_size() as u64
 }
 
 /// The same of the descendants of this process.
-pub(super) fn proportional_bytes() -> Option<u64> {
+pub(super) fn proportional_bytes() -> u64 {
     proportional_bytes_of(&children(rustix::process::getpid()))
 }
 

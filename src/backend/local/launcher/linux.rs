@@ -172,7 +172,7 @@ impl Program {
 
     /// Memory of its tree with what processes share counted once, where it can be told.
     pub(super) fn proportional_bytes(&self) -> Option<u64> {
-        tree::proportional_bytes()
+        Some(tree::proportional_bytes())
     }
 
     /// How the program ended; with `kill`, it is ended now.

@@ -569,8 +569,7 @@ fn watch(
                 let scratch = used_bytes(&started.scratch);
                 let mut bytes = usage.memory_bytes + scratch;
                 if bytes > limits.memory {
-                    let exact = tree::proportional_bytes_of(&started.family.roots());
-                    bytes = exact.map_or(bytes, |exact| exact + scratch);
+                    bytes = tree::proportional_bytes_of(&started.family.roots()) + scratch;
                 }
                 peak = peak.max(bytes);
                 if bytes > limits.memory {
