@@ -186,15 +186,16 @@ fn page_table_bytes(pid: Pid) -> u64 {
 pub(super) fn proportional_bytes_of(roots: &[Pid]) -> u64 {
     let mut bytes = 0;
     for pid in with_descendants(roots.to_vec()) {
-        let whole = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
-        let text = match read_memory(&whole) {
+        let mut directory = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+        let mut text = read_memory(&directory);
+        if let Ok(None) = text {
             // Its first thread is over, or all is. Another thread tells the same.
-            Ok(None) => match living_thread(pid).map(|(thread, _)| read_memory(&thread)) {
-                Some(text) => text,
-                None => continue,
-            },
-            text => text,
-        };
+            let Some((thread, _)) = living_thread(pid) else {
+                continue;
+            };
+            text = read_memory(&thread);
+            directory = thread;
+        }
         let kibibytes = |text: String| {
             let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
             line.trim().trim_end_matches(" kB").parse::<u64>().ok()
@@ -202,16 +203,16 @@ pub(super) fn proportional_bytes_of(roots: &[Pid]) -> u64 {
         bytes += match text {
             // What it had was given back while it was read, where nothing is said.
             Ok(text) => text.and_then(kibibytes).unwrap_or(0) * 1024,
-            Err(_) => resident_bytes(pid),
+            Err(_) => resident_bytes(&directory),
         };
         bytes += page_table_bytes(pid);
     }
     bytes
 }
 
-fn resident_bytes(pid: Pid) -> u64 {
-    let numbers =
-        fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).unwrap_or_default();
+/// What is resident of a process or thread, by its directory.
+fn resident_bytes(directory: &Path) -> u64 {
+    let numbers = fs::read_to_string(directory.join("statm")).unwrap_or_default();
     // The second is what is resident, in pages (proc(5)).
     let pages = numbers
         .split(' ')
