@@ -56,9 +56,10 @@ class Imports:
 
 IMPORTS = Imports()
 
-import _frozen_importlib
 import _signal
+import _socket
 import _thread
+import ast
 import atexit
 import ctypes
 import functools
@@ -70,7 +71,6 @@ import marshal
 import os
 import re
 import resource
-import socket
 import weakref
 
 # A list for programs as models write them.
@@ -259,6 +259,8 @@ class Server:
         self.scripts = compiled(
             {path: (text, os.path.join(self.scratch, path)) for path, text in setup["scripts"]}
         )
+        # Of scripts, by their files: as main modules, with what is left to do there, and as others.
+        self.mains, self.modules = {}, {}
         self.restrict_self = ctypes.c_long(self.calls["landlock_restrict_self"])
         code = bytes.fromhex(setup["filter"])
         self.filter_code = ctypes.create_string_buffer(code, len(code))
@@ -303,12 +305,13 @@ class Server:
 
     def serve(self):
         """Forks a program for each order. Returns in the fork."""
-        control = socket.socket(fileno=CONTROL_HIGH)
+        control = _socket.socket(fileno=CONTROL_HIGH)
         while True:
             message, descriptors = receive(control)
             if not message:
                 os._exit(0)
             order = json.loads(message)
+            self.prepare(order)
             try:
                 pid = self.fork(descriptors[0])
             except OSError as error:
@@ -321,6 +324,42 @@ class Server:
             for descriptor in descriptors:
                 os.close(descriptor)
             del order, message, descriptors
+
+    def prepare(self, order):
+        """Makes the modules of the scripts that a program begins with, where there are none yet. What a
+        fork makes of them is its own."""
+        for path in order["known"]:
+            is_main = path == order["script"]
+            begun = self.mains if is_main else self.modules
+            if path not in begun:
+                module = self.new_module(path, "__main__" if is_main else path.partition(".")[0])
+                rest = self.begun(path, module)
+                begun[path] = rest and (module, rest)
+                self.loaded = frozenset(sys.modules)
+                gc.freeze()
+
+    def new_module(self, path, name):
+        path = os.path.join(self.scratch, path)
+        module = type(sys)(name)
+        namespace = module.__dict__
+        namespace.update(FIRST, __name__=name)
+        if "__annotations__" in FIRST:
+            namespace["__annotations__"] = {}
+        loader = sys.modules["_frozen_importlib_external"].SourceFileLoader
+        namespace.update(__loader__=loader(name, path), __file__=path, __cached__=None)
+        return module
+
+    def begun(self, path, module):
+        """Runs a script but for what it does as a main module, and returns the code of that; none where
+        this is not how it ends, or it fails."""
+        definitions, rest = self.scripts[path]
+        try:
+            if definitions is not None:
+                exec(definitions, module.__dict__)
+                return rest
+        except BaseException:
+            pass
+        return None
 
     def fork(self, init):
         """A child of this process's parent, in the namespace of processes that `init` heads."""
@@ -408,39 +447,18 @@ class Server:
             sys.orig_argv[:] = order["command"]
         if not sys.flags.isolated:
             sys.path[0] = os.path.dirname(path)
-        main = type(sys)("__main__")
-        namespace = main.__dict__
-        namespace.update(FIRST)
-        if "__annotations__" in FIRST:
-            namespace["__annotations__"] = {}
-        loader = sys.modules["_frozen_importlib_external"].SourceFileLoader
-        namespace["__loader__"] = loader("__main__", path)
-        namespace["__file__"] = path
-        namespace["__cached__"] = None
+        for known in order["known"]:
+            if known != order["script"] and self.modules[known]:
+                module, _ = self.modules[known]
+                sys.modules[module.__name__] = module
+        main, code = order["script"] in order["known"] and self.mains[order["script"]] or (None, None)
+        if main is None:
+            main = self.new_module(order["script"], "__main__")
         sys.modules["__main__"] = main
         if self.generators is not None:
             self.generators()
         gc.enable()
-        return namespace, path
-
-
-class Known:
-    """Imports files that were compiled ahead."""
-
-    def __init__(self, codes):
-        self.codes = {path.partition(".")[0]: code for path, code in codes.items()}
-
-    def find_spec(self, name, path=None, target=None):
-        if name in self.codes:
-            return _frozen_importlib.ModuleSpec(name, self, origin=self.codes[name].co_filename)
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module):
-        code = self.codes[module.__name__]
-        module.__file__ = code.co_filename
-        exec(code, module.__dict__)
+        return main.__dict__, code, path
 
 
 class Refused(Exception):
@@ -453,7 +471,7 @@ def compiled(scripts):
     child = os.fork()
     if child == 0:
         os.close(read)
-        code = {path: compile(text, name, "exec", 0, True) for path, (text, name) in scripts.items()}
+        code = {path: compiled_script(text, name) for path, (text, name) in scripts.items()}
         with open(write, "wb") as file:
             marshal.dump(code, file)
         os._exit(0)
@@ -462,6 +480,18 @@ def compiled(scripts):
         code = marshal.load(file)
     os.waitpid(child, 0)
     return code
+
+
+def compiled_script(text, name):
+    """The code of what a script defines, and of what it does as a main module; in place of the former
+    nothing, where the latter is not its last statement."""
+    tree = ast.parse(text, name)
+    last = tree.body[-1]
+    is_main = isinstance(last, ast.If) and ast.unparse(last.test) == "__name__ == '__main__'"
+    if not is_main or last.orelse:
+        return None, None
+    definitions, rest = ast.Module(tree.body[:-1], []), ast.Module([last], [])
+    return tuple(compile(part, name, "exec", 0, True) for part in (definitions, rest))
 
 
 def threads():
@@ -477,7 +507,7 @@ def numpy_generators():
 
 def receive(control):
     data, ancillary, _, _ = control.recvmsg(
-        MESSAGE_MAX, socket.CMSG_LEN(DESCRIPTORS_MAX * 4), socket.MSG_CMSG_CLOEXEC
+        MESSAGE_MAX, _socket.CMSG_LEN(DESCRIPTORS_MAX * 4), _socket.MSG_CMSG_CLOEXEC
     )
     descriptors = []
     for _, _, rights in ancillary:
@@ -737,11 +767,7 @@ try:
 except BaseException as error:
     say(descriptors[2], {"failed": f"could not become a program: {type(error).__name__}: {error}"})
     os._exit(1)
-namespace, path = server.look_like_a_start(order)
-known = {path: server.scripts[path] for path in order["known"]}
-script = known.pop(order["script"], None)
-if known:
-    sys.meta_path.insert(0, Known(known))
+namespace, script, path = server.look_like_a_start(order)
 warm = server.loaded
 # The server itself stays: to take it down would touch, and so copy, all that it holds.
 del order, descriptors
