@@ -11,8 +11,9 @@
 //! that a program makes for itself excuses nothing, and on a machine with a core to spare all is
 //! charged. Where the kernel does not tell, all is charged too.
 //!
-//! What has had a core for half of its limit is excused no longer: it ends at its limit, or there. So a
-//! program that spins is gone soon after its limit on a busy machine too.
+//! What has had a core for half of its limit is excused no longer, nor is one that has a crowd of threads:
+//! it ends at its limit, or there. So a program that spins, or forks without end, is gone soon after its
+//! limit on a busy machine too.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,6 +25,8 @@ const CROWDED_AT_LEAST: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// What part of its limit a program may use of processors and still be excused.
 const EXCUSED_PART: u32 = 2;
+/// More threads than these, that all want a core at once, are a crowd.
+const CROWD: usize = 12;
 
 /// When a program with this limit of wall time ends at the latest, whatever it waited for.
 pub(super) fn latest(limit: Duration) -> Duration {
@@ -68,6 +71,7 @@ pub(super) struct Clock {
     looked_at: Duration,
     charged: Duration,
     used: Duration,
+    is_crowd: bool,
     threads: HashMap<i32, Seen>,
 }
 
@@ -87,6 +91,7 @@ impl Clock {
             looked_at: Duration::ZERO,
             charged: Duration::ZERO,
             used: Duration::ZERO,
+            is_crowd: false,
             threads: HashMap::new(),
         }
     }
@@ -112,6 +117,8 @@ impl Clock {
         let mut ran = 0;
         let mut awake = if is_held { nanoseconds(passed) } else { 0 };
         let mut seen = HashMap::new();
+        let all = trees.iter().flatten();
+        self.is_crowd |= all.filter(|thread| thread.is_awake).count() > CROWD;
         for threads in trees {
             let mut most = 0;
             for thread in threads {
@@ -152,7 +159,7 @@ impl Clock {
     }
 
     fn is_excused(&self) -> bool {
-        self.used < self.limit / EXCUSED_PART
+        self.used < self.limit / EXCUSED_PART && !self.is_crowd
     }
 
     /// When the limit is reached if all that is to come is charged.
