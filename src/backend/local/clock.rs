@@ -36,10 +36,6 @@ pub(super) fn latest(limit: Duration) -> Duration {
 
 /// What the kernel tells of a thread.
 #[derive(Debug, Default, Clone, Copy)]
-#[cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, reason = "other systems do not tell")
-)]
 pub(super) struct Thread {
     /// Its number.
     pub(super) id: i32,
