@@ -219,6 +219,17 @@ pub struct Limits {
     pub build: Duration,
 }
 
+impl Limits {
+    /// What the build may use: as much as an execution, for as long as it may take.
+    pub fn of_build(self) -> Self {
+        Limits {
+            wall: self.build,
+            cpu: self.build,
+            ..self
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         const MIB: u64 = 1024 * 1024;

@@ -111,12 +111,6 @@ enum End {
 /// The lines of one row's result.
 type Results = Vec<Map<String, Value>>;
 
-/// Rows that are begun at once, and replies of one row. Those that wait for a slot are few: what is read
-/// ahead is memory.
-fn at_once(runner: &Runner) -> usize {
-    runner.slots() * 2 + 2
-}
-
 impl Scorer {
     async fn stream(&mut self, unordered: bool, interrupts: &mut Interrupts) -> io::Result<End> {
         let (sender, mut lines) = tokio::sync::mpsc::channel(LINES_AHEAD);
@@ -128,7 +122,7 @@ impl Scorer {
                 }
             }
         });
-        let rows_at_once = at_once(&self.runner);
+        let rows_at_once = self.runner.at_once();
         let mut window = Window::new(WINDOW_ROWS, WINDOW_BYTES);
         // Ended with the set, should this future be dropped.
         let mut scoring: JoinSet<(usize, Results)> = JoinSet::new();
@@ -199,7 +193,7 @@ impl Scorer {
                 Err(fault) => return vec![wire::fault(id, number, &fault)],
             };
             // A group may be large, and each reply that is begun takes memory.
-            let at_once = at_once(&runner);
+            let at_once = runner.at_once();
             let mut replies = replies.into_iter().enumerate();
             // Ended with this future, should it be dropped.
             let mut samples = JoinSet::new();

@@ -89,6 +89,11 @@ impl Runner {
         self.local.slots() + self.e2b.as_ref().map_or(0, E2b::slots)
     }
 
+    /// Evaluations to begin at once. Those that wait for a slot are few: what is read ahead is memory.
+    pub fn at_once(&self) -> usize {
+        self.slots() * 2 + 2
+    }
+
     /// The backend that cases with this preference get; none when they can run nowhere.
     pub fn choice(&self, wanted: &[BackendChoice]) -> Option<BackendChoice> {
         let wanted = self.forced.as_ref().map_or(wanted, std::slice::from_ref);

@@ -26,7 +26,7 @@ pub async fn run_all(
     planned: impl Iterator<Item = Planned>,
     mut tell: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) {
-    let in_flight_max = runner.slots() * 2 + 2;
+    let in_flight_max = runner.at_once();
     let mut tasks = tokio::task::JoinSet::new();
     let mut queue = Queue {
         planned: planned.fuse(),

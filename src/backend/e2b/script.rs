@@ -110,11 +110,7 @@ pub(super) async fn run(
     };
     let mut built = None;
     if let Some(command) = &commands.build {
-        let limits = Limits {
-            wall: program.limits.build,
-            cpu: program.limits.build,
-            ..program.limits
-        };
+        let limits = program.limits.of_build();
         let place = Place::new("build", apart.is_some());
         let run = Run::default();
         place.fill(sandbox, &program.files, &run).await?;

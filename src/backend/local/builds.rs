@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::execution::{Execution, JobResult, Status};
-use crate::program::{Limits, Program, Word};
+use crate::program::{Limits, Program, Run, Word};
 
 /// Bytes that all that is kept may have.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -130,9 +130,12 @@ impl Builds {
 }
 
 impl Claim {
-    /// The command that builds.
-    pub(super) fn command(&self) -> &[Word] {
-        &self.command
+    /// What is executed to build.
+    pub(super) fn run(&self) -> Run {
+        Run {
+            command: self.command.clone(),
+            ..Run::default()
+        }
     }
 
     /// The build is over: tells those who wait, and keeps it where the next one would end alike.

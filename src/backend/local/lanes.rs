@@ -502,15 +502,7 @@ impl Lane {
         cancel: &Flag,
         isolation: Isolation,
     ) -> Result<Arc<Built>, String> {
-        let run = Run {
-            command: claim.command().to_vec(),
-            ..Run::default()
-        };
-        let limits = Limits {
-            wall: program.limits.build,
-            cpu: program.limits.build,
-            ..program.limits
-        };
+        let (run, limits) = (claim.run(), program.limits.of_build());
         let files = files_of(&program.files);
         let servers = &program.fork_server;
         let mut run = run_of(&run, interpreter, limits, &files, servers, true);

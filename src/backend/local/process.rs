@@ -276,15 +276,7 @@ impl Processes {
         room: &Room<'_>,
     ) -> Result<Arc<Built>, InfrastructureError> {
         let home = room.home("build", &program.files)?;
-        let run = Run {
-            command: claim.command().to_vec(),
-            ..Run::default()
-        };
-        let limits = Limits {
-            wall: program.limits.build,
-            cpu: program.limits.build,
-            ..program.limits
-        };
+        let (run, limits) = (claim.run(), program.limits.of_build());
         let crowds = self.crowds.load(Ordering::SeqCst);
         let part = Part::of(&run, &limits, &home, room);
         let ran = self.run(part, None, None).await?;

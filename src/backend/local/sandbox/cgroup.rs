@@ -67,7 +67,10 @@ impl Files {
         };
         let peak = match is_version_2 {
             true => None,
-            false => open(memory, "memory.max_usage_in_bytes", false).ok(),
+            false => {
+                let path = memory.join("memory.max_usage_in_bytes");
+                File::options().read(true).write(true).open(path).ok()
+            }
         };
         Ok(Files {
             members: members.collect::<Result<_, _>>()?,
@@ -186,9 +189,7 @@ impl Group {
     pub(in super::super) fn limit(&self, memory_bytes: u64, tasks: u64) -> io::Result<()> {
         let memory = |file: &str, value: &str| fs::write(self.memory.0.join(file), value);
         if self.limits.get() == Some((memory_bytes, tasks)) {
-            if !self.is_version_2() {
-                let _ = memory("memory.max_usage_in_bytes", "0");
-            }
+            self.begin_peak();
             return Ok(());
         }
         self.limits.set(None);
@@ -204,11 +205,17 @@ impl Group {
             let _ = memory("memory.memsw.limit_in_bytes", &bytes);
             memory("memory.limit_in_bytes", &bytes)?;
             let _ = memory("memory.memsw.limit_in_bytes", &bytes);
-            let _ = memory("memory.max_usage_in_bytes", "0");
+            self.begin_peak();
         }
         fs::write(self.tasks().join("pids.max"), tasks.to_string())?;
         self.limits.set(Some((memory_bytes, tasks)));
         Ok(())
+    }
+
+    fn begin_peak(&self) {
+        if let Some(peak) = &self.files.peak {
+            let _ = peak.write_all_at(b"0", 0);
+        }
     }
 
     /// Whether programs that are gone still have memory here: namespaces and what was in them are

@@ -10,7 +10,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
@@ -144,13 +143,7 @@ impl ForkServer {
 
 /// The socket to a new server, its process, and where it complains.
 fn launch(order: &ServerOrder, filters: &Filters) -> Result<(OwnedFd, i32, File), String> {
-    let (control, theirs) = rustix::net::socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )
-    .in_step("make a socket")?;
+    let (control, theirs) = wire::pair()?;
     let forks = Filters::of_its_forks().in_step("compile a filter")?.code();
     let setup = Setup {
         calls: Calls {

@@ -61,16 +61,26 @@ struct Server {
 
 #[derive(Debug)]
 struct State {
-    process: (i32, OwnedFd),
+    _process: Process,
     names: BTreeSet<String>,
     forks: u32,
 }
 
-impl Drop for State {
+/// The process of a server; ends with this value.
+#[derive(Debug)]
+struct Process(i32, OwnedFd);
+
+impl Process {
+    fn of(pid: i32) -> Result<Self, Unserved> {
+        let (pid, pidfd) = held(pid).map_err(Unserved::Lost)?;
+        Ok(Process(pid, pidfd))
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let (pid, pidfd) = &self.process;
-        let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
-        let _ = sys::wait(*pid);
+        let _ = rustix::process::pidfd_send_signal(&self.1, Signal::KILL);
+        let _ = sys::wait(self.0);
     }
 }
 
@@ -87,7 +97,9 @@ impl Forks {
             return Ok(None);
         };
         let found = self.servers.iter().position(|server| {
-            server.kind.command == run.command[..words]
+            let state = server.state.as_ref();
+            state.is_none_or(|state| state.forks < FORKS_MAX)
+                && server.kind.command == run.command[..words]
                 && server.kind.environment == run.environment
                 && (Arc::ptr_eq(&server.kind.holds, holds) || server.kind.holds == *holds)
         });
@@ -129,11 +141,6 @@ impl Forks {
             return Ok(None);
         }
         state.forks += 1;
-        let number = server.number;
-        if state.forks >= FORKS_MAX {
-            // Not now: the program that is about to run is its last.
-            server.kind.command.clear();
-        }
         let is_known = |path: &str, bytes: &[u8]| {
             let mut scripts = holds.scripts.iter();
             scripts.any(|script| script.path == path && *script.bytes == *bytes)
@@ -141,6 +148,7 @@ impl Forks {
         let files = run.files.iter();
         let known = files.filter(|(path, bytes, _)| is_known(path, bytes));
         let known = known.map(|(path, _, _)| path.clone()).collect();
+        let number = server.number;
         Ok(Some(Chosen { number, known }))
     }
 }
@@ -182,7 +190,7 @@ fn start(control: &OwnedFd, number: u32, kind: &Kind) -> Result<Option<State>, U
     };
     match asked().map_err(Unserved::Lost)? {
         Ok(Serving { pid, names }) => Ok(Some(State {
-            process: held(pid).map_err(Unserved::Lost)?,
+            _process: Process::of(pid)?,
             names: names.into_iter().collect(),
             forks: 0,
         })),
@@ -191,11 +199,7 @@ fn start(control: &OwnedFd, number: u32, kind: &Kind) -> Result<Option<State>, U
             is_refusal,
             pid,
         }) => {
-            if let Some(pid) = pid {
-                let (pid, pidfd) = held(pid).map_err(Unserved::Lost)?;
-                let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-                let _ = sys::wait(pid);
-            }
+            drop(pid.map(Process::of).transpose()?);
             if is_refusal {
                 Err(Unserved::Refused(message))
             } else {

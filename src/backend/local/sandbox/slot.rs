@@ -222,13 +222,7 @@ impl Slot {
             None,
         )
         .in_step("make a socket")?;
-        let (ready, their_ready) = rustix::net::socketpair(
-            rustix::net::AddressFamily::UNIX,
-            rustix::net::SocketType::SEQPACKET,
-            rustix::net::SocketFlags::CLOEXEC,
-            None,
-        )
-        .in_step("make a socket")?;
+        let (ready, their_ready) = wire::pair()?;
         let namespaces =
             libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC;
         let init = match sys::clone3(namespaces | libc::CLONE_PARENT)

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Signal};
 
@@ -237,13 +236,7 @@ impl Slot {
         user: Option<u32>,
         counted: bool,
     ) -> Result<Slot, String> {
-        let (control, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .in_step("make a socket")?;
+        let (control, theirs) = wire::pair()?;
         let process = Command::new(executable)
             .env_clear()
             .env(mode.0, mode.1)
@@ -386,13 +379,7 @@ impl Slot {
             .in_step("write an order")?;
         let (report, report_write) = pipe()?;
         let (streams, captured) = standard(&run.standard)?;
-        let (go, their_go) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .in_step("make a socket")?;
+        let (go, their_go) = wire::pair()?;
         let (private, private_read) = match &run.private {
             Private::Absent => (None, None),
             Private::Kept(bytes) => {

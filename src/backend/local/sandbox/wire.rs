@@ -7,10 +7,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
+    SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
 use serde::{Deserialize, Serialize};
+
+use super::InStep;
 
 /// The longest message; what may be longer goes into a memory file.
 const MESSAGE_MAX: usize = 64 * 1024;
@@ -125,6 +127,17 @@ pub(super) enum Report {
     Program(i32),
     /// What could not be done.
     Failed(String),
+}
+
+/// Two sockets, connected with each other.
+pub(super) fn pair() -> Result<(OwnedFd, OwnedFd), String> {
+    rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .in_step("make a socket")
 }
 
 /// Sends a message.
