@@ -274,19 +274,29 @@ fn is_at_least(version: &str, wanted: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::io::Write;
     use std::path::{Path, PathBuf};
+    use std::process::{Command, Stdio};
 
     use super::{Interpreters, Whose, is_at_least, version_in};
     use crate::program::Interpreter;
 
-    /// A command in `bin` of this directory.
+    /// A command in `bin` of this directory, written by another process: while this one had it open, a test
+    /// beside this could start a process that holds it open still, and what is open for writing is not executed.
     fn command(root: &Path, name: &str, text: &str) -> PathBuf {
         let path = root.join("bin").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let mut writer = Command::new("sh")
+            .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = writer.stdin.take().unwrap();
+        stdin.write_all(text.as_bytes()).unwrap();
+        drop(stdin);
+        assert!(writer.wait().unwrap().success());
         path
     }
 

@@ -1,8 +1,6 @@
 //! What is looked at when a program has ended, through the real command: each subject right and
 //! wrong, inputs and credit for parts of them, references, checks and the author's own checkers.
 
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::{Value, json};
 
 use crate::support::{Ran, TempProject};
@@ -60,11 +58,12 @@ fn results(suite: &str, files: &[(&str, &str)]) -> Vec<Value> {
 }
 
 fn run(suite: &str, files: &[(&str, &str)]) -> (TempProject, Ran) {
-    let project = TempProject::new(files);
-    project.write("suites/s.yaml", suite);
-    for (path, _) in files.iter().filter(|(_, text)| text.starts_with("#!")) {
-        let path = project.path().join(path);
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    let project = TempProject::new(&[("suites/s.yaml", suite)]);
+    for (path, text) in files {
+        match text.starts_with("#!") {
+            true => project.write_command(path, text),
+            false => project.write(path, text),
+        }
     }
     let ran = project.run(&["run", "--format", "jsonl"]);
     (project, ran)

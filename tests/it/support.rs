@@ -39,6 +39,23 @@ impl TempProject {
         std::fs::write(path, content).unwrap();
     }
 
+    /// Writes a command, by another process: while this one had it open, a test beside this could start a process
+    /// that holds it open still, and what is open for writing is not executed.
+    pub(crate) fn write_command(&self, path: &str, content: &str) {
+        let path = self.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut writer = Command::new("sh")
+            .args(["-c", "cat >\"$0\" && chmod 755 \"$0\""])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = writer.stdin.take().unwrap();
+        stdin.write_all(content.as_bytes()).unwrap();
+        drop(stdin);
+        assert!(writer.wait().unwrap().success());
+    }
+
     /// Runs the command in the project.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_with(arguments, "")
