@@ -3,35 +3,35 @@
 use super::super::LazyRegex;
 
 use super::LanguageTags;
-use super::parses::{Facts, facts};
+use super::parses::Piece;
 use super::rule::Mend;
 
-/// The code mended by each of these, one after the other, that leaves fewer syntax errors, and what is
-/// known of it.
-pub(super) fn mended(
+/// The code mended by each of these, one after the other, that leaves fewer syntax errors.
+pub(super) fn mended<'l>(
     code: &str,
     mends: &[Mend],
     noise: &[LazyRegex],
-    language: &LanguageTags,
-) -> (String, Facts) {
-    let mut best = code.to_owned();
-    let mut known = facts(code, language);
+    language: &'l LanguageTags,
+) -> Piece<'l> {
+    let mut best = Piece::new(code.to_owned(), language);
     for mend in mends {
-        let Some(tried) = apply(&best, *mend, noise, language) else {
+        let Some(tried) = apply(&best.code, *mend, noise, language) else {
             continue;
         };
-        let after = facts(&tried, language);
+        let tried = Piece::new(tried, language);
         let is_better = match (mend, language.grammar) {
-            (Mend::RepeatedTag, _) => after.errors <= known.errors && !tried.trim().is_empty(),
-            (_, Some(_)) => after.errors < known.errors,
+            (Mend::RepeatedTag, _) => {
+                tried.errors() <= best.errors() && !tried.code.trim().is_empty()
+            }
+            (_, Some(_)) => tried.errors() < best.errors(),
             (Mend::NoBreakSpaces | Mend::HtmlEntities, None) => true,
             (Mend::Prompts | Mend::Noise, None) => false,
         };
         if is_better {
-            (best, known) = (tried, after);
+            best = tried;
         }
     }
-    (best, known)
+    best
 }
 
 /// The code without what the patterns find, but for what their groups `keep` hold.

@@ -235,7 +235,7 @@ impl CodeExtractor {
         let is_broken = |block: &Fence| {
             wanted.grammar.is_some()
                 && wanted.is_tagged(&block.tag)
-                && parses::facts(&block.code, wanted).errors > 0
+                && parses::Piece::new(block.code.clone(), wanted).errors() > 0
         };
         let mut blocks = fences::find(reply, &shape, &is_broken);
         let search = self.search(rule.pick, reply, wanted, known);

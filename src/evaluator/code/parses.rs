@@ -1,7 +1,9 @@
 //! Is a text code of a language? By a compiled-in grammar, else by the language's patterns.
 
 use std::cell::OnceCell;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use tree_sitter::{Node, Parser, Tree};
 
 use super::names::{self, Names};
@@ -10,79 +12,151 @@ use super::{Grammar, LanguageTags, any_match};
 /// Bytes of a text that are parsed; longer ones are what their tag says.
 const PARSED_MAX: usize = 256 * 1024;
 
-/// What is known of a text as code of a language.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
-    /// Syntax errors; none where nothing can tell.
-    pub(super) errors: usize,
-    /// Whether it does more than name a value, as output such as `42` or a word of prose do.
-    pub(super) does_something: bool,
-    /// Whether it is code of the language.
-    pub(super) parses: bool,
-    /// Whether it does more than set names, as settings in a file do too.
-    pub(super) acts: bool,
-    /// Whether it returns outside of any function: a part of one.
-    pub(super) is_fragment: bool,
+/// First lines of Python that are errors in JavaScript. `from __future__` sets something and does nothing.
+static BEGINS_PYTHON: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(?:(?:async )?def \w+\(|class \w+(?:\(|:)|from [a-z][\w.]* import )")
+        .expect("the pattern is right")
+});
+/// Lines before it that say nothing yet: `import x` may go on as `from 'y'` in JavaScript.
+static PASSED_PYTHON: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^\s*(?:#.*|import [\w.]+(?:, [\w.]+)*\s*)?$").expect("the pattern is right")
+});
+/// First lines of JavaScript that are errors in Python.
+static BEGINS_JAVASCRIPT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(?:(?:async )?function\*? \w+\(|(?:const|let|var) \w+ = |class \w+ \{)")
+        .expect("the pattern is right")
+});
+
+static PASSED_JAVASCRIPT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\s*(?://.*)?$").expect("the pattern is right"));
+
+/// A text as code of a language, parsed when that is asked for, and once.
+#[derive(Debug)]
+pub(super) struct Piece<'l> {
+    pub(super) code: String,
+    language: &'l LanguageTags,
+    facts: OnceCell<Facts>,
     names: OnceCell<Names>,
+}
+
+#[derive(Debug)]
+struct Facts {
+    errors: usize,
+    does_something: bool,
+    parses: bool,
+    acts: bool,
+    is_fragment: bool,
     /// What the names are found in, where a grammar finds them.
     tree: Option<(Tree, Grammar)>,
 }
 
-impl Facts {
-    /// What the text, the one that was looked at, defines and needs.
-    pub(super) fn names(&self, text: &str) -> &Names {
-        self.names.get_or_init(|| match &self.tree {
-            Some((tree, grammar)) => names::of_tree(tree.root_node(), text, *grammar),
-            None => Names::default(),
+impl<'l> Piece<'l> {
+    pub(super) fn new(code: String, language: &'l LanguageTags) -> Self {
+        Piece {
+            code,
+            language,
+            facts: OnceCell::new(),
+            names: OnceCell::new(),
+        }
+    }
+
+    /// Syntax errors; none where nothing can tell.
+    pub(super) fn errors(&self) -> usize {
+        self.facts().errors
+    }
+
+    /// Whether it does more than name a value, as output such as `42` or a word of prose do.
+    pub(super) fn does_something(&self) -> bool {
+        self.begins_plainly() || self.facts().does_something
+    }
+
+    /// Whether it is code of the language.
+    pub(super) fn parses(&self) -> bool {
+        self.facts().parses
+    }
+
+    /// Whether it does more than set names, as settings in a file do too.
+    pub(super) fn acts(&self) -> bool {
+        self.facts().acts
+    }
+
+    /// Whether it returns outside of any function: a part of one.
+    pub(super) fn is_fragment(&self) -> bool {
+        self.facts().is_fragment
+    }
+
+    /// Whether it begins with what no other language begins with and what, parsed, either does something
+    /// or is an error. This spares most replies the parse.
+    pub(super) fn begins_plainly(&self) -> bool {
+        let (begins, passed) = match self.language.grammar {
+            Some(Grammar::Python) => (&BEGINS_PYTHON, &PASSED_PYTHON),
+            Some(Grammar::Javascript) => (&BEGINS_JAVASCRIPT, &PASSED_JAVASCRIPT),
+            None => return false,
+        };
+        let mut lines = self.code.lines();
+        lines
+            .find(|line| !passed.is_match(line))
+            .is_some_and(|line| begins.is_match(line))
+    }
+
+    /// What it defines and needs.
+    pub(super) fn names(&self) -> &Names {
+        self.names.get_or_init(|| match &self.facts().tree {
+            Some((tree, grammar)) => names::of_tree(tree.root_node(), &self.code, *grammar),
+            None if self.is_parsed() => Names::default(),
+            None => names::of_words(&self.code, &self.language.declares),
         })
     }
-}
 
-/// Looks at a text.
-pub(super) fn facts(text: &str, language: &LanguageTags) -> Facts {
-    let is_blank = text.trim().is_empty();
-    let Some(grammar) = language.grammar else {
-        return Facts {
-            errors: 0,
-            acts: true,
-            is_fragment: false,
-            does_something: !is_blank,
-            parses: !is_blank && any_match(&language.looks_like, text),
-            names: names::of_words(text, &language.declares).into(),
-            tree: None,
-        };
-    };
-    if text.len() > PARSED_MAX {
-        return Facts {
-            errors: 0,
-            acts: true,
-            is_fragment: false,
-            does_something: true,
-            // Not known: only a tag can say so.
-            parses: false,
-            names: names::of_words(text, &language.declares).into(),
-            tree: None,
-        };
+    fn is_parsed(&self) -> bool {
+        self.language.grammar.is_some() && self.code.len() <= PARSED_MAX
     }
-    let Some(tree) = tree(text, grammar) else {
-        return Facts::default();
-    };
-    let errors = errors_of(&tree);
-    let (does_something, acts) = activity(tree.root_node(), text);
-    Facts {
-        errors,
-        acts,
-        is_fragment: returns_outside(tree.root_node()),
-        does_something: errors > 0 || does_something,
-        parses: !is_blank && errors == 0 && does_something,
-        names: OnceCell::new(),
-        tree: Some((tree, grammar)),
+
+    fn facts(&self) -> &Facts {
+        self.facts.get_or_init(|| self.look())
+    }
+
+    fn look(&self) -> Facts {
+        let text = self.code.as_str();
+        let is_blank = text.trim().is_empty();
+        let Some(grammar) = self.language.grammar else {
+            return Facts {
+                errors: 0,
+                acts: true,
+                is_fragment: false,
+                does_something: !is_blank,
+                parses: !is_blank && any_match(&self.language.looks_like, text),
+                tree: None,
+            };
+        };
+        let Some(tree) = self.is_parsed().then(|| tree(text, grammar)).flatten() else {
+            let is_parsed = self.is_parsed();
+            return Facts {
+                errors: 0,
+                acts: !is_parsed,
+                is_fragment: false,
+                does_something: !is_parsed,
+                // Not known: only a tag can say so.
+                parses: false,
+                tree: None,
+            };
+        };
+        let errors = errors_of(&tree);
+        let (does_something, acts) = activity(tree.root_node(), text);
+        Facts {
+            errors,
+            acts,
+            is_fragment: returns_outside(tree.root_node()),
+            does_something: errors > 0 || does_something,
+            parses: !is_blank && errors == 0 && does_something,
+            tree: Some((tree, grammar)),
+        }
     }
 }
 
 /// Whether a text is code of the language.
 pub(super) fn parses(text: &str, language: &LanguageTags) -> bool {
-    !text.trim().is_empty() && facts(text, language).parses
+    !text.trim().is_empty() && Piece::new(text.to_owned(), language).parses()
 }
 
 /// Syntax errors of a text; a text too long to parse has none.

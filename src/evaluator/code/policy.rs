@@ -8,7 +8,7 @@ use super::super::LazyRegex;
 use super::compiled::Compiled;
 use super::fences::Fence;
 use super::names::Names;
-use super::parses::{Facts, errors, facts, parses};
+use super::parses::{Piece, errors, parses};
 use super::rule::{Join, Pick, Preference, Spans, Unclosed, Untagged};
 use super::{LanguageTags, any_match, mend};
 
@@ -41,16 +41,10 @@ pub(super) struct Choice {
     pub(super) lost: Vec<Option<&'static str>>,
 }
 
-/// A block's code, mended, and what is known of it: looked at once.
-struct Piece {
-    code: String,
-    facts: Facts,
-}
-
 /// A block that could be the program.
 struct Candidate<'c> {
     index: usize,
-    piece: &'c Piece,
+    piece: &'c Piece<'c>,
     /// Whether its tag names the wanted language.
     is_tagged: bool,
     /// What the text before it says.
@@ -59,14 +53,15 @@ struct Candidate<'c> {
 
 impl Candidate<'_> {
     fn names(&self) -> &Names {
-        self.piece.facts.names(&self.piece.code)
+        self.piece.names()
     }
 }
 
 /// The blocks of a reply while one is chosen.
-struct Blocks<'c> {
+struct Blocks<'c, 'l> {
     all: &'c [Fence],
-    pieces: Vec<OnceCell<Piece>>,
+    /// The code of each, mended.
+    pieces: Vec<OnceCell<Piece<'l>>>,
     lost: Vec<Option<&'static str>>,
 }
 
@@ -138,17 +133,16 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn piece<'p>(&self, cell: &'p OnceCell<Piece>, block: &Fence) -> &'p Piece {
+    fn piece<'p>(&self, cell: &'p OnceCell<Piece<'a>>, block: &Fence) -> &'p Piece<'a> {
         cell.get_or_init(|| {
             let mends = &self.compiled.rule.mend;
             let noise = &self.compiled.remove_inside;
-            let (code, facts) = mend::mended(&block.code, mends, noise, self.wanted);
-            Piece { code, facts }
+            mend::mended(&block.code, mends, noise, self.wanted)
         })
     }
 
     /// The blocks that can be the program, of the first kind that the rule prefers.
-    fn candidates(&self, blocks: &mut Blocks<'_>) -> (Vec<usize>, Preference) {
+    fn candidates(&self, blocks: &mut Blocks<'_, 'a>) -> (Vec<usize>, Preference) {
         let rule = &self.compiled.rule;
         let mut usable = Vec::new();
         for index in 0..blocks.all.len() {
@@ -216,15 +210,15 @@ impl<'a> Search<'a> {
     }
 
     /// A block that does not parse and that the text calls output, whatever its tag.
-    fn is_shown_output(&self, blocks: &Blocks<'_>, index: usize) -> bool {
+    fn is_shown_output(&self, blocks: &Blocks<'_, 'a>, index: usize) -> bool {
         let words = &self.compiled.words.output;
         self.wanted.grammar.is_some()
             && any_match(words, self.lead(blocks.all, index))
-            && self.facts_of(blocks, index).errors > 0
+            && self.piece_of(blocks, index).errors() > 0
     }
 
-    fn facts_of<'b>(&self, blocks: &'b Blocks<'_>, index: usize) -> &'b Facts {
-        &self.piece(&blocks.pieces[index], &blocks.all[index]).facts
+    fn piece_of<'b>(&self, blocks: &'b Blocks<'_, 'a>, index: usize) -> &'b Piece<'a> {
+        self.piece(&blocks.pieces[index], &blocks.all[index])
     }
 
     fn is_tagged(&self, tag: &str) -> bool {
@@ -235,7 +229,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn why_unusable(&self, blocks: &Blocks<'_>, index: usize) -> Option<&'static str> {
+    fn why_unusable(&self, blocks: &Blocks<'_, 'a>, index: usize) -> Option<&'static str> {
         let rule = &self.compiled.rule;
         let block = &blocks.all[index];
         if !block.is_closed && rule.unclosed == Unclosed::Refuse {
@@ -254,7 +248,8 @@ impl<'a> Search<'a> {
         // A tag that names what is no program, where the content is not the wanted language.
         if is_listed(&block.tag)
             && !self.wanted.is_tagged(&block.tag)
-            && !(rule.tags.contains(&Preference::Mistagged) && self.facts_of(blocks, index).parses)
+            && !(rule.tags.contains(&Preference::Mistagged)
+                && self.piece_of(blocks, index).parses())
         {
             return Some("its tag says that it is no program");
         }
@@ -263,7 +258,7 @@ impl<'a> Search<'a> {
             .ignore_when
             .as_ref()
             .is_some_and(|pattern| pattern.is_match(&block.code));
-        if ignores && !(self.wanted.grammar.is_some() && self.facts_of(blocks, index).parses) {
+        if ignores && !(self.wanted.grammar.is_some() && self.piece_of(blocks, index).parses()) {
             return Some("its content is no program: a session, a diff or the like");
         }
         let is_shell = is_listed(&self.wanted.name)
@@ -275,14 +270,14 @@ impl<'a> Search<'a> {
         None
     }
 
-    fn is_of_kind(&self, blocks: &Blocks<'_>, index: usize, preference: Preference) -> bool {
+    fn is_of_kind(&self, blocks: &Blocks<'_, 'a>, index: usize, preference: Preference) -> bool {
         let block = &blocks.all[index];
         let untagged = || {
             block.tag.is_empty()
                 && match self.compiled.rule.untagged {
                     Untagged::Always => true,
                     Untagged::Never => false,
-                    Untagged::WhenItParses => self.facts_of(blocks, index).parses,
+                    Untagged::WhenItParses => self.piece_of(blocks, index).parses(),
                 }
         };
         match preference {
@@ -295,8 +290,8 @@ impl<'a> Search<'a> {
             Preference::Mistagged => {
                 // Some languages' code parses as another's: a tag that is right for itself stays.
                 !block.tag.is_empty()
-                    && self.facts_of(blocks, index).parses
-                    && self.facts_of(blocks, index).acts
+                    && self.piece_of(blocks, index).parses()
+                    && self.piece_of(blocks, index).acts()
                     && !self
                         .language_of(&block.tag)
                         .is_some_and(|other| parses(&block.code, other))
@@ -309,20 +304,23 @@ impl<'a> Search<'a> {
     }
 
     /// A wrong tag yields to the content: tagged with the wanted language, code of another one.
-    fn is_other_language(&self, blocks: &Blocks<'_>, index: usize) -> bool {
+    fn is_other_language(&self, blocks: &Blocks<'_, 'a>, index: usize) -> bool {
         if !self.compiled.rule.tags.contains(&Preference::Mistagged)
             || self.wanted.grammar.is_none()
-            || self.facts_of(blocks, index).errors == 0
+            || self.piece_of(blocks, index).begins_plainly()
+            || self.piece_of(blocks, index).errors() == 0
         {
             return false;
         }
-        let code = &blocks.all[index].code;
         self.known.iter().any(|other| {
             let is_other = other.name != self.wanted.name && other.grammar.is_some();
             is_other && {
-                let facts = facts(code, other);
-                let names = || facts.names(code);
-                facts.parses && (!names().declared.is_empty() || !names().once.is_empty())
+                let piece = Piece::new(blocks.all[index].code.clone(), other);
+                let has_names = || {
+                    let names = piece.names();
+                    !names.declared.is_empty() || !names.once.is_empty()
+                };
+                piece.parses() && has_names()
             }
         })
     }
@@ -338,11 +336,10 @@ impl<'a> Search<'a> {
             list,
             lost,
             "it does nothing: a value or words",
-            |at| list[at].piece.facts.does_something,
+            |at| list[at].piece.does_something(),
         );
         if kept.is_empty() {
-            let is_output =
-                |at: &usize| says(&words.output, *at) || list[*at].piece.facts.errors == 0;
+            let is_output = |at: &usize| says(&words.output, *at) || list[*at].piece.errors() == 0;
             if all.iter().all(is_output) && self.wanted.grammar.is_some() {
                 return Vec::new();
             }
@@ -368,7 +365,7 @@ impl<'a> Search<'a> {
                     && !others.any(|other| !declared.is_disjoint(&list[*other].names().declared))
             };
             let rest = self.keep(&kept, list, lost, why, |at| {
-                let is_sound = list[at].is_tagged && list[at].piece.facts.errors == 0;
+                let is_sound = list[at].is_tagged && list[at].piece.errors() == 0;
                 !says(patterns, at) || is_output && is_sound || !is_output && is_only(at)
             });
             if rest.is_empty() {
@@ -478,7 +475,7 @@ impl<'a> Search<'a> {
             list,
             chosen: vec![first],
             given: list[first].names().clone(),
-            errors: list[first].piece.facts.errors,
+            errors: list[first].piece.errors(),
         };
         // What the base needs and a block before or behind it gives.
         self.complete(&mut join, kept, lost, says);
@@ -507,7 +504,7 @@ impl<'a> Search<'a> {
         };
         if example != first && join.chosen.len() == 1 {
             let piece = list[example].piece;
-            if piece.facts.errors == 0 && !repeats(&piece.code) {
+            if piece.errors() == 0 && !repeats(&piece.code) {
                 join.push(example);
             }
         }
@@ -756,7 +753,7 @@ impl Joined<'_, '_> {
 
     fn take(&mut self, at: usize, order: Vec<usize>) -> Option<&'static str> {
         let piece = self.list[at].piece;
-        if piece.facts.is_fragment {
+        if piece.is_fragment() {
             return Some("it is a part of a function");
         }
         let mut code = String::new();
@@ -767,7 +764,7 @@ impl Joined<'_, '_> {
             }
         }
         let errors = self.search.errors(&code);
-        if errors > self.errors || piece.facts.errors > 0 && self.errors == 0 {
+        if errors > self.errors || piece.errors() > 0 && self.errors == 0 {
             return Some("joined, it would be a syntax error");
         }
         self.errors = errors;
