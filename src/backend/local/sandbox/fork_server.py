@@ -90,7 +90,12 @@ ONE_THREAD = (
     "NUMEXPR_NUM_THREADS",
 )
 
+POINTER = ctypes.sizeof(ctypes.c_void_p)
+# How much of the interpreter's state is looked at: it holds much more in one version.
+STATE_WORDS = 1000 if sys.version_info < (3, 12) else 40000 if sys.version_info < (3, 13) else 3000
 CONTROL, SETUP = 3, 4
+# How many kinds of programs are kept prepared.
+KINDS_MAX = 64
 # Below are the descriptors that programs get.
 FIRST_FREE = 16
 
@@ -131,6 +136,7 @@ libc.fopen.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
 # Looked up here, since a program may watch that.
 fflush = libc.fflush
 api.PyThreadState_Get.restype = ctypes.c_void_p
+api.PyInterpreterState_Get.restype = ctypes.c_void_p
 
 
 class Unimported(type(sys.__spec__)):
@@ -247,20 +253,40 @@ def called(result):
     return result
 
 
+class Kind:
+    """Programs that are ordered in the same words: what is prepared once, for all of them."""
+
+    def __init__(self, order, scratch):
+        self.command, self.arguments = order["command"], [order["script"], *order["args"]]
+        self.landlock = order["landlock"]
+        self.limits = [(limit, tuple(most)) for limit, most in order["limits"]]
+        path = os.path.join(scratch, order["script"])
+        self.path, self.directory = os.fsencode(path), os.path.dirname(path)
+        # Those that a fork finds loaded besides, by their names; the main one, with what is left to do there.
+        self.modules, self.main, self.rest = {}, None, None
+        # All that it did not load itself.
+        self.warm = frozenset()
+
+
 class Server:
     """What is prepared once, for all programs."""
 
     def __init__(self, setup):
+        self.control = _socket.socket(fileno=CONTROL_HIGH)
         self.calls = setup["calls"]
         self.scratch = setup["scratch"]
         self.warm(setup["preload"])
         self.preloads = bool(setup["preload"])
-        self.reseed = sys.modules["random"].seed if "random" in sys.modules else None
-        self.scripts = compiled(
+        self.reseed = seeding(sys.modules["random"]) if "random" in sys.modules else None
+        self.scripts, self.hooks = found_out(
             {path: (text, os.path.join(self.scratch, path)) for path, text in setup["scripts"]}
         )
         # Of scripts, by their files: as main modules, with what is left to do there, and as others.
         self.mains, self.modules = {}, {}
+        # By the words of their orders; the last that was ordered, and the one that this process looks like.
+        self.kinds, self.last, self.worn = {}, None, None
+        # A main module that is no script of ours, and for which kind.
+        self.blank, self.blank_of = None, None
         self.restrict_self = ctypes.c_long(self.calls["landlock_restrict_self"])
         code = bytes.fromhex(setup["filter"])
         self.filter_code = ctypes.create_string_buffer(code, len(code))
@@ -304,28 +330,55 @@ class Server:
         return sorted({name.partition(".")[0] for name in sys.modules} - {name for name in COLD if "." not in name})
 
     def serve(self):
-        """Forks a program for each order. Returns in the fork."""
-        control = _socket.socket(fileno=CONTROL_HIGH)
+        """Forks a program for each order. Returns in the fork.
+
+        Each page that this touches is copied once more for every fork: hence so little here."""
         while True:
-            message, descriptors = receive(control)
+            message, descriptors = receive(self.control)
             if not message:
                 os._exit(0)
-            order = json.loads(message)
-            self.prepare(order)
+            kind = self.kinds.get(message) or self.kind(message)
+            # Ordered twice, it will be ordered again.
+            if kind is self.last and kind is not self.worn:
+                self.wear(kind)
+            self.last = kind
+            if kind.main is None and kind is not self.blank_of:
+                self.blank, self.blank_of = self.new_module(kind.arguments[0], "__main__"), kind
             try:
                 pid = self.fork(descriptors[0])
             except OSError as error:
                 say(descriptors[2], {"failed": f"could not fork the interpreter: {error}"})
                 pid = None
             if pid == 0:
-                return order, descriptors
+                return kind, descriptors
             if pid is not None:
-                say(descriptors[2], {"program": pid})
+                os.write(descriptors[2], b'{"forked":%d}\n' % pid)
             for descriptor in descriptors:
                 os.close(descriptor)
-            del order, message, descriptors
+            # Not until the next one comes: what is held then would be each fork's.
+            del kind, message, descriptors
 
-    def prepare(self, order):
+    def kind(self, message):
+        """What is ordered in words that were not heard before."""
+        order = json.loads(message)
+        self.begin(order)
+        kind = Kind(order, self.scratch)
+        for known in order["known"]:
+            if known == order["script"] and self.mains[known]:
+                kind.main, kind.rest = self.mains[known]
+            elif known != order["script"] and self.modules[known]:
+                module, _ = self.modules[known]
+                kind.modules[module.__name__] = module
+        kind.warm = self.loaded.union(kind.modules)
+        if len(self.kinds) >= KINDS_MAX:
+            self.kinds.clear()
+        self.kinds[message] = kind
+        # But for a blank module, which is freed at a program's end, nothing here is a program's.
+        self.blank_of = self.blank = None
+        gc.freeze()
+        return kind
+
+    def begin(self, order):
         """Makes the modules of the scripts that a program begins with, where there are none yet. What a
         fork makes of them is its own."""
         for path in order["known"]:
@@ -336,7 +389,7 @@ class Server:
                 rest = self.begun(path, module)
                 begun[path] = rest and (module, rest)
                 self.loaded = frozenset(sys.modules)
-                gc.freeze()
+                self.kinds.clear()
 
     def new_module(self, path, name):
         path = os.path.join(self.scratch, path)
@@ -364,7 +417,8 @@ class Server:
     def fork(self, init):
         """A child of this process's parent, in the namespace of processes that `init` heads."""
         called(libc.setns(init, CLONE_NEWPID))
-        api.PyOS_BeforeFork()
+        if self.preloads:
+            api.PyOS_BeforeFork()
         flags = CLONE_PARENT
         number = self.thread_number.value
         if number:
@@ -381,26 +435,25 @@ class Server:
         if pid == 0:
             self.after_fork()
             return 0
-        api.PyOS_AfterFork_Parent()
+        if self.preloads:
+            api.PyOS_AfterFork_Parent()
         return called(pid)
 
     def after_fork(self):
         """Makes the interpreter usable in the fork.
 
-        It had one thread, so no lock is in a state that only another could change, and the parent's
-        half of the interpreter's preparations is enough; what is to differ from fork to fork is
-        renewed here. Preloaded modules may have asked for more."""
+        It had one thread, so no lock is in a state that only another could change, and the modules that
+        are always loaded ask for nothing but what is renewed here. Preloaded modules may have asked for
+        more."""
         if self.preloads:
             api.PyOS_AfterFork_Child()
-        else:
-            api.PyOS_AfterFork_Parent()
-            if self.reseed is not None:
-                self.reseed()
+        elif self.reseed is not None:
+            self.reseed()
         threading = sys.modules.get("threading")
         if threading is not None:
             threading.main_thread()._set_native_id()
 
-    def become(self, order, descriptors):
+    def become(self, kind, descriptors):
         """Gives up everything, as a program that is started does."""
         init_process, init, report, go, ruleset, *streams = descriptors
         called(libc.setns(init_process, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC))
@@ -408,19 +461,18 @@ class Server:
         called(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
         # Init closes its memory to others only once it was entered.
         os.write(init, b"+")
-        if os.read(init, 1) != b"+":
-            raise OSError("init is gone")
         os.setsid()
         os.chdir(self.scratch)
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
-        if order["landlock"]:
+        if kind.landlock:
             called(syscall(self.restrict_self, ruleset, 0))
         header, none = self.no_capabilities
         called(syscall(ctypes.c_long(self.calls["capset"]), header, none))
-        for limit, most in order["limits"]:
-            resource.setrlimit(limit, (most[0], most[1]))
-        self.show_command(order["command"])
+        for limit, most in kind.limits:
+            set_limit(limit, most)
+        if os.read(init, 1) != b"+":
+            raise OSError("init is gone")
         if not os.read(go, 64):
             os._exit(1)
         called(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.filter), 0, 0))
@@ -439,34 +491,36 @@ class Server:
         # A kernel that was built without it shows more behind them.
         libc.prctl(PR_SET_MM, PR_SET_MM_MAP, ctypes.byref(memory), ctypes.sizeof(memory), 0)
 
-    def look_like_a_start(self, order):
-        """What a program sees of how it was started; its namespace and the path of its file."""
-        path = os.path.join(self.scratch, order["script"])
-        sys.argv[:] = [order["script"], *order["args"]]
+    def wear(self, kind):
+        """Looks as if it had been started with a command."""
+        sys.argv[:] = kind.arguments
         if hasattr(sys, "orig_argv"):
-            sys.orig_argv[:] = order["command"]
+            sys.orig_argv[:] = kind.command
+        self.show_command(kind.command)
+        self.worn = kind
+
+    def look_like_a_start(self, kind):
+        """What a program sees of how it was started."""
+        if kind is not self.worn:
+            self.wear(kind)
         if not sys.flags.isolated:
-            sys.path[0] = os.path.dirname(path)
-        for known in order["known"]:
-            if known != order["script"] and self.modules[known]:
-                module, _ = self.modules[known]
-                sys.modules[module.__name__] = module
-        main, code = order["script"] in order["known"] and self.mains[order["script"]] or (None, None)
-        if main is None:
-            main = self.new_module(order["script"], "__main__")
-        sys.modules["__main__"] = main
+            sys.path[0] = kind.directory
+        sys.modules.update(kind.modules)
+        main = sys.modules["__main__"] = kind.main or self.blank
+        self.blank = None
         if self.generators is not None:
             self.generators()
         gc.enable()
-        return main.__dict__, code, path
+        return main.__dict__
 
 
 class Refused(Exception):
     """Why there can be no such server: the author's to mend."""
 
 
-def compiled(scripts):
-    """The code of scripts. A child compiles them: what that takes of memory would be each fork's."""
+def found_out(scripts):
+    """The code of scripts, and where the interpreter keeps the hooks of `sys.addaudithook`, or none. A child
+    finds out: the memory that this takes would be each fork's, and a hook stays."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -474,12 +528,29 @@ def compiled(scripts):
         code = {path: compiled_script(text, name) for path, (text, name) in scripts.items()}
         with open(write, "wb") as file:
             marshal.dump(code, file)
+            file.flush()
+            marshal.dump(place_of_hooks(), file)
         os._exit(0)
     os.close(write)
     with open(read, "rb") as file:
         code = marshal.load(file)
+        try:
+            hooks = marshal.load(file)
+        except EOFError:
+            hooks = None
     os.waitpid(child, 0)
-    return code
+    return code, hooks
+
+
+def place_of_hooks():
+    """The address that holds the list of audit hooks, in the interpreter's state, or null."""
+    state = api.PyInterpreterState_Get()
+    words = (ctypes.c_void_p * STATE_WORDS).from_address(state)
+    before = list(words)
+    sys.addaudithook(lambda *_: None)
+    new = [place for place, word in enumerate(words) if word and not before[place]]
+    places = [place for place in new if word_at(words[place] + POINTER) == id(list)]
+    return state + places[0] * POINTER if len(places) == 1 else None
 
 
 def compiled_script(text, name):
@@ -492,6 +563,12 @@ def compiled_script(text, name):
         return None, None
     definitions, rest = ast.Module(tree.body[:-1], []), ast.Module([last], [])
     return tuple(compile(part, name, "exec", 0, True) for part in (definitions, rest))
+
+
+def seeding(random):
+    """Renews what the module draws from by default, but for what is as it was loaded."""
+    generator = random._inst
+    return functools.partial(super(type(generator), generator).seed)
 
 
 def threads():
@@ -618,6 +695,11 @@ def flush_quietly(*names):
             continue
 
 
+def restore_streams():
+    for name in ("stdin", "stdout", "stderr"):
+        sys.__dict__[name] = sys.__dict__.get(f"__{name}__")
+
+
 def unraisable(error, source):
     try:
         is_new = sys.version_info >= (3, 13)
@@ -643,19 +725,23 @@ def end(status, is_interrupted, warm):
         except BaseException:
             # Shown already.
             pass
-    if not flush():
+    is_whole = flush()
+    if not is_whole:
         status = 120
+    if is_whole and not is_interrupted and not has_last_words(warm):
+        restore_streams()
+        flush_quietly("stdout", "stderr")
+        fflush(None)
+        leave(status)
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         sys.__dict__.pop(name, None)
     for name in ("path", "argv", "path_hooks", "path_importer_cache", "meta_path"):
         sys.__dict__[name] = None
-    for name in ("stdin", "stdout", "stderr"):
-        sys.__dict__[name] = sys.__dict__.get(f"__{name}__")
+    restore_streams()
     main = sys.modules.get("__main__")
     alive = weakref.ref(main) if main is not None else None
     del main
-    # The last first: those of the server are never looked at.
-    own = list(itertools.takewhile(lambda name: name not in warm, reversed(sys.modules)))
+    own = modules_of_program(warm)
     if "__main__" in own:
         own.remove("__main__")
     # As in `alone`: what is left of the program may run code.
@@ -688,6 +774,45 @@ def end(status, is_interrupted, warm):
     leave(status)
 
 
+def modules_of_program(warm):
+    """The names of what it loaded, the last first: those of the server are never looked at."""
+    return list(itertools.takewhile(lambda name: name not in warm, reversed(sys.modules)))
+
+
+def has_last_words(warm):
+    """Whether anything happens when what a program left is freed: not where it only loaded what was loaded
+    already, and none of its objects has a `__del__`, as files and generators have, or is watched for its
+    end."""
+    try:
+        # It would be told of the look below.
+        if hooks is None or hooks.value:
+            return True
+        # What else it loaded may hold types that end in some other way.
+        if any(name != "__main__" for name in modules_of_program(warm)):
+            return True
+        objects = get_objects()
+        for kind in set(map(type, objects)):
+            if is_last_word(kind):
+                return True
+            if issubclass(kind, type) and any(is_last_word(one) for one in objects if type(one) is kind):
+                return True
+            if issubclass(kind, weakref.ref) and any(is_watched(one) for one in objects if type(one) is kind):
+                return True
+        return False
+    except BaseException:
+        return True
+
+
+def is_last_word(kind):
+    return kind is PROXIES[0] or kind is PROXIES[1] or any("__del__" in namespace_of(base) for base in bases_of(kind))
+
+
+def is_watched(reference):
+    callback = reference.__callback__
+    # Caches of abstract classes forget other classes so.
+    return callback is not None and not (type(callback) is type(len) and callback.__name__ == "_destroy")
+
+
 def word_at(address):
     return ctypes.c_void_p.from_address(address).value
 
@@ -708,6 +833,10 @@ def frame_places():
 
 # Kept, whatever a program puts into their places.
 collect, leave, send_signal = gc.collect, os._exit, os.kill
+get_objects, set_limit = gc.get_objects, resource.setrlimit
+# Which no metaclass answers for.
+namespace_of, bases_of = type.__dict__["__dict__"].__get__, type.__dict__["__mro__"].__get__
+PROXIES = weakref.ProxyType, weakref.CallableProxyType
 run_exitfuncs, count_callbacks = atexit._run_exitfuncs, atexit._ncallbacks
 set_signal, SIGINT = _signal.signal, _signal.SIGINT
 get_trace, set_trace, get_profile, set_profile = sys.gettrace, sys.settrace, sys.getprofile, sys.setprofile
@@ -738,17 +867,16 @@ def open_server():
         os._exit(1)
     global CALLBACKS
     CALLBACKS = atexit._ncallbacks()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
     return server
 
 
 server = open_server()
+# Where the list of audit hooks is found, if there is one.
+hooks = server.hooks and ctypes.c_void_p.from_address(server.hooks)
 depth = Depth()
 # Where the interpreter keeps which frame is the innermost. It is none while a program runs, which so
 # sees none below its own; what stands there is looked for here since each function has a frame.
-memmove, POINTER = ctypes.memmove, ctypes.sizeof(ctypes.c_void_p)
+memmove = ctypes.memmove
 frame = sys._getframe()
 kept = ctypes.c_void_p(id(frame) if sys.version_info < (3, 11) else word_at(id(frame) + 3 * POINTER))
 nothing, found = ctypes.c_void_p(), ctypes.c_void_p()
@@ -761,19 +889,22 @@ for place in frame_places():
         slot = place
         break
 del frame, place
-order, descriptors = server.serve()
+gc.collect()
+gc.freeze()
+gc.disable()
+kind, descriptors = server.serve()
 try:
-    server.become(order, descriptors)
+    server.become(kind, descriptors)
 except BaseException as error:
     say(descriptors[2], {"failed": f"could not become a program: {type(error).__name__}: {error}"})
     os._exit(1)
-namespace, script, path = server.look_like_a_start(order)
-warm = server.loaded
+namespace = server.look_like_a_start(kind)
+script, path, warm = kind.rest, kind.path, kind.warm
 # The server itself stays: to take it down would touch, and so copy, all that it holds.
-del order, descriptors
+del descriptors, kind
 failure, status, is_interrupted = None, 0, False
 try:
-    stream, path = libc.fopen(os.fsencode(path), b"rb") if script is None else None, os.fsencode(path)
+    stream = libc.fopen(path, b"rb") if script is None else None
     depth.forget(Depth.calls)
     memmove(slot, nothing_at, POINTER)
     if script is not None:

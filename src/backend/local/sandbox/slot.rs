@@ -215,28 +215,21 @@ impl Slot {
         let mut line = String::new();
         order_file.read_line(&mut line).in_step("read an order")?;
         let order: Order = serde_json::from_str(&line).map_err(|error| error.to_string())?;
-        let (ours, inits) = rustix::net::socketpair(
-            rustix::net::AddressFamily::UNIX,
-            rustix::net::SocketType::STREAM,
-            rustix::net::SocketFlags::CLOEXEC,
-            None,
-        )
-        .in_step("make a socket")?;
-        let (ready, their_ready) = wire::pair()?;
+        let (ours, inits) = wire::pair()?;
         let namespaces =
             libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_NEWNS | libc::CLONE_NEWIPC;
         let init = match sys::clone3(namespaces | libc::CLONE_PARENT)
             .in_step("make the namespaces of a program")?
         {
             Cloned::Child => {
-                drop((ready, ours));
-                self.be_init(&order, order_file, &fds, &their_ready, inits)
+                drop(ours);
+                self.be_init(&order, order_file, &fds, inits)
             }
             Cloned::Parent(init) => init,
         };
-        drop((their_ready, inits));
+        drop(inits);
         say(&fds.report, &Report::Init(init));
-        let Ok(Some((Prepared { is_full }, ruleset))) = wire::receive(&ready) else {
+        let Ok(Some((Prepared { is_full }, ruleset))) = wire::receive(&ours) else {
             // It has said why.
             return Ok(());
         };
@@ -289,14 +282,7 @@ impl Slot {
     }
 
     /// Becomes the init of a program's namespaces.
-    fn be_init(
-        &self,
-        order: &Order,
-        files: impl Read,
-        fds: &RunFds,
-        ready: &OwnedFd,
-        program: OwnedFd,
-    ) -> ! {
+    fn be_init(&self, order: &Order, files: impl Read, fds: &RunFds, program: OwnedFd) -> ! {
         let prepared = prepare_init(order, &fds.go).and_then(|()| {
             let is_full = match write_files(order, files) {
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => true,
@@ -306,7 +292,7 @@ impl Slot {
             };
             let ruleset = self.grants.ruleset().in_step("make a ruleset")?;
             let ruleset: Vec<BorrowedFd<'_>> = ruleset.iter().map(AsFd::as_fd).collect();
-            wire::send(ready, &Prepared { is_full }, &ruleset).in_step("tell a slot")
+            wire::send(&program, &Prepared { is_full }, &ruleset).in_step("tell a slot")
         });
         if let Err(message) = prepared {
             say(&fds.report, &Report::Failed(message));

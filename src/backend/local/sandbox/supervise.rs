@@ -312,6 +312,13 @@ impl Slot {
         let wall = started.at.elapsed();
         let full = full(&started.scratch);
         let (program, init) = started.family.end()?;
+        if let Some(message) = failure(&mut started.report) {
+            return Err(NotRun {
+                message,
+                has_begun: true,
+                is_final: false,
+            });
+        }
         let after = group.map(Group::counts).unwrap_or_default();
         streams.drain();
         // Nobody else is in the directory any more.
@@ -412,7 +419,8 @@ impl Slot {
         drop((report_write, their_go, streams, private));
         let mut family = Family::default();
         let mut has_begun = false;
-        let born = family.born(File::from(report), &go, group, &mut has_begun);
+        let mut report = File::from(report);
+        let born = family.born(&mut report, &go, group, &mut has_begun);
         let scratch = born.map_err(|message| NotRun {
             message,
             has_begun,
@@ -422,6 +430,7 @@ impl Slot {
             family,
             scratch,
             at: Instant::now(),
+            report,
             captured,
             private: private_read,
         })
@@ -659,6 +668,8 @@ struct Started {
     /// The scratch directory.
     scratch: OwnedFd,
     at: Instant,
+    /// Where a fork says why it could not become the program, if it could not.
+    report: File,
     /// Standard output and error, unless they are somebody else's.
     captured: [Option<OwnedFd>; 2],
     private: Option<OwnedFd>,
@@ -697,16 +708,17 @@ struct Family {
 
 impl Family {
     /// Hears of the processes as they are made, lets the program go on, and returns once it is
-    /// executed, with the scratch directory.
+    /// executed, or is a fork that goes on, with the scratch directory.
     fn born(
         &mut self,
-        mut report: File,
+        report: &mut File,
         go: &OwnedFd,
         group: Option<&Group>,
         has_begun: &mut bool,
     ) -> Result<OwnedFd, String> {
         let mut heard = Vec::new();
         let mut scratch = None;
+        let mut is_forked = false;
         let deadline = Instant::now() + START_WITHIN;
         let mut chunk = [0; 4096];
         loop {
@@ -718,30 +730,10 @@ impl Family {
                 tv_sec: left.as_secs().try_into().unwrap_or(1),
                 tv_nsec: left.subsec_nanos().into(),
             };
-            let mut fds = vec![PollFd::new(&report, PollFlags::IN)];
-            if scratch.is_none() {
-                fds.push(PollFd::new(go, PollFlags::IN));
-            }
-            match poll(&mut fds, Some(&pause)) {
-                Err(rustix::io::Errno::INTR) => continue,
+            match poll(&mut [PollFd::new(report, PollFlags::IN)], Some(&pause)) {
+                Err(rustix::io::Errno::INTR) | Ok(0) => continue,
                 other => other.in_step("wait for a program's start")?,
             };
-            let reported = !fds[0].revents().is_empty();
-            let asked = fds
-                .get(1)
-                .is_some_and(|fd| fd.revents().contains(PollFlags::IN));
-            drop(fds);
-            if asked {
-                let Some(((), fds)) = wire::receive::<()>(go).in_step("hear a program's start")?
-                else {
-                    return Err("a program was lost while it was started".to_owned());
-                };
-                scratch = fds.into_iter().next();
-            }
-            self.let_go(&scratch, go, group, has_begun)?;
-            if !reported {
-                continue;
-            }
             match report.read(&mut chunk).in_step("hear a slot")? {
                 0 => break,
                 count => heard.extend_from_slice(&chunk[..count]),
@@ -749,9 +741,15 @@ impl Family {
             while let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = heard.drain(..=end).collect();
                 let report = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
+                is_forked |= matches!(report, Report::Forked(_));
                 self.hear(report)?;
             }
-            self.let_go(&scratch, go, group, has_begun)?;
+            if let (Some((pid, _)), None) = (&self.program, &scratch) {
+                scratch = Some(let_go(*pid, go, group, has_begun)?);
+            }
+            if is_forked {
+                break;
+            }
         }
         match (&self.program, scratch) {
             (Some(_), Some(scratch)) => Ok(scratch),
@@ -759,32 +757,11 @@ impl Family {
         }
     }
 
-    /// Lets a program go on once it is known and has asked, counted from here on: what is in the
-    /// group is the program and what it makes, and nothing that other programs need.
-    fn let_go(
-        &self,
-        scratch: &Option<OwnedFd>,
-        go: &OwnedFd,
-        group: Option<&Group>,
-        has_begun: &mut bool,
-    ) -> Result<(), String> {
-        let (Some((pid, _)), Some(_), false) = (&self.program, scratch, *has_begun) else {
-            return Ok(());
-        };
-        if let Some(group) = group {
-            group
-                .join(pid.cast_unsigned())
-                .in_step("put a program into its control group")?;
-        }
-        *has_begun = true;
-        wire::send(go, &(), &[]).in_step("let a program go on")
-    }
-
     fn hear(&mut self, report: Report) -> Result<(), String> {
         match report {
             Report::Init(pid) => self.init = Some(held(pid)?),
             Report::Helper(pid) => self.helper = Some(pid),
-            Report::Program(pid) => self.program = Some(held(pid)?),
+            Report::Program(pid) | Report::Forked(pid) => self.program = Some(held(pid)?),
             Report::Failed(message) => return Err(message),
         }
         Ok(())
@@ -833,6 +810,38 @@ impl Family {
         };
         (ended(program), ended(init))
     }
+}
+
+/// Why a fork that went on did not become the program after all.
+fn failure(report: &mut File) -> Option<String> {
+    rustix::io::ioctl_fionbio(&*report, true).ok()?;
+    let mut line = String::new();
+    let _ = report.read_to_string(&mut line);
+    match serde_json::from_str(line.lines().next()?) {
+        Ok(Report::Failed(message)) => Some(message),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Lets a program go on, counted from here on: what is in the group is the program and what it makes, and
+/// nothing that other programs need. Returns its scratch directory, which init showed before there was a program.
+fn let_go(
+    pid: i32,
+    go: &OwnedFd,
+    group: Option<&Group>,
+    has_begun: &mut bool,
+) -> Result<OwnedFd, String> {
+    let shown = wire::receive::<()>(go).in_step("hear a program's start")?;
+    let scratch = shown.and_then(|((), fds)| fds.into_iter().next());
+    let scratch = scratch.ok_or("a program was lost while it was started")?;
+    if let Some(group) = group {
+        group
+            .join(pid.cast_unsigned())
+            .in_step("put a program into its control group")?;
+    }
+    *has_begun = true;
+    wire::send(go, &(), &[]).in_step("let a program go on")?;
+    Ok(scratch)
 }
 
 /// Waits until a process has ended. What the kernel cannot end must not hold up the supervisor.

@@ -123,8 +123,10 @@ pub(super) enum Report {
     Init(i32),
     /// A helper that is over at once and must be waited for.
     Helper(i32),
-    /// The program.
+    /// The program, which is started.
     Program(i32),
+    /// The program, a fork: it goes on once it is let go, and nothing of it can fail any more.
+    Forked(i32),
     /// What could not be done.
     Failed(String),
 }
@@ -168,7 +170,11 @@ pub(super) fn send(
 pub(super) fn receive<T: for<'de> Deserialize<'de>>(
     socket: impl AsFd,
 ) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
-    let mut bytes = vec![0; MESSAGE_MAX];
+    let Some(length) = next_length(socket.as_fd())? else {
+        return Ok(None);
+    };
+    // Not for the longest: a slot shares its pages with what it starts, and each that it writes is a copy.
+    let mut bytes = vec![0; length.min(MESSAGE_MAX)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
@@ -183,9 +189,6 @@ pub(super) fn receive<T: for<'de> Deserialize<'de>>(
             other => break other?,
         }
     };
-    if received.bytes == 0 {
-        return Ok(None);
-    }
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::other("a message of a slot was cut off"));
     }
@@ -199,4 +202,16 @@ pub(super) fn receive<T: for<'de> Deserialize<'de>>(
         serde_json::from_slice(&bytes[..received.bytes])?,
         fds,
     )))
+}
+
+/// How long the message is that comes next; `None` when the other side is gone.
+fn next_length(socket: BorrowedFd<'_>) -> io::Result<Option<usize>> {
+    let flags = RecvFlags::PEEK | RecvFlags::TRUNC;
+    loop {
+        match rustix::net::recv(socket, &mut [0_u8; 1][..], flags) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok((_, length)) => return Ok((length > 0).then_some(length)),
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
