@@ -118,16 +118,24 @@ pub(super) fn find(reply: &str, shape: &str, is_broken: &dyn Fn(&Fence) -> bool)
         .collect();
     let mut fenced = Vec::new();
     let mut tries = BROKEN_MAX;
-    let mut index = sound(&all, &seen.fenced, &lines, &mut fenced, &mut |block| {
-        may_be_longer(block, &mut tries, is_broken)
-    });
+    // Behind the last there is nothing that a block could go on to.
+    let last = all.iter().rposition(|line| is_fence_like(line.text));
+    let has_more = |from: usize| last.is_some_and(|last| from <= last);
+    let mut index = sound(
+        &all,
+        &seen.fenced,
+        &lines,
+        &mut fenced,
+        &mut |block, next| has_more(next) && may_be_longer(block, &mut tries, is_broken),
+    );
     while index < all.len() {
         let Some(opening) = opening(all[index]) else {
             index += 1;
             continue;
         };
         let (mut fence, mut next) = read(&all, index, opening.clone(), &lines);
-        if may_be_longer(&fence, &mut tries, is_broken)
+        if has_more(next)
+            && may_be_longer(&fence, &mut tries, is_broken)
             && let Some(whole) = longer(&all, index, next, &opening, &lines, is_broken)
         {
             (fence, next) = whole;
@@ -165,7 +173,7 @@ fn sound(
     seen: &[markdown::Fenced],
     lines: &Lines,
     fenced: &mut Vec<Fence>,
-    is_doubted: &mut dyn FnMut(&Fence) -> bool,
+    is_doubted: &mut dyn FnMut(&Fence, usize) -> bool,
 ) -> usize {
     let mut blocks = seen.iter().peekable();
     let mut index = 0;
@@ -188,7 +196,7 @@ fn sound(
         let code = written(inside, &opening);
         let fence = finish(all, index, opening, code, true, next + 1, lines);
         // Text in quotes may hold fences: then CommonMark closes the block too early.
-        if is_doubted(&fence) {
+        if is_doubted(&fence, next + 1) {
             return index;
         }
         fenced.push(fence);

@@ -279,3 +279,59 @@ fn walk(root: Node<'_>, visit: &mut impl FnMut(Node<'_>)) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Piece;
+    use crate::evaluator::code::{Grammar, LanguageTags};
+
+    fn of(grammar: Grammar) -> LanguageTags {
+        LanguageTags {
+            grammar: Some(grammar),
+            ..LanguageTags::by_name("any")
+        }
+    }
+
+    /// What a look at the first lines says is what the parse says.
+    #[test]
+    fn a_plain_beginning_is_never_wrong() {
+        let (python, javascript) = (of(Grammar::Python), of(Grammar::Javascript));
+        for (text, is_plain) in [
+            ("def f(x):\n    return x", true),
+            (
+                "\n# A comment.\nimport math, re\nfrom typing import List\n\nx = 1",
+                true,
+            ),
+            ("async def f(): ...", true),
+            ("class A:\n    pass", true),
+            ("class A(B):\n    def (", true),
+            ("from __future__ import annotations", false),
+            ("from __future__ import annotations\n'words'", false),
+            ("import React, { useState } from 'react'\n", false),
+            ("import a\nfrom 'b'\n", false),
+            ("import a\nfrom b import c\n", true),
+            ("def: a word", false),
+            ("'''\ndef f(x):\n'''", false),
+            ("function f(x) { return x }", true),
+            ("async function* g() {}", true),
+            ("// One.\n\nconst f = (x) => x;\nf(1", true),
+            ("let x = 1", true),
+            ("class A {\n}", true),
+            ("/*\nconst x = 1\n*/", false),
+            ("let me see", false),
+            ("42", false),
+            ("", false),
+        ] {
+            let mut was_plain = false;
+            for (language, other) in [(&python, &javascript), (&javascript, &python)] {
+                let piece = Piece::new(text.to_owned(), language);
+                if piece.begins_plainly() {
+                    was_plain = true;
+                    assert!(piece.facts().does_something, "{text}");
+                    assert!(!Piece::new(text.to_owned(), other).parses(), "{text}");
+                }
+            }
+            assert_eq!(was_plain, is_plain, "{text}");
+        }
+    }
+}

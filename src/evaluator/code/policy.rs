@@ -348,6 +348,10 @@ impl<'a> Search<'a> {
             }
             kept = all;
         }
+        if kept.len() == 1 {
+            // Nothing is there to be joined with it, or to take its place, whatever the text calls it.
+            return kept;
+        }
         for (why, patterns) in [
             ("the text calls it output", &words.output),
             (
@@ -365,8 +369,8 @@ impl<'a> Search<'a> {
                     && !others.any(|other| !declared.is_disjoint(&list[*other].names().declared))
             };
             let rest = self.keep(&kept, list, lost, why, |at| {
-                let is_sound = list[at].is_tagged && list[at].piece.errors() == 0;
-                !says(patterns, at) || is_output && is_sound || !is_output && is_only(at)
+                let is_sound = || list[at].is_tagged && list[at].piece.errors() == 0;
+                !says(patterns, at) || is_output && is_sound() || !is_output && is_only(at)
             });
             if rest.is_empty() {
                 for at in &kept {
@@ -377,7 +381,6 @@ impl<'a> Search<'a> {
             }
         }
         if kept.len() == 1 {
-            // Nothing is there to be joined with it, or to take its place.
             return kept;
         }
         let base = self.base(&kept, list, lost, &says);
