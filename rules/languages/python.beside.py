@@ -13,6 +13,7 @@ import ast
 import builtins
 import json
 import os
+import re
 import sys
 import traceback
 import types
@@ -31,8 +32,8 @@ ALL_BYTES_MAX = 6 << 20
 
 def main():
     read, write, loads, dumps = os.read, os.write, json.loads, json.dumps
-    tagged, named = reader_of_values()
-    hooks = Hooks()
+    # What was made before, a program is not to find by a name.
+    hooks, (tagged, named) = MADE.pop()
     file = sys.argv[1]
     del sys.argv[0]
     module = run_program(file)
@@ -133,7 +134,7 @@ class Session:
             # Test cases are run below; this would run them all and end the process.
             unittest.main = lambda *_, **__: None
         counter = Counter(text)
-        tree = ast.fix_missing_locations(counter.visit(tree))
+        tree = counter.visit(tree)
         self.written += counter.written
         left = self.run_statements(expand(tree.body))
         if left is not None:
@@ -299,8 +300,13 @@ class Session:
 class Hooks:
     """What tests rely on and a program in their process can replace, as it was before it ran."""
 
-    def __init__(self):
+    WORDS = re.compile(r"\w+")
+    # What statements use without naming it.
+    UNNAMED = {"__build_class__", "__import__"}
+
+    def __init__(self, relied_on):
         self.builtins = dict(vars(builtins))
+        self.relied_on = (relied_on | self.UNNAMED) & self.builtins.keys()
         self.held = {"settrace": (sys.gettrace, sys.gettrace()), "setprofile": (sys.getprofile, sys.getprofile())}
 
     def replaced(self, said):
@@ -310,8 +316,10 @@ class Hooks:
                 return name
         if "builtins" not in said:
             now = vars(builtins)
-            for name, before in self.builtins.items():
-                if now.get(name, self) is not before:
+            # What tests import relies on more than they name.
+            names = self.builtins if "import" in said else self.relied_on.union(self.WORDS.findall(said))
+            for name in names:
+                if name in self.builtins and now.get(name, self) is not self.builtins[name]:
                     return name
         return None if "TestCase." in said else self.replaced_assertion()
 
@@ -335,9 +343,14 @@ class BesideSession(Session):
         return "`%s` was replaced, which the tests rely on" % name if name else None
 
 
+class TooLarge(Exception):
+    pass
+
+
 def reader_of_values():
     """What makes values and exceptions tagged JSON. It is made before the program runs and holds
     everything it needs, so that what a program puts in the place of a builtin is not asked."""
+    too_large = TooLarge
     type_of, absent, base_error = type, type(None), BaseException
     boolean, integer, double, text, raw = bool, int, float, str, bytes
     a_list, a_tuple, a_set, a_frozenset, a_dict, length = list, tuple, set, frozenset, dict, len
@@ -345,9 +358,6 @@ def reader_of_values():
     encode, decode, name_of, bases_of = str.encode, bytes.decode, type.__dict__["__name__"].__get__, type.__dict__["__mro__"].__get__
     get_digits_max = getattr(sys, "get_int_max_str_digits", lambda: 0)
     set_digits_max = getattr(sys, "set_int_max_str_digits", lambda _: None)
-
-    class TooLarge(Exception):
-        pass
 
     def clean(value, letters):
         return decode(encode(value[:letters], "utf-8", "replace"), "utf-8")
@@ -359,11 +369,11 @@ def reader_of_values():
         left[0] -= 1
         left[1] -= bytes
         if left[0] < 0 or left[1] < 0:
-            raise TooLarge
+            raise too_large
 
     def tag(value, depth, left):
         if depth > DEPTH_MAX:
-            raise TooLarge
+            raise too_large
         kind = type_of(value)
         spend(left, 0)
         if kind is absent:
@@ -372,7 +382,7 @@ def reader_of_values():
             return ["bool", value is True]
         if kind is integer:
             if bits(value) > BITS_MAX:
-                raise TooLarge
+                raise too_large
             shown = digits(value)
             spend(left, length(shown))
             return ["int", shown]
@@ -622,76 +632,90 @@ def expand(statements):
     return [Statement(body, group is not None, body[0].lineno) for group, body in groups]
 
 
-class Counter(ast.NodeTransformer):
-    """Counts assertions, written and run, and makes `assert a == b` tell both values."""
+class Counter:
+    """Counts assertions, written and run, and makes `assert a == b` tell both values.
+
+    Only statements are looked at: expressions hold none, and are most of a text."""
 
     def __init__(self, text):
-        self.text = text
+        self.lines = text.encode("utf-8", "surrogatepass").splitlines(keepends=True)
+        self.may_bind = any(word in text for word in (":=", "await", "yield"))
         self.written = 0
 
-    def visit_Assert(self, node):
-        self.generic_visit(node)
+    def visit(self, node):
+        """What is in the place of the statements that a node holds is changed; the node."""
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            held = getattr(node, name, None)
+            if type(held) is list:
+                setattr(node, name, [made for one in held for made in self.of(one)])
+        return node
+
+    def of(self, node):
+        """The statements in the place of one."""
+        kind = type(node)
+        if kind is ast.Assert:
+            return self.of_assert(node)
+        if kind is ast.Expr:
+            call = node.value.value if isinstance(node.value, ast.Await) else node.value
+            if isinstance(call, ast.Call) and is_assertion_name(call.func):
+                self.written += 1
+                return grouped([ran(at(node)), node])
+            return [node]
+        self.visit(node)
+        if kind is ast.With:
+            is_assertion = any(isinstance(item.context_expr, ast.Call) and is_assertion_name(item.context_expr.func) for item in node.items)
+        else:
+            # `try: f(); except ValueError: pass; else: raise …` asserts that something is raised.
+            is_assertion = kind in (ast.If, ast.Try) and any(isinstance(statement, ast.Raise) for statement in node.body + node.orelse)
+        if not is_assertion:
+            return [node]
+        self.written += 1
+        return [ran(at(node)), node]
+
+    def of_assert(self, node):
         self.written += 1
         test = node.test
-        if node.msg is None and isinstance(test, ast.Compare) and len(test.ops) == 1 and not contains_walrus(test):
-            made = self.compare(node, test)
-        else:
-            made = [ran(), node]
-        group = object()
-        for statement in made:
-            ast.copy_location(statement, node)
-            statement.rewardspec_group = group
-        return made
+        is_plain = node.msg is None and isinstance(test, ast.Compare) and len(test.ops) == 1
+        if is_plain and not (self.may_bind and contains_walrus(test)):
+            return grouped(self.compare(node, test))
+        return grouped([ran(at(node)), node])
 
     def compare(self, node, test):
-        left, right = ast.Name("_rewardspec_left", ast.Load()), ast.Name("_rewardspec_right", ast.Load())
-        holds = ast.Compare(left, test.ops, [right])
-        source = ast.get_source_segment(self.text, node.test) or ""
-        differ_call = ast.Call(ast.Name("_rewardspec_differ", ast.Load()), [ast.Constant(source), left, right], [])
+        here = at(node)
+        left, right = (ast.Name(name, ast.Load(), **here) for name in ("_rewardspec_left", "_rewardspec_right"))
+        holds = ast.Compare(left, test.ops, [right], **here)
+        source = ast.Constant(self.source_of(test), **here)
+        differ_call = ast.Call(ast.Name("_rewardspec_differ", ast.Load(), **here), [source, left, right], [], **here)
         return [
-            ast.Assign([ast.Name("_rewardspec_left", ast.Store())], test.left),
-            ast.Assign([ast.Name("_rewardspec_right", ast.Store())], test.comparators[0]),
-            ran(),
-            ast.Assert(holds, differ_call),
+            ast.Assign([ast.Name("_rewardspec_left", ast.Store(), **here)], test.left, **here),
+            ast.Assign([ast.Name("_rewardspec_right", ast.Store(), **here)], test.comparators[0], **here),
+            ran(here),
+            ast.Assert(holds, differ_call, **here),
         ]
 
-    def visit_Expr(self, node):
-        self.generic_visit(node)
-        if isinstance(node.value, ast.Await):
-            call = node.value.value
-        else:
-            call = node.value
-        if isinstance(call, ast.Call) and is_assertion_name(call.func):
-            self.written += 1
-            made = [ran(), node]
-            group = object()
-            for statement in made:
-                ast.copy_location(statement, node)
-                statement.rewardspec_group = group
-            return made
-        return node
+    def source_of(self, node):
+        """The text of a node, whose columns are bytes of UTF-8."""
+        lines = self.lines[node.lineno - 1:node.end_lineno]
+        lines[-1] = lines[-1][:node.end_col_offset]
+        lines[0] = lines[0][node.col_offset:]
+        return b"".join(lines).decode("utf-8", "surrogatepass")
 
-    def visit_With(self, node):
-        self.generic_visit(node)
-        if any(isinstance(item.context_expr, ast.Call) and is_assertion_name(item.context_expr.func) for item in node.items):
-            self.written += 1
-            return [ast.copy_location(ran(), node), node]
-        return node
 
-    def visit_If(self, node):
-        self.generic_visit(node)
-        if any(isinstance(statement, ast.Raise) for statement in node.body + node.orelse):
-            self.written += 1
-            return [ast.copy_location(ran(), node), node]
-        return node
+def at(node):
+    """Where a node stands, for what is made in its place."""
+    return {
+        "lineno": node.lineno,
+        "col_offset": node.col_offset,
+        "end_lineno": node.end_lineno,
+        "end_col_offset": node.end_col_offset,
+    }
 
-    def visit_Try(self, node):
-        # `try: f(); except ValueError: pass; else: raise …` asserts that something is raised.
-        self.generic_visit(node)
-        if any(isinstance(statement, ast.Raise) for statement in node.body + node.orelse):
-            self.written += 1
-            return [ast.copy_location(ran(), node), node]
-        return node
+
+def grouped(statements):
+    group = object()
+    for statement in statements:
+        statement.rewardspec_group = group
+    return statements
 
 
 def contains_walrus(node):
@@ -708,8 +732,8 @@ def is_assertion_name(function):
     return name.lower().startswith("assert") or name in ("raises", "fail")
 
 
-def ran():
-    return ast.Expr(ast.Call(ast.Name("_rewardspec_ran", ast.Load()), [], []))
+def ran(here):
+    return ast.Expr(ast.Call(ast.Name("_rewardspec_ran", ast.Load(), **here), [], [], **here), **here)
 
 
 def differ(source, left, right):
@@ -733,6 +757,14 @@ def told(error):
         return message or "the assertion does not hold"
     return "%s: %s" % (type(error).__name__, message) if message else type(error).__name__
 
+
+def names_in(code):
+    """The names that code uses, with that of its functions."""
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return set(code.co_names).union(*map(names_in, inner))
+
+
+MADE = [(Hooks(names_in(sys._getframe().f_code)), reader_of_values())]
 
 if __name__ == "__main__":
     main()
