@@ -109,7 +109,7 @@ class OfTheTests:
 
 def talk_of(judge):
     """A talk in the middle of a call with one argument of each kind that can change."""
-    talk = judge.Talk(-1, -1)
+    talk = judge.Talk()
     talk.own_classes["x"] = OfTheTests
     talk.functions.append(len)
     talk.raised.append(ValueError("x"))

@@ -380,16 +380,22 @@ class Server:
 
     def begin(self, order):
         """Makes the modules of the scripts that a program begins with, where there are none yet. What a
-        fork makes of them is its own."""
-        for path in order["known"]:
+        fork makes of them is its own. The main one comes last, and finds the others."""
+        found = {}
+        for path in sorted(order["known"], key=lambda path: path == order["script"]):
             is_main = path == order["script"]
             begun = self.mains if is_main else self.modules
             if path not in begun:
                 module = self.new_module(path, "__main__" if is_main else path.partition(".")[0])
+                sys.modules.update(found)
                 rest = self.begun(path, module)
+                for name in found:
+                    del sys.modules[name]
                 begun[path] = rest and (module, rest)
                 self.loaded = frozenset(sys.modules)
                 self.kinds.clear()
+            if not is_main and begun[path]:
+                found[begun[path][0].__name__] = begun[path][0]
 
     def new_module(self, path, name):
         path = os.path.join(self.scratch, path)

@@ -113,7 +113,8 @@ class Uncrossed(Exception):
 
 
 def main():
-    talk = Talk(os.dup(0), os.dup(1))
+    talk = TALK
+    talk.source, talk.sink = os.dup(0), os.dup(1)
     # What tests print does not get into the channel.
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -143,7 +144,7 @@ def read_all(descriptor):
 def judge(talk, order):
     import rewardspec_tests as tests
 
-    session = session_class(tests)(talk, order)
+    session = (SESSION or session_class(tests))(talk, order)
     left = list(order["texts"])
     try:
         session.run_prelude()
@@ -174,7 +175,7 @@ def session_class(tests):
             self.talk = talk
             self.order = order
             name = os.path.basename(order.get("file") or "main.py").rsplit(".", 1)[0]
-            self.names = Names(talk)
+            self.names = talk.names
             super().__init__({"__name__": name, "__builtins__": self.names}, order.get("stop", False))
             self.namespace["_rewardspec_differ"] = self.differ
             talk.stem = name
@@ -362,9 +363,10 @@ class Turn:
 class Talk:
     """The channel, and what both sides know of each other."""
 
-    def __init__(self, source, sink):
-        self.source = source
-        self.sink = sink
+    def __init__(self):
+        self.source = self.sink = None
+        # What tests see besides their own.
+        self.names = Names(self)
         self.ended = None
         self.objection = None
         self.leaks = []
@@ -420,7 +422,7 @@ class Talk:
 
     def send(self, message):
         try:
-            body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+            body = ENCODER.encode(message).encode()
         except (ValueError, RecursionError) as error:
             raise Uncrossed("an argument cannot cross to the program: %s" % error)
         if len(body) > MESSAGE_MAX:
@@ -1185,7 +1187,7 @@ def parse(body):
     if sum(map(body.count, (b",", b"[", b"{"))) > SEPARATORS_MAX:
         raise Violation("more than %d items" % ITEMS_MAX)
     try:
-        return json.loads(body.decode("utf-8"), parse_int=parse_int, parse_float=parse_float)
+        return DECODER.decode(body.decode("utf-8"))
     except Violation:
         raise
     except RecursionError:
@@ -2328,6 +2330,12 @@ class Writer:
 def builtin_base(kind):
     return next(base for base in kind.__mro__ if is_builtin_error(base))
 
+
+# Made before there is an order: a warm interpreter has it ready.
+ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+DECODER = json.JSONDecoder(parse_int=parse_int, parse_float=parse_float)
+TALK = Talk()
+SESSION = session_class(sys.modules["rewardspec_tests"]) if "rewardspec_tests" in sys.modules else None
 
 if __name__ == "__main__":
     main()
