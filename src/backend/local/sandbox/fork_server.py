@@ -258,7 +258,6 @@ class Kind:
 
     def __init__(self, order, scratch):
         self.command, self.arguments = order["command"], [order["script"], *order["args"]]
-        self.landlock = order["landlock"]
         self.limits = [(limit, tuple(most)) for limit, most in order["limits"]]
         path = os.path.join(scratch, order["script"])
         self.path, self.directory = os.fsencode(path), os.path.dirname(path)
@@ -275,6 +274,7 @@ class Server:
         self.control = _socket.socket(fileno=CONTROL_HIGH)
         self.calls = setup["calls"]
         self.scratch = setup["scratch"]
+        self.full, self.no_room = b'{"is_full":true}', setup["no_room"].encode()
         self.warm(setup["preload"])
         self.preloads = bool(setup["preload"])
         self.reseed = seeding(sys.modules["random"]) if "random" in sys.modules else None
@@ -461,7 +461,13 @@ class Server:
 
     def become(self, kind, descriptors):
         """Gives up everything, as a program that is started does."""
-        init_process, init, report, go, ruleset, *streams = descriptors
+        init_process, init, report, go, *streams = descriptors
+        # Kept: it is closed with all others.
+        self.init = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fileno=init)
+        prepared, ruleset = receive(self.init)
+        if not prepared:
+            # It has said why.
+            os._exit(1)
         called(libc.setns(init_process, CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC))
         called(libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0))
         called(libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0))
@@ -471,8 +477,8 @@ class Server:
         os.chdir(self.scratch)
         for number, descriptor in enumerate(streams):
             os.dup2(descriptor, number)
-        if kind.landlock:
-            called(syscall(self.restrict_self, ruleset, 0))
+        for descriptor in ruleset:
+            called(syscall(self.restrict_self, descriptor, 0))
         header, none = self.no_capabilities
         called(syscall(ctypes.c_long(self.calls["capset"]), header, none))
         for limit, most in kind.limits:
@@ -480,6 +486,9 @@ class Server:
         if os.read(init, 1) != b"+":
             raise OSError("init is gone")
         if not os.read(go, 64):
+            os._exit(1)
+        if prepared == self.full:
+            os.write(2, self.no_room)
             os._exit(1)
         called(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(self.filter), 0, 0))
         close_range = ctypes.c_long(self.calls["close_range"])

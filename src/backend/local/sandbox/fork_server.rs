@@ -41,6 +41,8 @@ struct Setup<'a> {
     scripts: &'a [(String, String)],
     /// The code of the filter that each fork adds, in hexadecimal.
     filter: String,
+    /// What one says whose files have no room.
+    no_room: String,
 }
 
 /// Numbers of system calls.
@@ -69,8 +71,6 @@ struct Fork<'a> {
     args: &'a [String],
     /// Those of its files that were compiled ahead.
     known: &'a [String],
-    /// Whether there is a ruleset of Landlock.
-    landlock: bool,
     limits: Vec<(u32, [u64; 2])>,
 }
 
@@ -109,15 +109,13 @@ impl ForkServer {
     }
 
     /// Has a program forked. `fds`: the process that heads its namespaces, the socket to it, the
-    /// report, the socket on which it is let go, its ruleset or something in its place, and its
-    /// descriptors from 0 on.
+    /// report, the socket on which it is let go, and its descriptors from 0 on.
     ///
     /// # Errors
     /// When the server is gone.
     pub(super) fn fork(
         &self,
         order: &Order,
-        landlock: bool,
         limits: &[ProcessLimit],
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), String> {
@@ -131,7 +129,6 @@ impl ForkServer {
             script,
             args,
             known: &order.known,
-            landlock,
             limits: limits
                 .iter()
                 .map(|(resource, _, soft, hard)| (*resource, [*soft, *hard]))
@@ -155,6 +152,7 @@ fn launch(order: &ServerOrder, filters: &Filters) -> Result<(OwnedFd, i32, File)
         scratch: root::SCRATCH,
         preload: &order.preload,
         scripts: &order.scripts,
+        no_room: format!("rewardspec: {}\n", super::program::FILES_TOO_LARGE),
         filter: forks.iter().map(|byte| format!("{byte:02x}")).collect(),
     };
     let setup = serde_json::to_vec(&setup).map_err(|error| error.to_string())?;

@@ -48,6 +48,10 @@ pub(in super::super) struct ProcessLimits {
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
+/// What is said on standard error of a program that could not begin for want of room.
+pub(super) const FILES_TOO_LARGE: &str =
+    "the program's files are larger, or more, than it may have";
+
 /// Ends a process that has become its program's, with a word on its standard error.
 pub(super) fn end_with(stderr: impl AsFd, message: &str, status: i32) -> ! {
     let _ = rustix::io::write(stderr, format!("rewardspec: {message}\n").as_bytes());

@@ -229,23 +229,21 @@ impl Slot {
         };
         drop(inits);
         say(&fds.report, &Report::Init(init));
-        let Ok(Some((Prepared { is_full }, ruleset))) = wire::receive(&ours) else {
-            // It has said why.
-            return Ok(());
-        };
-        let ruleset = ruleset.into_iter().next();
         let pid = rustix::process::Pid::from_raw(init).ok_or("a process has the id 0")?;
         let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())
             .in_step("hold a process")?;
-        if let Some(number) = server.filter(|_| !is_full) {
+        if let Some(number) = server {
             let server = self
                 .servers
                 .get(&number)
                 .ok_or("there is no such fork server")?;
             let limits = self.limits(&order).each();
-            let fds = fds.of_fork(&pidfd, &ours, ruleset.as_ref());
-            return server.fork(&order, ruleset.is_some(), &limits, &fds);
+            return server.fork(&order, &limits, &fds.of_fork(&pidfd, &ours));
         }
+        let Ok(Some((Prepared { is_full }, _))) = wire::receive(&ours) else {
+            // It has said why.
+            return Ok(());
+        };
         // The namespace of processes is entered only by the children of who enters it: so one
         // process enters and its child, again a sibling, is the program.
         match sys::clone3(libc::CLONE_PARENT).in_step("start a process")? {
@@ -292,7 +290,7 @@ impl Slot {
             };
             let ruleset = self.grants.ruleset().in_step("make a ruleset")?;
             let ruleset: Vec<BorrowedFd<'_>> = ruleset.iter().map(AsFd::as_fd).collect();
-            wire::send(&program, &Prepared { is_full }, &ruleset).in_step("tell a slot")
+            wire::send(&program, &Prepared { is_full }, &ruleset).in_step("tell a program")
         });
         if let Err(message) = prepared {
             say(&fds.report, &Report::Failed(message));
@@ -350,8 +348,7 @@ impl Slot {
             .in_step("hear the supervisor")?
             .ok_or("the supervisor is gone")?;
         if is_full {
-            let message = "the program's files are larger, or more, than it may have";
-            super::program::end_with(&fds.stderr, message, FAILED);
+            super::program::end_with(&fds.stderr, super::program::FILES_TOO_LARGE, FAILED);
         }
         let mut descriptors = vec![fds.stdin, fds.stdout, fds.stderr];
         descriptors.extend(
@@ -396,18 +393,12 @@ struct RunFds {
 impl RunFds {
     /// What a fork server is given of them, beside the process that heads the namespaces and the
     /// socket to it.
-    fn of_fork<'a>(
-        &'a self,
-        init: &'a OwnedFd,
-        socket: &'a OwnedFd,
-        ruleset: Option<&'a OwnedFd>,
-    ) -> Vec<BorrowedFd<'a>> {
+    fn of_fork<'a>(&'a self, init: &'a OwnedFd, socket: &'a OwnedFd) -> Vec<BorrowedFd<'a>> {
         let fds = [
             init,
             socket,
             &self.report,
             &self.go,
-            ruleset.unwrap_or(&self.order),
             &self.stdin,
             &self.stdout,
             &self.stderr,

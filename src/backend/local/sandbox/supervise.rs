@@ -717,7 +717,7 @@ impl Family {
         has_begun: &mut bool,
     ) -> Result<OwnedFd, String> {
         let mut heard = Vec::new();
-        let mut scratch = None;
+        let (mut scratch, mut failed) = (None, None);
         let mut is_forked = false;
         let deadline = Instant::now() + START_WITHIN;
         let mut chunk = [0; 4096];
@@ -730,10 +730,27 @@ impl Family {
                 tv_sec: left.as_secs().try_into().unwrap_or(1),
                 tv_nsec: left.subsec_nanos().into(),
             };
-            match poll(&mut [PollFd::new(report, PollFlags::IN)], Some(&pause)) {
-                Err(rustix::io::Errno::INTR) | Ok(0) => continue,
+            let mut fds = vec![PollFd::new(report, PollFlags::IN)];
+            // Init shows the directory before, most often: it is waited for when there is a program.
+            if self.program.is_some() && scratch.is_none() {
+                fds.push(PollFd::new(go, PollFlags::IN));
+            }
+            match poll(&mut fds, Some(&pause)) {
+                Err(rustix::io::Errno::INTR) => continue,
                 other => other.in_step("wait for a program's start")?,
             };
+            let is_reported = !fds[0].revents().is_empty();
+            let is_shown = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+            drop(fds);
+            if let (Some((pid, _)), true) = (&self.program, is_shown) {
+                scratch = let_go(*pid, go, group, has_begun)?;
+                if is_forked && scratch.is_some() {
+                    break;
+                }
+            }
+            if !is_reported {
+                continue;
+            }
             match report.read(&mut chunk).in_step("hear a slot")? {
                 0 => break,
                 count => heard.extend_from_slice(&chunk[..count]),
@@ -742,29 +759,29 @@ impl Family {
                 let line: Vec<u8> = heard.drain(..=end).collect();
                 let report = serde_json::from_slice(&line).map_err(|error| error.to_string())?;
                 is_forked |= matches!(report, Report::Forked(_));
-                self.hear(report)?;
+                failed = failed.or(self.hear(report)?);
             }
-            if let (Some((pid, _)), None) = (&self.program, &scratch) {
-                scratch = Some(let_go(*pid, go, group, has_begun)?);
-            }
-            if is_forked {
+            // A process that was made all the same is still to be heard of, and waited for.
+            if failed.is_some() && self.program.is_some() {
                 break;
             }
         }
-        match (&self.program, scratch) {
-            (Some(_), Some(scratch)) => Ok(scratch),
+        match (&self.program, scratch, failed) {
+            (_, _, Some(message)) => Err(message),
+            (Some(_), Some(scratch), None) => Ok(scratch),
             _ => Err("a slot was lost while it started a program".to_owned()),
         }
     }
 
-    fn hear(&mut self, report: Report) -> Result<(), String> {
+    /// What a report says; the message, where it is that something failed.
+    fn hear(&mut self, report: Report) -> Result<Option<String>, String> {
         match report {
             Report::Init(pid) => self.init = Some(held(pid)?),
             Report::Helper(pid) => self.helper = Some(pid),
             Report::Program(pid) | Report::Forked(pid) => self.program = Some(held(pid)?),
-            Report::Failed(message) => return Err(message),
+            Report::Failed(message) => return Ok(Some(message)),
         }
-        Ok(())
+        Ok(None)
     }
 
     fn program(&self) -> Result<BorrowedFd<'_>, String> {
@@ -824,16 +841,17 @@ fn failure(report: &mut File) -> Option<String> {
 }
 
 /// Lets a program go on, counted from here on: what is in the group is the program and what it makes, and
-/// nothing that other programs need. Returns its scratch directory, which init showed before there was a program.
+/// nothing that other programs need. Returns its scratch directory, which init has shown; none where init is lost.
 fn let_go(
     pid: i32,
     go: &OwnedFd,
     group: Option<&Group>,
     has_begun: &mut bool,
-) -> Result<OwnedFd, String> {
+) -> Result<Option<OwnedFd>, String> {
     let shown = wire::receive::<()>(go).in_step("hear a program's start")?;
-    let scratch = shown.and_then(|((), fds)| fds.into_iter().next());
-    let scratch = scratch.ok_or("a program was lost while it was started")?;
+    let Some(scratch) = shown.and_then(|((), fds)| fds.into_iter().next()) else {
+        return Ok(None);
+    };
     if let Some(group) = group {
         group
             .join(pid.cast_unsigned())
@@ -841,7 +859,7 @@ fn let_go(
     }
     *has_begun = true;
     wire::send(go, &(), &[]).in_step("let a program go on")?;
-    Ok(scratch)
+    Ok(Some(scratch))
 }
 
 /// Waits until a process has ended. What the kernel cannot end must not hold up the supervisor.
