@@ -309,7 +309,7 @@ fn forks_behave_like_starts() {
 #[ignore = "a minute: every program of the data, both ways"]
 fn all_forks_behave_like_starts() {
     let (table, others) = (table(), others());
-    assert_eq!((table.len(), others.len()), (503, 710));
+    assert_eq!((table.len(), others.len()), (505, 710));
     assert_same(&python(), &[table, others].concat());
 }
 
