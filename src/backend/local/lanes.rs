@@ -421,7 +421,9 @@ impl Lane {
                 return Err(message);
             }
             is_second = true;
-            run.fork_server = None;
+            // Started by itself it would lack what the suite has preloaded.
+            let server = run.fork_server.take();
+            run.fork_server = server.filter(|server| !server.preload.is_empty());
         }
     }
 
