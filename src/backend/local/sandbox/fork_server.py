@@ -271,7 +271,8 @@ class Server:
     """What is prepared once, for all programs."""
 
     def __init__(self, setup):
-        self.control = _socket.socket(fileno=CONTROL_HIGH)
+        # Where orders come, once this is ready.
+        self.control = None
         self.calls = setup["calls"]
         self.scratch = setup["scratch"]
         self.full, self.no_room = b'{"is_full":true}', setup["no_room"].encode()
@@ -880,6 +881,8 @@ def open_server():
     os.write(CONTROL_HIGH, json.dumps(answer).encode())
     if "Err" in answer:
         os._exit(1)
+    # Held by the server, and so open in each fork until all is closed.
+    server.control = _socket.socket(fileno=CONTROL_HIGH)
     global CALLBACKS
     CALLBACKS = atexit._ncallbacks()
     return server
