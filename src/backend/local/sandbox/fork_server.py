@@ -1,7 +1,7 @@
 """A warmed CPython in a slot of the sandbox: each program is a fork of it, in namespaces of its own.
 
-Started with `-c`, so that what is below stands in the frame under every program; what a program is
-given, and what it becomes before its first line runs, is the same as of a start of its own.
+What a program is given, and what it becomes before its first line runs, is the same as of a start of
+its own. The frame of this file, which was started with `-c`, is hidden while a program runs.
 
 A fork has no descriptor of this process, no capability, and cannot name it: what it changes is its
 own copy. Only code of this file, of the standard library, of preloaded modules and of the suite's

@@ -115,7 +115,7 @@ pub(super) struct Prepared {
 }
 
 /// What comes back over a run's report pipe, a line each. Its end without an error means that the
-/// program was executed.
+/// program was executed; of a fork that is not waited for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Report {
@@ -125,7 +125,8 @@ pub(super) enum Report {
     Helper(i32),
     /// The program, which is started.
     Program(i32),
-    /// The program, a fork: it goes on once it is let go, and nothing of it can fail any more.
+    /// The program, a fork: it goes on once it is let go. Where it fails to become the program after that,
+    /// it still says so, which is read when it has ended.
     Forked(i32),
     /// What could not be done.
     Failed(String),
